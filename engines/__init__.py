@@ -1,0 +1,1 @@
+"""Engine adapters: a spec goes in, a plan comes out; log bytes go in, progress comes out."""

@@ -1,0 +1,1 @@
+"""Data of the family catalogue: one source per engine."""

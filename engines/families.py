@@ -1,0 +1,138 @@
+"""The catalogue of model families: who trains them, from what, and with which defaults.
+
+Keys are ai-toolkit's own names where it has one (``engines/catalogue/ai_toolkit_models.json``,
+taken from its form), plus ``sd2``, ``sd3`` and ``hunyuan_image``, which kohya_ss trains.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from engines.catalogue.kohya import KOHYA_FAMILIES, KohyaFamily
+from engines.spec import EngineName
+
+_MODELS = Path(__file__).parent / "catalogue" / "ai_toolkit_models.json"
+
+_LABELS = {"sd2": "SD 2.x", "sd3": "SD 3 / 3.5", "hunyuan_image": "HunyuanImage 2.1"}
+_FIRST = ("sdxl", "sd15", "flux", "zimage:turbo", "qwen_image", "flux2_klein_4b", "chroma")
+"""The families most people look for; they stand first in the form."""
+
+
+@dataclass(frozen=True)
+class AiToolkitFamily:
+    """One entry of ai-toolkit's own model list.
+
+    ``defaults`` maps a path under ``config.process[0]`` (``datasets[]`` = each dataset) to the
+    value its own form sets; ``disabled`` and ``extra`` are paths its form hides or adds.
+    """
+
+    arch: str
+    defaults: Mapping[str, Any]
+    disabled: frozenset[str]
+    extra: frozenset[str]
+
+    @property
+    def flow(self) -> bool:
+        """Whether it trains by flow matching (else DDPM noise)."""
+        return bool(self.defaults.get("train.noise_scheduler", "ddpm") == "flowmatch")
+
+
+@dataclass(frozen=True)
+class Family:
+    """One model family: its label, who can train it, and canonical defaults.
+
+    ``defaults`` maps dotted canonical paths (``sampling.width``) to values; a dataset's fields
+    stand under ``datasets[]``. ``default_model`` is a hub id or path offered in the form.
+    """
+
+    key: str
+    label: str
+    group: str
+    default_model: str
+    gated: bool = False
+    video: bool = False
+    ai_toolkit: AiToolkitFamily | None = None
+    kohya: KohyaFamily | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def engines(self) -> tuple[EngineName, ...]:
+        """Who trains it, the better tested first."""
+        both: list[EngineName] = []
+        if self.kohya:
+            both.append("kohya_ss")
+        if self.ai_toolkit:
+            both.append("ai-toolkit")
+        return tuple(both) if self.key in ("sd15", "sdxl", "sd2") else tuple(reversed(both))
+
+
+def _canonical_defaults(key: str, native: Mapping[str, Any]) -> dict[str, Any]:
+    """Family defaults in our words, from what ai-toolkit's form sets for the model."""
+    small = {"sd15": 512, "sd2": 768}.get(key)
+    edge = small or 1024
+    values: dict[str, Any] = {
+        "datasets[].resolution": [edge],
+        "sampling.width": native.get("sample.width", edge),
+        "sampling.height": native.get("sample.height", edge),
+        "sampling.guidance": native.get("sample.guidance_scale", 7.0 if small else 4.0),
+        "sampling.steps": native.get("sample.sample_steps", 20),
+    }
+    if "network.linear" in native:
+        values["network.rank"] = native["network.linear"]
+        values["network.alpha"] = native.get("network.linear_alpha", native["network.linear"])
+    if "train.lr" in native:
+        values["optimizer.learning_rate"] = native["train.lr"]
+    return values
+
+
+def _ai_toolkit_families() -> dict[str, Family]:
+    found: dict[str, Family] = {}
+    for entry in json.loads(_MODELS.read_text("utf-8"))["archs"]:
+        key, native = entry["name"], entry["defaults"]
+        found[key] = Family(
+            key=key,
+            label=entry["label"],
+            group=entry["group"],
+            default_model=str(native.get("model.name_or_path", "")),
+            gated=bool(entry["gated"]),
+            video=bool(entry["video"]),
+            ai_toolkit=AiToolkitFamily(
+                arch=entry["arch"],
+                defaults=MappingProxyType(native),
+                disabled=frozenset(entry["disabled_fields"]),
+                extra=frozenset(entry["extra_fields"]),
+            ),
+            kohya=KOHYA_FAMILIES.get(key),
+            defaults=MappingProxyType(_canonical_defaults(key, native)),
+        )
+    return found
+
+
+@cache
+def families() -> Mapping[str, Family]:
+    """Every family by key, in the order the form shows them."""
+    found = _ai_toolkit_families()
+    for key, kohya in KOHYA_FAMILIES.items():
+        if key not in found:
+            found[key] = Family(
+                key=key,
+                label=_LABELS[key],
+                group="image",
+                default_model=kohya.default_model,
+                gated=kohya.gated,
+                kohya=kohya,
+                defaults=MappingProxyType(_canonical_defaults(key, {})),
+            )
+    order = [key for key in _FIRST if key in found] + [k for k in found if k not in _FIRST]
+    return MappingProxyType({key: found[key] for key in order})
+
+
+def get(key: str) -> Family | None:
+    """The family of that key, or None."""
+    return families().get(key)

@@ -1,0 +1,1 @@
+"""The sections of the canonical spec, one module per theme."""
