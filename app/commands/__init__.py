@@ -1,0 +1,26 @@
+"""The commands of ``vast-lora``, one module per theme; each adds its parsers in ``add_to``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import Flask
+
+Subparsers = Any
+"""argparse's own class for this is private."""
+
+
+@contextmanager
+def application() -> Iterator[Flask]:
+    """The application with its context pushed and the database at its current schema."""
+    from app import create_app, schema
+    from app.settings import Settings
+
+    settings = Settings.from_env(os.environ)
+    schema.migrate(settings)
+    app = create_app(settings)
+    with app.app_context():
+        yield app

@@ -1,0 +1,218 @@
+"""submit, run, list, show, logs, stop, retry, delete: what people do with jobs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from app.commands import Subparsers, application
+
+POLL_SECONDS = 0.5
+NO_SERVER_SECONDS = 3.0
+
+
+def add_to(commands: Subparsers) -> None:
+    """Add the parsers."""
+    for name, text, function in (
+        ("submit", "queue a job", _submit),
+        ("run", "queue a job, follow its log, exit with 0 only if it succeeded", _run),
+    ):
+        parser = commands.add_parser(name, help=text)
+        parser.add_argument("spec", type=Path, help="SPEC.yaml, or - for standard input")
+        parser.add_argument("--json", action="store_true", help="print the job as JSON")
+        parser.add_argument("--hold", action="store_true", help="create it, but don't start yet")
+        parser.set_defaults(run=function)
+    listing = commands.add_parser("list", help="the jobs, newest first")
+    listing.add_argument("--state", help="only jobs in this state")
+    listing.add_argument("--limit", type=int, default=50)
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    listing.set_defaults(run=_list)
+    for name, text, function in (
+        ("show", "one job", _show),
+        ("stop", "stop a job", _stop),
+        ("retry", "queue a finished job again", _retry),
+        ("delete", "forget a job and remove its files", _delete),
+        ("logs", "print a job's log", _logs),
+    ):
+        parser = commands.add_parser(name, help=text)
+        parser.add_argument("id", type=int)
+        parser.add_argument("--json", action="store_true", help="print JSON")
+        parser.set_defaults(run=function)
+        if name == "logs":
+            parser.add_argument("-f", "--follow", action="store_true", help="go on until it ends")
+            parser.add_argument("--attempt", type=int, help="the log of this attempt")
+        if name == "retry":
+            parser.add_argument("--fresh", action="store_true", help="from step 0")
+        if name == "stop":
+            parser.add_argument(
+                "--save", action="store_true", help="save first, where the engine can"
+            )
+
+
+def read_spec(path: Path) -> dict[str, Any]:
+    """A spec document from a YAML or JSON file. Raises UserError with what is wrong."""
+    import yaml
+
+    from app.errors import UserError
+
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")
+        document = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}.") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise UserError(f"{path} holds no spec; it must be a mapping of fields.")
+    return document
+
+
+def _print(job: Any, as_json: bool) -> None:
+    from app.jobs import service
+
+    data = service.as_json(job)
+    if as_json:
+        print(json.dumps(data, indent=1))
+        return
+    steps = f"{data['step']}/{data['total_steps'] or '?'}"
+    why = f"  {data['reason']}" if data["reason"] else ""
+    print(
+        f"{data['id']:>5}  {data['state']:<10} {data['engine']:<11} {steps:>12}  {data['name']}{why}"
+    )
+
+
+def _create(arguments: argparse.Namespace) -> Any:
+    from app.errors import InvalidSpecError, UserError
+    from app.jobs import service
+
+    try:
+        return service.submit(read_spec(arguments.spec), hold=arguments.hold)
+    except InvalidSpecError as error:
+        lines = "\n".join(f"  {name}: {text}" for name, text in error.errors.items())
+        raise UserError(f"the spec was refused:\n{lines}") from error
+
+
+def _submit(arguments: argparse.Namespace) -> int:
+    with application():
+        _print(_create(arguments), arguments.json)
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from app.jobs import service
+    from app.platform import current
+
+    with application():
+        job = _create(arguments)
+        platform = current()
+        # Where a server is running it holds the lock and does the work; else we do it here.
+        platform.start_supervisor()
+        try:
+            _follow(job.id, out=sys.stderr if arguments.json else sys.stdout)
+        finally:
+            platform.stop_supervisor()
+        job = service.get(job.id)
+        _print(job, arguments.json)
+        return 0 if job.state == "succeeded" else 1
+
+
+def _follow(job_id: int, out: Any) -> None:
+    """Print the log as it grows, over all attempts, until the job is final."""
+    from app.db import db
+    from app.jobs import logtail, service
+
+    attempt, offset = 0, 0
+    while True:
+        db.session.expire_all()
+        job = service.get(job_id)
+        if job.attempt != attempt:
+            attempt, offset = job.attempt, 0
+        if attempt:
+            chunk = logtail.read(service.run_dir(job).attempt(attempt).log, offset)
+            offset = chunk.end
+            for line in chunk.lines:
+                print(line, file=out)
+            out.flush()
+        if job.status.is_final:
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from app.jobs import service
+
+    with application():
+        page = service.page(state=arguments.state, limit=arguments.limit)
+        if arguments.json:
+            print(json.dumps([service.as_json(job) for job in page.jobs], indent=1))
+            return 0
+        for job in page.jobs:
+            _print(job, False)
+        if not page.jobs:
+            print("No jobs yet. Queue one with: vast-lora submit SPEC.yaml", file=sys.stderr)
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from app.jobs import service
+
+    with application():
+        job = service.get(arguments.id)
+        _print(job, arguments.json)
+        if not arguments.json:
+            for event in job.events:
+                clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.at))
+                move = f"{event.old or ''} -> {event.new}" if event.new else ""
+                print(f"       {clock}  {move:<24} {event.reason}")
+    return 0
+
+
+def _stop(arguments: argparse.Namespace) -> int:
+    from app.jobs import service
+
+    with application():
+        service.stop(service.get(arguments.id), save=arguments.save)
+        _print(service.get(arguments.id), arguments.json)
+    return 0
+
+
+def _retry(arguments: argparse.Namespace) -> int:
+    from app.jobs import service
+
+    with application():
+        service.retry(service.get(arguments.id), resume=not arguments.fresh)
+        _print(service.get(arguments.id), arguments.json)
+    return 0
+
+
+def _delete(arguments: argparse.Namespace) -> int:
+    from app.jobs import service
+
+    with application():
+        service.delete(service.get(arguments.id))
+        print(
+            json.dumps({"id": arguments.id, "deleted": True})
+            if arguments.json
+            else f"Job {arguments.id} is deleted."
+        )
+    return 0
+
+
+def _logs(arguments: argparse.Namespace) -> int:
+    from app.jobs import service
+
+    with application():
+        job = service.get(arguments.id)
+        if arguments.follow:
+            _follow(job.id, sys.stdout)
+            return 0
+        path = service.run_dir(job).attempt(arguments.attempt or job.attempt or 1).log
+        if path.exists():
+            with path.open("rb") as log:
+                while block := log.read(1 << 20):
+                    sys.stdout.buffer.write(block)
+    return 0

@@ -1,0 +1,62 @@
+"""render and import: between our spec and the engines' own files. No database, no engine needed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from app.commands import Subparsers
+from app.commands.jobs import read_spec
+
+
+def add_to(commands: Subparsers) -> None:
+    """Add the parsers."""
+    render = commands.add_parser("render", help="write the native files; print the command as JSON")
+    render.add_argument("spec", type=Path)
+    render.add_argument(
+        "--engine", choices=("ai-toolkit", "kohya_ss"), help="default: as the spec says"
+    )
+    render.add_argument("--out", type=Path, required=True, help="folder for the native files")
+    render.set_defaults(run=_render)
+    importing = commands.add_parser("import", help="native config -> canonical spec")
+    importing.add_argument("file", type=Path)
+    importing.add_argument("--out", type=Path, required=True, help="where SPEC.yaml is written")
+    importing.set_defaults(run=_import)
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from app.jobs import rendering
+    from app.settings import Settings
+
+    document = read_spec(arguments.spec)
+    if arguments.engine:
+        document["engine"] = arguments.engine
+    rendered = rendering.render(document, arguments.out.absolute(), Settings.from_env(os.environ))
+    for warning in rendered.warnings:
+        print(f"vast-lora: {warning}", file=sys.stderr)
+    print(json.dumps({"argv": rendered.argv, "cwd": rendered.cwd, "env": rendered.env}, indent=1))
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    import yaml
+
+    from app.errors import UserError
+    from app.jobs import importing
+
+    try:
+        text = arguments.file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{arguments.file} cannot be read: {error}.") from error
+    imported = importing.read(text, arguments.file)
+    for line in imported.lines:
+        print(line)
+    for name, sentence in imported.gaps.items():
+        print(f"vast-lora: {name}: {sentence}", file=sys.stderr)
+    arguments.out.write_text(
+        yaml.safe_dump(imported.document, sort_keys=False, allow_unicode=True), "utf-8"
+    )
+    return 0

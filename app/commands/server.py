@@ -1,0 +1,87 @@
+"""serve, migrate, doctor: the program itself."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from app.commands import Subparsers, application
+
+
+def add_to(commands: Subparsers) -> None:
+    """Add the parsers."""
+    serve = commands.add_parser("serve", help="run the dashboard in the foreground")
+    serve.add_argument("--no-jobs", action="store_true", help="serve pages only; start no job")
+    serve.set_defaults(run=_serve)
+    migrate = commands.add_parser("migrate", help="bring the database to the current schema")
+    migrate.set_defaults(run=_migrate)
+    doctor = commands.add_parser("doctor", help="say whether jobs can run here")
+    doctor.add_argument(
+        "--engine", choices=("ai-toolkit", "kohya_ss"), help="look at one engine only"
+    )
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    doctor.set_defaults(run=_doctor)
+
+
+def _migrate(_arguments: argparse.Namespace) -> int:
+    from app import schema
+    from app.settings import Settings
+
+    settings = Settings.from_env(os.environ)
+    done = schema.migrate(settings)
+    print(f"{settings.data_dir}: the database {'was brought' if done else 'is'} up to date.")
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from app import access, schema
+    from app.settings import ROOT, Settings
+
+    settings = Settings.from_env(os.environ)
+    schema.migrate(settings)
+    token = access.ensure_token(settings)
+    shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    address = f"http://{shown}:{settings.port}/"
+    print(f"Vast LoRA Platform: {address}", flush=True)
+    if token:
+        print(f"Log in with this link: {address}?token={token}", flush=True)
+    if arguments.no_jobs:
+        return _serve_pages(settings.host, settings.port)
+    # gunicorn's configuration reads the same environment; nothing secret goes into argv.
+    gunicorn = Path(sys.executable).with_name("gunicorn")
+    command = [str(gunicorn), "-c", str(ROOT / "gunicorn.conf.py"), "app.wsgi:app"]
+    os.chdir(ROOT)
+    os.execv(command[0], command)
+
+
+def _serve_pages(host: str, port: int) -> int:
+    """Serve without a supervisor, for systems that cannot run jobs (Windows)."""
+    import waitress
+
+    from app.wsgi import app
+
+    print("Pages only: jobs cannot run natively here. Use WSL or Docker for that.", flush=True)
+    waitress.serve(app, host=host, port=port, threads=8)
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from app.jobs import doctor
+
+    with application():
+        lines = doctor.examine(arguments.engine)
+    if arguments.json:
+        print(json.dumps([line._asdict() for line in lines], indent=1))
+    else:
+        width = min(shutil.get_terminal_size().columns, 200)
+        for line in lines:
+            print(
+                f"{'ok  ' if line.ok else 'FAIL' if line.needed else 'warn'}  {line.what}: {line.text}"[
+                    :width
+                ]
+            )
+    return 1 if any(line.needed and not line.ok for line in lines) else 0

@@ -1,0 +1,176 @@
+"""Checks a document before anything starts: its form, the engine, the files it names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from app import base_models, datasets
+from app.jobs import installations, sentences, workspace
+from app.jobs.installations import Installation
+from app.jobs.rundir import RunDir
+from app.platform import Platform
+from engines import families, presets
+from engines.base import DatasetFacts, LaunchPlan, UnsupportedError
+from engines.spec import EngineName, JobSpec
+
+HUB_SECONDS = 2.0
+"""How long a check waits for the Hub's answer; later the answer comes before the start."""
+LOOK_SECONDS = 3.0
+"""How long a check decodes pictures; the rest is looked at before the start."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found. ``spec`` and ``engine`` are None where they could not be read.
+
+    ``document`` is completed with defaults; ``errors`` maps a dotted field to its sentence;
+    ``plan`` is there when the engine can plan it; ``facts`` is parallel to ``spec.datasets``.
+    """
+
+    document: dict[str, Any]
+    spec: JobSpec | None = None
+    engine: EngineName | None = None
+    errors: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    plan: LaunchPlan | None = None
+    facts: tuple[DatasetFacts, ...] | None = None
+
+
+def read(
+    document: Mapping[str, Any], *, gpu: bool
+) -> tuple[JobSpec | None, dict[str, str], dict[str, Any]]:
+    """The spec of a document, or sentences why it is none; and the completed document."""
+    completed = presets.complete(document, gpu=gpu)
+    try:
+        spec = JobSpec.model_validate(completed)
+    except ValidationError as error:
+        return None, sentences.explain(error), completed
+    if families.get(spec.family) is None:
+        return (
+            None,
+            {"family": f"There is no model family {spec.family!r}. Choose one of the list."},
+            completed,
+        )
+    return spec, {}, completed
+
+
+def choose_engine(platform: Platform, spec: JobSpec) -> tuple[Installation | None, str]:
+    """Who will train it: the installation, or a sentence for the engine field.
+
+    auto takes the family's first engine that is installed and refuses nothing.
+    """
+    family = families.get(spec.family)
+    able = family.engines if family else ()
+    if spec.engine != "auto":
+        if spec.engine not in able:
+            return None, f"{spec.engine} does not train {spec.family}; use {' or '.join(able)}."
+        return installations.find(platform.settings, spec.engine), ""
+    there = [installations.find(platform.settings, name) for name in able]
+    fitting = [i for i in there if i.installed and not i.engine.refusals(spec)]
+    installed = [i for i in there if i.installed]
+    return (fitting or installed or there)[0], ""
+
+
+def check(platform: Platform, document: Mapping[str, Any], *, thorough: bool = True) -> Checked:
+    """Everything that can be known before the start, within a few seconds.
+
+    ``thorough`` also decodes pictures and asks the Hub; a live preview does without.
+    """
+    gpus = tuple(g.index for g in platform.gpus.report().gpus)
+    spec, errors, completed = read(document, gpu=bool(gpus))
+    if spec is None:
+        return Checked(completed, errors=errors)
+    errors = spec.missing()
+    installation, complaint = choose_engine(platform, spec)
+    if installation is None:
+        return Checked(completed, spec, errors={**errors, "engine": complaint})
+    if installation.problem:
+        errors["engine"] = (
+            f"{installation.name} is not installed. Run {installation.how}, or point "
+            f"{installation.name.upper().replace('-', '_')}_DIR and _PYTHON at it."
+        )
+    spec = workspace.resolved(spec, platform.settings)
+    facts, found, warnings = _look(spec, installation, thorough=thorough)
+    errors.update(found)
+    errors.update(_models(platform, spec, thorough=thorough))
+    errors.update(_disk(platform.settings.data_dir))
+    plan, refused = _plan(platform, spec, installation, facts if not found else None, gpus)
+    for name, text in refused.items():
+        errors.setdefault(name, text)
+    return Checked(completed, spec, installation.name, errors, warnings, plan, facts)
+
+
+def _plan(
+    platform: Platform,
+    spec: JobSpec,
+    installation: Installation,
+    facts: tuple[DatasetFacts, ...] | None,
+    gpus: tuple[int, ...],
+) -> tuple[LaunchPlan | None, dict[str, str]]:
+    run = RunDir(platform.settings.jobs_dir / "NEW")
+    space = workspace.for_run(run, installation, job_id=0, facts=facts, gpus=gpus[: spec.gpus])
+    try:
+        return installation.engine.plan(spec, space), {}
+    except UnsupportedError as error:
+        return None, {refusal.field: refusal.message for refusal in error.refusals}
+
+
+def _look(
+    spec: JobSpec, installation: Installation, *, thorough: bool
+) -> tuple[tuple[DatasetFacts, ...], dict[str, str], tuple[str, ...]]:
+    errors: dict[str, str] = {}
+    warnings: list[str] = []
+    facts: list[DatasetFacts] = []
+    for index, dataset in enumerate(spec.datasets):
+        report = datasets.look(
+            Path(dataset.path),
+            caption_extension=dataset.caption_extension,
+            engine=installation.name,
+            decode_seconds=LOOK_SECONDS if thorough else 0.0,
+        )
+        facts.append(report.facts)
+        if report.errors:
+            errors[f"datasets.{index}.path"] = " ".join(report.errors)
+        warnings += report.warnings
+    return tuple(facts), errors, tuple(warnings)
+
+
+def _models(platform: Platform, spec: JobSpec, *, thorough: bool) -> dict[str, str]:
+    named = {
+        "base_model": spec.base_model,
+        **{f"components.{k}": v for k, v in spec.components.items()},
+    }
+    errors: dict[str, str] = {}
+    for name, text in named.items():
+        if not text:
+            continue
+        place = base_models.resolve(text, platform.settings.data_dir)
+        if isinstance(place, base_models.Local):
+            problem = base_models.check_local(
+                place.path, spec.family if name == "base_model" else None
+            )
+            if problem:
+                errors[name] = problem
+            continue
+        answer = (
+            platform.hub.wait(place.repo, HUB_SECONDS) if thorough else platform.hub.ask(place.repo)
+        )
+        if answer is not None and not answer.ok:
+            errors[name] = answer.sentence
+    return errors
+
+
+def _disk(data_dir: Path) -> dict[str, str]:
+    jobs = data_dir / "jobs"
+    place = jobs if jobs.exists() else data_dir
+    if not os.access(place, os.W_OK):
+        return {
+            "name": f"{place} cannot be written, so no job can start. Check its owner and the disk."
+        }
+    return {}

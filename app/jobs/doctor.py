@@ -1,0 +1,71 @@
+"""Says whether jobs can run here: engines, GPUs, disk, tokens, one line each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import NamedTuple
+
+from app.jobs import installations
+from app.platform import current
+from engines.spec import ENGINE_NAMES
+
+GB = 1_000_000_000
+
+
+class Line(NamedTuple):
+    """One finding. ``needed`` ones that are not ``ok`` mean that jobs cannot run."""
+
+    what: str
+    ok: bool
+    needed: bool
+    text: str
+
+
+def examine(engine: str | None = None) -> list[Line]:
+    """Look at everything; needs an application context. Starts each engine's interpreter."""
+    engines = [_engine(name) for name in ENGINE_NAMES if engine in (None, name)]
+    # One engine that runs is enough, unless somebody asked for this one.
+    any_runs = any(line.ok for line in engines)
+    engines = [line._replace(needed=not any_runs or engine is not None) for line in engines]
+    if engine is not None:
+        return engines
+    return [*engines, *_gpus(), _disk(), _writable(), _token()]
+
+
+def _engine(name: installations.EngineName) -> Line:
+    found = installations.find(current().settings, name)
+    problem = found.problem or installations.interpreter_runs(found)
+    if problem:
+        return Line(name, False, True, f"{problem} To install: {found.how}")
+    return Line(name, True, True, f"{found.home} with {found.python}")
+
+
+def _gpus() -> list[Line]:
+    report = current().gpus.report()
+    if not report.gpus:
+        text = report.problem or "no GPU found"
+        return [Line("GPU", False, False, f"{text}; jobs run on the CPU, one at a time")]
+    return [
+        Line(f"GPU {g.index}", True, False, f"{g.name}, {(g.memory_total or 0) / GB:.0f} GB")
+        for g in report.gpus
+    ]
+
+
+def _disk() -> Line:
+    settings = current().settings
+    free = shutil.disk_usage(settings.data_dir).free / GB
+    enough = free >= settings.disk_soft_gb
+    return Line("disk", enough, True, f"{free:.0f} GB free in {settings.data_dir}")
+
+
+def _writable() -> Line:
+    jobs = current().settings.jobs_dir
+    ok = os.access(jobs, os.W_OK)
+    return Line("data folder", ok, True, f"{jobs} can{'' if ok else 'not'} be written")
+
+
+def _token() -> Line:
+    has = bool(current().settings.hf_token)
+    text = "HF_TOKEN is set" if has else "no HF_TOKEN: gated models cannot be downloaded"
+    return Line("Hugging Face", has, False, text)

@@ -1,0 +1,276 @@
+"""Gets one attempt ready and hands it to the executor. Runs in a thread of its own.
+
+Reading a dataset or a model may take long; the supervisor never waits for it. Whatever goes
+wrong here becomes a sentence on the job, before any trainer was started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import sqlite3
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from app import artifacts, base_models, datasets
+from app.errors import UserError
+from app.jobs import installations, runcard, service, store, workspace
+from app.jobs.executor import ExecutorError
+from app.jobs.installations import Installation
+from app.jobs.metrics import create_control
+from app.jobs.rundir import AttemptDir, Launch, RunDir, write_json_atomic
+from app.jobs.states import IllegalMoveError, JobState
+from app.models import Attempt, Job
+from app.platform import Platform
+from engines.base import DatasetFacts, LaunchPlan, ResumePoint, StopStep, UnsupportedError
+from engines.spec import EngineName, JobSpec
+
+log = logging.getLogger(__name__)
+
+ACTIONS = "actions.json"
+LOOK_SECONDS = 600.0
+HUB_SECONDS = 20.0
+_SECRETS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "ACCESS_KEY")
+_WANTED_SECRETS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "WANDB_API_KEY"})
+
+
+class PreparationError(UserError):
+    """The attempt cannot start. The sentence is shown as the job's reason."""
+
+
+def launch(platform: Platform, job_id: int, number: int) -> None:
+    """Prepare attempt ``number`` and start its runner; on any trouble the job fails and says so."""
+    with platform.app.app_context():
+        job = store.get(job_id)
+        try:
+            _launch(platform, job, number)
+        except IllegalMoveError:
+            log.info("job %s changed while it was being prepared", job_id)
+        except (UserError, ExecutorError, OSError, sqlite3.Error) as error:
+            _give_up(job_id, number, _sentence(error))
+        except Exception as error:
+            log.exception("job %s: preparing attempt %s failed", job_id, number)
+            _give_up(job_id, number, f"An error of this program: {type(error).__name__}: {error}.")
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename or 'A file'} could not be used: {error.strerror or error}. Free disk or mend its rights, then retry."
+    return str(error)
+
+
+def _give_up(job_id: int, number: int, reason: str) -> None:
+    job = store.get(job_id)
+    attempt = store.attempt_of(job, number)
+    if attempt is not None:
+        store.change_attempt(attempt, outcome="failed", reason=reason, ended=time.time())
+    with contextlib.suppress(IllegalMoveError):
+        stopping = job.status is JobState.STOPPING
+        new = JobState.CANCELLED if stopping else JobState.FAILED
+        store.move(job, new, reason, finished=time.time(), phase="", suggestion="")
+
+
+def _launch(platform: Platform, job: Job, number: int) -> None:
+    spec = workspace.resolved(service.spec_of(job), platform.settings)
+    run = service.run_dir(job)
+    installation = installations.require(platform.settings, engine_name(job))
+    facts = _look(platform, spec, installation)
+    attempt = store.attempt_of(job, number)
+    if attempt is None:
+        raise PreparationError(f"Attempt {number} of job {job.id} has no row; retry the job.")
+    resume = _resume_point(platform, job, spec, run, installation)
+    gpus = tuple(int(g) for g in job.gpus.split(",") if g)
+    space = workspace.for_run(
+        run,
+        installation,
+        job_id=job.id,
+        facts=facts,
+        gpus=gpus,
+        resume=resume,
+        steps_per_epoch=_known_steps_per_epoch(job),
+    )
+    try:
+        plan = installation.engine.plan(spec, space)
+    except UnsupportedError as error:
+        raise PreparationError(f"{installation.name} cannot do this: {error}") from error
+    _write(run, plan)
+    _write_actions(run.attempt(number), plan)
+    _record(job, attempt, plan, resume)
+    if store.get(job.id).status is JobState.STOPPING:
+        raise PreparationError("stopped before the trainer was started")
+    platform.executor.start(
+        run.attempt(number), _launch_record(job, number, plan, gpus), environment(os.environ, plan)
+    )
+    runcard.write(run, spec, installation, plan, gpus)
+    runcard.fingerprint_later(run, spec)
+
+
+def engine_name(job: Job) -> EngineName:
+    """The job's engine. Raises PreparationError for one that this version does not know."""
+    if job.engine not in installations.ENGINES:
+        raise PreparationError(f"There is no engine {job.engine!r}; clone the job and choose one.")
+    return job.engine  # type: ignore[return-value]
+
+
+def _look(
+    platform: Platform, spec: JobSpec, installation: Installation
+) -> tuple[DatasetFacts, ...]:
+    facts = []
+    for dataset in spec.datasets:
+        report = datasets.look(
+            Path(dataset.path),
+            caption_extension=dataset.caption_extension,
+            engine=installation.name,
+            decode_seconds=LOOK_SECONDS,
+        )
+        if report.errors:
+            raise PreparationError(" ".join(report.errors))
+        facts.append(report.facts)
+    place = base_models.resolve(spec.base_model or "", platform.settings.data_dir)
+    if isinstance(place, base_models.Local):
+        problem = base_models.check_local(place.path, spec.family)
+        if problem:
+            raise PreparationError(problem)
+    else:
+        answer = platform.hub.wait(place.repo, HUB_SECONDS)
+        if answer is not None and not answer.ok:
+            raise PreparationError(answer.sentence)
+    return tuple(facts)
+
+
+def _resume_point(
+    platform: Platform, job: Job, spec: JobSpec, run: RunDir, installation: Installation
+) -> ResumePoint | None:
+    """Where the attempt starts. A fresh start moves what is there out of the engine's sight.
+
+    ai-toolkit takes the newest file of its folder whether asked or not, so torn files are
+    moved away as well.
+    """
+    earlier = job.attempt > 1 and run.output.exists() and any(run.output.iterdir())
+    if earlier and (job.fresh or spec.resume == "never"):
+        kept = run.attempt(job.attempt - 1).root / "output"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        run.output.rename(kept)
+        store.note(
+            job, f"what attempt {job.attempt - 1} wrote was moved to {kept.relative_to(run.root)}"
+        )
+        earlier = False
+    if not earlier:
+        return workspace.starting_point(spec, platform.settings)
+    states = artifacts.saved_states(run.output, installation.engine, spec.name)
+    for torn in (state for state in states if not state.whole):
+        _set_aside(job, run, torn.path)
+    return installation.engine.resume_point(
+        [state for state in states if state.whole], _known_steps_per_epoch(job)
+    )
+
+
+def _set_aside(job: Job, run: RunDir, path: Path) -> None:
+    target = run.root / "torn" / f"{path.name}.{uuid.uuid4().hex[:6]}"
+    target.parent.mkdir(exist_ok=True)
+    shutil.move(path, target)
+    store.note(
+        job, f"{path.name} was incomplete (the machine stopped while it was written); set aside"
+    )
+
+
+def _known_steps_per_epoch(job: Job) -> int | None:
+    """What the engine itself printed in the latest attempt that got so far."""
+    told = [a.steps_per_epoch for a in job.attempts if a.steps_per_epoch]
+    return told[-1] if told else None
+
+
+def _write(run: RunDir, plan: LaunchPlan) -> None:
+    run.output.mkdir(parents=True, exist_ok=True)
+    service.files_of(plan, run.native)
+    if plan.control is not None:
+        create_control(plan.control)
+
+
+def _write_actions(folder: AttemptDir, plan: LaunchPlan) -> None:
+    """What can be asked of the running engine besides a plain stop, for the supervisor."""
+    folder.root.mkdir(parents=True, exist_ok=True)
+    actions = {
+        "save_and_stop": [step_record(step) for step in plan.save_and_stop],
+        "save_now": [step_record(step) for step in plan.save_now],
+        "sample_now": [step_record(step) for step in plan.sample_now],
+    }
+    write_json_atomic(folder.root / ACTIONS, actions)
+
+
+def _record(job: Job, attempt: Attempt, plan: LaunchPlan, resume: ResumePoint | None) -> None:
+    redone = max(0, job.step - plan.start_step) if job.attempt > 1 and not job.fresh else 0
+    store.change_attempt(
+        attempt,
+        start_step=plan.start_step,
+        last_step=plan.start_step,
+        start_epoch=(resume.epoch or 0) if resume else 0,
+        epochs=plan.epochs,
+    )
+    store.change(
+        job,
+        step=plan.start_step,
+        total_steps=plan.total_steps or job.total_steps,
+        notes="\n".join(plan.notes),
+        redone_steps=0 if job.fresh else job.redone_steps + redone,
+        fresh=False,
+    )
+    if plan.start_step:
+        again = f"; {redone} steps are done again" if redone else ""
+        store.note(job, f"goes on from step {plan.start_step}{again}")
+
+
+def _launch_record(job: Job, number: int, plan: LaunchPlan, gpus: tuple[int, ...]) -> Launch:
+    return Launch(
+        job_id=job.id,
+        attempt=number,
+        argv=plan.argv,
+        cwd=str(plan.cwd),
+        env_names=tuple(sorted(plan.env)),
+        stop=tuple(step_record(step) for step in plan.stop),
+        gpus=gpus,
+        marker=f"{job.id}.{number}.{uuid.uuid4().hex}",
+    )
+
+
+def step_record(step: StopStep) -> dict[str, object]:
+    """A stop step as launch.json and stop.json hold it."""
+    if step.kind == "signal":
+        return {"kind": "signal", "signal": step.signal, "to": "group", "grace": step.grace}
+    until = {"query": step.until, "parameters": list(step.until_parameters)} if step.until else None
+    return {
+        "kind": "sqlite",
+        "path": step.path,
+        "statement": step.statement,
+        "parameters": list(step.parameters),
+        "until": until,
+        "grace": step.grace,
+    }
+
+
+def environment(server: Mapping[str, str], plan: LaunchPlan) -> dict[str, str]:
+    """The trainer's environment: the server's, less secrets it does not need, plus the plan's."""
+    kept = {
+        name: value
+        for name, value in server.items()
+        if name in _WANTED_SECRETS or not any(word in name.upper() for word in _SECRETS)
+    }
+    for name in ("AUTH_TOKEN", "AUTH_TOKEN_FILE", "DATABASE_URL", "VIRTUAL_ENV", "PYTHONHOME"):
+        kept.pop(name, None)
+    return {**kept, **plan.env}
+
+
+def read_plan_files(run: RunDir) -> dict[str, str]:
+    """The native files exactly as the engine got them; empty before the first start."""
+    if not run.native.is_dir():
+        return {}
+    return {
+        p.name: p.read_text("utf-8", "replace") for p in sorted(run.native.iterdir()) if p.is_file()
+    }
+
+
+__all__ = ["PreparationError", "environment", "launch", "read_plan_files", "step_record"]

@@ -1,0 +1,64 @@
+"""Writes an engine's native files for a spec, without looking at anything the spec names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.errors import InvalidSpecError
+from app.jobs import checking, installations, service, workspace
+from app.settings import Settings
+from engines import families
+from engines.base import UnsupportedError, Workspace
+from engines.spec import EngineName, JobSpec
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The command that runs the written files; ``env`` names no secret's value."""
+
+    argv: list[str]
+    cwd: str
+    env: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+def render(document: Mapping[str, Any], out: Path, settings: Settings) -> Rendered:
+    """Plan into ``out``. An incomplete spec is rendered with warnings. Raises InvalidSpecError.
+
+    Defaults are those of a machine with a GPU, since the files are usually for one.
+    """
+    spec, errors, _ = checking.read(document, gpu=True)
+    if spec is None:
+        raise InvalidSpecError(errors)
+    name = _engine(spec)
+    found = installations.find(settings, name)
+    space = Workspace(
+        native=out,
+        output=out / "output",
+        home=found.home,
+        python=found.python,
+        datasets=None,
+        gpus=tuple(range(spec.gpus)),
+    )
+    try:
+        plan = found.engine.plan(workspace.resolved(spec, settings), space)
+    except UnsupportedError as error:
+        raise InvalidSpecError({r.field: r.message for r in error.refusals}) from error
+    service.files_of(plan, out)
+    gaps = tuple(f"{field}: {text}" for field, text in spec.missing().items())
+    return Rendered(list(plan.argv), str(plan.cwd), dict(plan.env), gaps + plan.notes)
+
+
+def _engine(spec: JobSpec) -> EngineName:
+    family = families.get(spec.family)
+    able = family.engines if family else ()
+    if spec.engine == "auto":
+        return able[0]
+    if spec.engine not in able:
+        raise InvalidSpecError(
+            {"engine": f"{spec.engine} does not train {spec.family}; use {' or '.join(able)}."}
+        )
+    return spec.engine

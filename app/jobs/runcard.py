@@ -1,0 +1,81 @@
+"""The run card: enough written down to repeat a run, in ``run-card.json``."""
+
+from __future__ import annotations
+
+import logging
+import platform as host
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from app import datasets
+from app.jobs.installations import Installation
+from app.jobs.rundir import RunDir, read_json, write_json_atomic
+from engines.base import LaunchPlan
+from engines.spec import JobSpec
+
+log = logging.getLogger(__name__)
+_lock = threading.Lock()
+
+
+def write(
+    run: RunDir,
+    spec: JobSpec,
+    installation: Installation,
+    plan: LaunchPlan,
+    gpus: tuple[int, ...],
+) -> None:
+    """Write what is known at the start: spec, engine and its commit, command, machine."""
+    _merge(
+        run,
+        {
+            "spec": spec.model_dump(mode="json", by_alias=True),
+            "engine": {
+                "name": installation.name,
+                "home": str(installation.home),
+                "commit": commit_of(installation.home),
+                "python": installation.python,
+            },
+            "command": {"argv": list(plan.argv), "cwd": str(plan.cwd)},
+            "planned_steps": plan.total_steps,
+            "gpus": list(gpus),
+            "machine": {"system": host.platform(), "node": host.node()},
+            "started": time.time(),
+        },
+    )
+
+
+def fingerprint_later(run: RunDir, spec: JobSpec) -> None:
+    """Add sha256 sums of the datasets in the background; hours of training follow anyway."""
+
+    def work() -> None:
+        try:
+            sums = {d.path: datasets.fingerprint(Path(d.path)) for d in spec.datasets}
+            _merge(run, {"datasets": sums})
+        except OSError as error:
+            log.warning("no fingerprint for %s: %s", run.root, error)
+
+    threading.Thread(target=work, name=f"fingerprint-{run.root.name}", daemon=True).start()
+
+
+def commit_of(home: Path) -> str | None:
+    """The checked-out commit of a git folder, or None where it cannot be told."""
+    try:
+        done = subprocess.run(
+            ["git", "-c", "safe.directory=*", "-C", str(home), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _merge(run: RunDir, values: dict[str, Any]) -> None:
+    with _lock:
+        path = run.root / "run-card.json"
+        write_json_atomic(path, {**(read_json(path) or {}), **values})

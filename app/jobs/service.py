@@ -1,0 +1,296 @@
+"""What people can do with jobs. Web pages, the API and the command line all call this.
+
+A request records what is wanted and wakes the supervisor; it never starts or signals a
+process itself. All functions need an application context.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from app.errors import ConflictError, InvalidSpecError
+from app.jobs import checking, installations, store, waking
+from app.jobs.checking import Checked
+from app.jobs.installations import Installation
+from app.jobs.rundir import RunDir
+from app.jobs.states import JobState
+from app.models import Job
+from app.platform import current
+from engines.base import LaunchPlan
+from engines.spec import EngineName, JobSpec
+
+get = store.get
+table_version = store.table_version
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an engine would be given, before anything is written. ``env`` holds no secret."""
+
+    engine: EngineName | None
+    errors: dict[str, str]
+    warnings: tuple[str, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+    argv: tuple[str, ...] = ()
+    cwd: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    sources: dict[str, str] = field(default_factory=dict)
+    total_steps: int | None = None
+    steps_per_epoch: int | None = None
+    epochs: int | None = None
+    images: int | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the jobs table, newest first; ``next`` is the ``before`` of the next page."""
+
+    jobs: tuple[Job, ...]
+    counts: dict[str, int]
+    next: int | None
+
+
+def check(document: Mapping[str, Any], *, thorough: bool = True) -> Checked:
+    """Everything that can be known about a document before a start."""
+    return checking.check(current(), document, thorough=thorough)
+
+
+def preview(document: Mapping[str, Any]) -> Preview:
+    """The exact native files and command; quick, so it decodes no picture."""
+    checked = check(document, thorough=False)
+    if checked.plan is None:
+        return Preview(checked.engine, checked.errors, checked.warnings)
+    plan = checked.plan
+    return Preview(
+        engine=checked.engine,
+        errors=checked.errors,
+        warnings=checked.warnings,
+        files=dict(plan.files),
+        argv=plan.argv,
+        cwd=str(plan.cwd),
+        env=dict(plan.env),
+        notes=plan.notes,
+        sources=dict(plan.sources),
+        total_steps=plan.total_steps,
+        steps_per_epoch=plan.steps_per_epoch,
+        epochs=plan.epochs,
+        images=sum(f.images for f in checked.facts) if checked.facts else None,
+    )
+
+
+def submit(document: Mapping[str, Any], *, hold: bool = False) -> Job:
+    """Queue a job. Raises InvalidSpecError with a sentence for every field that is wrong."""
+    checked = check(document)
+    if checked.errors or checked.spec is None or checked.engine is None or checked.plan is None:
+        raise InvalidSpecError(checked.errors or {"engine": "This spec cannot be planned."})
+    spec = JobSpec.model_validate(checked.document)
+    job = store.add(
+        name=spec.name,
+        family=spec.family,
+        engine=checked.engine,
+        document=_as_json(spec),
+        total_steps=checked.plan.total_steps,
+        notes="\n".join((*checked.plan.notes, *checked.warnings)),
+        held=hold,
+        gpus="",
+    )
+    _write_spec(run_dir(job), spec)
+    wake()
+    return job
+
+
+def _as_json(spec: JobSpec) -> str:
+    return json.dumps(spec.model_dump(mode="json", by_alias=True), ensure_ascii=False)
+
+
+def _write_spec(run: RunDir, spec: JobSpec) -> None:
+    run.root.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(
+        spec.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True
+    )
+    run.spec.write_text(text, "utf-8")
+
+
+def spec_of(job: Job) -> JobSpec:
+    """The canonical spec stored with the job."""
+    return JobSpec.model_validate_json(job.document)
+
+
+def plan_summary(job: Job) -> tuple[str, ...]:
+    """The sentences of the plan: what was rounded or translated."""
+    return tuple(line for line in job.notes.split("\n") if line)
+
+
+def run_dir(job: Job) -> RunDir:
+    """The job's folder. Named by its number, never by what a person typed."""
+    return RunDir(current().settings.jobs_dir / str(job.id))
+
+
+def stop(job: Job, *, save: bool = False) -> None:
+    """Ask for the end. A queued job is cancelled at once; a running one says STOPPING until
+    its exit is seen. ``save`` wants the engine to save first, where it can."""
+    if job.status is JobState.QUEUED:
+        store.move(job, JobState.CANCELLED, "cancelled before it started")
+        return
+    store.move(job, JobState.STOPPING, "stop asked for", wish="save-and-stop" if save else "stop")
+    wake()
+
+
+def retry(job: Job, *, resume: bool = True) -> None:
+    """Queue a final job again. ``resume`` goes on from the newest whole save; else from step 0."""
+    if not job.status.is_final:
+        raise ConflictError(f"Job {job.id} is {job.state}; only a finished job can be tried again.")
+    store.move(
+        job,
+        JobState.QUEUED,
+        "tried again from the newest save" if resume else "tried again from the start",
+        fresh=not resume,
+        wish="",
+        suggestion="",
+        held=False,
+        interruptions=0,
+        not_before=0.0,
+        finished=None,
+        phase="",
+    )
+    wake()
+
+
+def hold(job: Job) -> None:
+    """Keep a queued job from starting."""
+    _queued_only(job)
+    store.change(job, held=True)
+
+
+def release(job: Job) -> None:
+    """Let a held job start."""
+    _queued_only(job)
+    store.change(job, held=False, not_before=0.0)
+    wake()
+
+
+def set_priority(job: Job, priority: int) -> None:
+    """Higher starts earlier; equal ones by age."""
+    _queued_only(job)
+    store.change(job, priority=max(-1000, min(1000, priority)))
+    wake()
+
+
+def _queued_only(job: Job) -> None:
+    if job.status is not JobState.QUEUED:
+        raise ConflictError(f"Job {job.id} is {job.state}; only a queued job can be changed so.")
+
+
+def delete(job: Job) -> None:
+    """Forget a job that is not active, and remove its folder.
+
+    The row goes first: a folder without a row is litter, a row without its folder a lie.
+    """
+    if job.status.is_active:
+        raise ConflictError(f"Job {job.id} is {job.state}. Stop it first, then delete it.")
+    folder = run_dir(job).root
+    gone = folder.with_name(f".deleted-{folder.name}")
+    store.delete(job)
+    if folder.exists():
+        folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def clone(job: Job) -> dict[str, Any]:
+    """The job's document, for the form: a copy of everything it asked for."""
+    document: dict[str, Any] = json.loads(job.document)
+    return document
+
+
+def pause_queue() -> None:
+    """Start no further job; running ones go on."""
+    store.remember("queue", "paused")
+    wake()
+
+
+def resume_queue() -> None:
+    """Start jobs again."""
+    store.remember("queue", "")
+    wake()
+
+
+def queue_paused() -> bool:
+    """Whether a person paused the queue."""
+    return store.fact("queue") == "paused"
+
+
+def engines() -> tuple[Installation, ...]:
+    """Every engine, installed or not."""
+    return installations.find_all(current().settings)
+
+
+def dataset_folders() -> list[str]:
+    """Names of the folders under DATA_DIR/datasets, at most 500, sorted."""
+    root = current().settings.datasets_dir
+    if not root.is_dir():
+        return []
+    names = (entry.name for entry in root.iterdir() if entry.is_dir())
+    return sorted(name for name in names if not name.startswith("."))[:500]
+
+
+def page(
+    *, state: str | None = None, search: str = "", limit: int = 50, before: int | None = None
+) -> Page:
+    """One page of the jobs table."""
+    found = store.page(state=state, search=search, limit=limit + 1, before=before)
+    shown = tuple(found[:limit])
+    return Page(shown, store.counts(), shown[-1].id if len(found) > limit else None)
+
+
+def as_json(job: Job) -> dict[str, Any]:
+    """A job as the API and ``--json`` print it. Times are ISO 8601 in UTC, states lower case."""
+    return {
+        "id": job.id,
+        "name": job.name,
+        "engine": job.engine,
+        "family": job.family,
+        "state": job.state,
+        "reason": job.reason,
+        "suggestion": job.suggestion,
+        "attempt": job.attempt,
+        "phase": job.phase,
+        "step": job.step,
+        "total_steps": job.total_steps,
+        "loss": job.loss if job.loss is not None and job.loss == job.loss else None,
+        "seconds_per_step": job.seconds_per_step,
+        "gpus": job.gpus,
+        "held": job.held,
+        "priority": job.priority,
+        "created": _iso(job.created),
+        "started": _iso(job.started),
+        "finished": _iso(job.finished),
+    }
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def wake() -> None:
+    """Tell the supervisor, in this program or another one, that there is something to do."""
+    waking.ring(current().settings.data_dir)
+
+
+def files_of(plan: LaunchPlan, folder: Path) -> tuple[Path, ...]:
+    """Write a plan's native files into ``folder``; the paths written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, text in plan.files.items():
+        path = folder / name
+        path.write_text(text, "utf-8")
+        written.append(path)
+    return tuple(written)

@@ -1,0 +1,184 @@
+"""Reads and writes jobs. The one place that writes a job's state.
+
+Every function is a short transaction of its own. All of them need an application context.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, func, select, update
+
+from app.db import db
+from app.errors import NotFoundError
+from app.jobs.states import ACTIVE, MOVES, IllegalMoveError, JobState
+from app.models import Attempt, Fact, Job, JobEvent
+
+
+def add(**columns: Any) -> Job:
+    """A new queued job with its first event row."""
+    now = time.time()
+    job = Job(created=now, state=JobState.QUEUED.value, **columns)
+    db.session.add(job)
+    db.session.flush()
+    db.session.add(JobEvent(job_id=job.id, at=now, new=JobState.QUEUED.value, reason="created"))
+    db.session.commit()
+    return job
+
+
+def get(job_id: int) -> Job:
+    """The job, freshly read. Raises NotFoundError."""
+    job = db.session.get(Job, job_id, populate_existing=True)
+    if job is None:
+        raise NotFoundError(f"There is no job {job_id}; it may have been deleted.")
+    return job
+
+
+def move(job: Job, new: JobState, reason: str = "", **columns: Any) -> None:
+    """Change the state, record the event, commit. Safe against a racing mover.
+
+    ``columns`` are written in the same transaction. Raises IllegalMoveError if the job is
+    not, or is no longer, in a state that allows ``new``; exactly one of two racing callers wins.
+    """
+    old = job.status
+    if new not in MOVES[old]:
+        raise IllegalMoveError(job.id, old, new)
+    statement = (
+        update(Job)
+        .where(Job.id == job.id, Job.state == old.value)
+        .values(state=new.value, reason=reason, version=Job.version + 1, **columns)
+        .execution_options(synchronize_session=False)
+    )
+    if not cast(CursorResult[Any], db.session.execute(statement)).rowcount:
+        db.session.rollback()
+        job_id = job.id
+        raise IllegalMoveError(job_id, get(job_id).status, new)
+    db.session.add(
+        JobEvent(
+            job_id=job.id,
+            at=time.time(),
+            old=old.value,
+            new=new.value,
+            reason=reason,
+            attempt=columns.get("attempt", job.attempt),
+        )
+    )
+    db.session.commit()
+    db.session.refresh(job)
+
+
+def note(job: Job, reason: str) -> None:
+    """An event row that is no move: something worth telling."""
+    db.session.add(JobEvent(job_id=job.id, at=time.time(), reason=reason, attempt=job.attempt))
+    change(job)
+
+
+def change(job: Job, **columns: Any) -> None:
+    """Write columns other than the state, and let every open page see it."""
+    if "state" in columns:
+        raise ValueError("The state is changed by move() alone.")
+    statement = (
+        update(Job)
+        .where(Job.id == job.id)
+        .values(version=Job.version + 1, **columns)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.execute(statement)
+    db.session.commit()
+    db.session.refresh(job)
+
+
+def delete(job: Job) -> None:
+    """Forget the job, its attempts and its events."""
+    db.session.delete(job)
+    db.session.commit()
+
+
+def active() -> Sequence[Job]:
+    """Jobs that hold a slot: starting, running or stopping. Freshly read."""
+    return _jobs(select(Job).where(Job.state.in_([s.value for s in ACTIVE])).order_by(Job.id))
+
+
+def launchable(now: float) -> Sequence[Job]:
+    """Queued jobs that may start now, in launch order: priority, then age."""
+    return _jobs(
+        select(Job)
+        .where(Job.state == JobState.QUEUED.value, Job.held.is_(False), Job.not_before <= now)
+        .order_by(Job.priority.desc(), Job.id)
+        .limit(50)
+    )
+
+
+def _jobs(statement: Any) -> Sequence[Job]:
+    return db.session.scalars(statement.execution_options(populate_existing=True)).all()
+
+
+def page(
+    *, state: str | None = None, search: str = "", limit: int = 50, before: int | None = None
+) -> Sequence[Job]:
+    """Jobs, newest first, at most ``limit``, with a smaller id than ``before``."""
+    statement = select(Job).order_by(Job.id.desc()).limit(limit)
+    if state:
+        statement = statement.where(Job.state == state)
+    if search:
+        statement = statement.where(Job.name.contains(search, autoescape=True))
+    if before is not None:
+        statement = statement.where(Job.id < before)
+    return _jobs(statement)
+
+
+def counts() -> dict[str, int]:
+    """How many jobs there are in each state that has any."""
+    rows = db.session.execute(select(Job.state, func.count()).group_by(Job.state))
+    return {state: count for state, count in rows.tuples()}
+
+
+def table_version() -> str:
+    """Changes whenever any row of the jobs table, or the queue itself, changed."""
+    total, most, count = db.session.execute(
+        select(
+            func.coalesce(func.sum(Job.version), 0),
+            func.coalesce(func.max(Job.id), 0),
+            func.count(),
+        )
+    ).one()
+    return f"{total}.{most}.{count}.{fact('queue') or 'on'}"
+
+
+def open_attempt(job: Job, **columns: Any) -> Attempt:
+    """The row of a new attempt. The caller moves the job in the same breath."""
+    attempt = Attempt(job_id=job.id, started=time.time(), **columns)
+    db.session.add(attempt)
+    db.session.commit()
+    return attempt
+
+
+def attempt_of(job: Job, number: int | None = None) -> Attempt | None:
+    """One attempt of the job; the newest when no number is given."""
+    wanted = job.attempt if number is None else number
+    return db.session.scalars(
+        select(Attempt)
+        .where(Attempt.job_id == job.id, Attempt.number == wanted)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def change_attempt(attempt: Attempt, **columns: Any) -> None:
+    """Write columns of an attempt."""
+    for key, value in columns.items():
+        setattr(attempt, key, value)
+    db.session.commit()
+
+
+def fact(key: str) -> str:
+    """A remembered fact about the queue; empty when there is none."""
+    found = db.session.get(Fact, key, populate_existing=True)
+    return found.value if found else ""
+
+
+def remember(key: str, value: str) -> None:
+    """Remember a fact about the queue."""
+    db.session.merge(Fact(key=key, value=value))
+    db.session.commit()

@@ -1,0 +1,207 @@
+"""Makes wishes true: the one place that starts and stops runs and settles how they ended.
+
+A thread in the web program. A lock file keeps a second copy idle. A failing tick is logged
+and the next one starts afresh; one poisoned job cannot stop the queue. It never waits for a
+trainer, a dataset or the network: that work runs in threads, one per job at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING
+
+from app.db import db
+from app.jobs import ending, guards, launching, service, slots, store
+from app.jobs.executor import Ended, Lost, Running
+from app.jobs.following import Following
+from app.jobs.installations import ENGINES
+from app.jobs.rundir import AttemptDir, read_json
+from app.jobs.states import IllegalMoveError, JobState
+from app.jobs.waking import Bell, ring
+from app.models import Attempt, Job
+
+if TYPE_CHECKING:
+    from app.platform import Platform
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+
+
+class Supervisor:
+    """Ticks once a second, and at once when somebody rings."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._bell = Bell(platform.settings.data_dir)
+        self._quit = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._lock: IO[str] | None = None
+        self._busy: dict[int, threading.Thread] = {}
+        self._following: dict[int, Following] = {}
+        self.last_tick: float | None = None
+        """When the last tick ended, by the monotonic clock; None before the first."""
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+        self._thread.start()
+
+    def quit(self) -> None:
+        """Stop supervising. Running jobs go on; the next supervisor adopts them."""
+        self._quit.set()
+        ring(self._platform.settings.data_dir)
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+        self._bell.close()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this copy holds the lock and so does the work."""
+        return self._lock is not None
+
+    def _run(self) -> None:
+        while not self._quit.is_set():
+            try:
+                if self._take_lock():
+                    with self._platform.app.app_context():
+                        self.tick()
+                self.last_tick = time.monotonic()
+            except Exception:
+                log.exception("a tick failed; the next one starts afresh")
+            self._bell.wait(TICK_SECONDS)
+
+    def _take_lock(self) -> bool:
+        if self._lock is not None:
+            return True
+        handle = (self._platform.settings.data_dir / "supervisor.lock").open("w")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.close()
+            return False
+        self._lock = handle
+        return True
+
+    def tick(self) -> None:
+        """One round over everything. Needs an application context."""
+        for job in store.active():
+            self._safely(job, self._advance)
+        self._launch_queued()
+
+    def _safely(self, job: Job, act: Callable[[Job], None]) -> None:
+        job_id = job.id
+        try:
+            act(job)
+        except IllegalMoveError as error:
+            log.info("%s (somebody else was first)", error)
+        except Exception:
+            log.exception("job %s: this tick failed; the next one tries again", job_id)
+            db.session.rollback()
+
+    def _advance(self, job: Job) -> None:
+        if self._is_busy(job.id):
+            return
+        attempt = store.attempt_of(job)
+        folder = service.run_dir(job).attempt(job.attempt)
+        status = self._platform.executor.poll(folder)
+        job_id = job.id
+        if isinstance(status, Ended):
+            record = status.record
+            self._following.pop(job_id, None)
+            self._work(job, lambda: ending.settle(self._platform, job_id, folder, record))
+        elif isinstance(status, Lost):
+            self._following.pop(job_id, None)
+            self._work(job, lambda: ending.interrupted(self._platform, job_id, folder))
+        elif attempt is not None:
+            self._watch(job, attempt, folder, status)
+
+    def _watch(self, job: Job, attempt: Attempt, folder: AttemptDir, status: Running) -> None:
+        """A live run: say RUNNING once the trainer is there, follow it, pass on a stop."""
+        if job.status is JobState.STARTING and status.trainer_started:
+            store.move(job, JobState.RUNNING)
+        following = self._follow(job, attempt)
+        following.read()
+        following.write(job, attempt)
+        if job.status is JobState.STOPPING:
+            self._stop(job, folder)
+        else:
+            guards.watch(self._platform, job, following, folder)
+
+    def _follow(self, job: Job, attempt: Attempt) -> Following:
+        following = self._following.get(job.id)
+        if following is None or following.number != attempt.number:
+            engine = ENGINES[launching.engine_name(job)]
+            following = Following(job, attempt, service.run_dir(job), engine)
+            self._following[job.id] = following
+        return following
+
+    def _stop(self, job: Job, folder: AttemptDir) -> None:
+        """Tell the runner once per wish; it does the steps by itself."""
+        told = read_json(folder.stop) or {}
+        if told.get("wish") == job.wish:
+            return
+        actions = read_json(folder.root / launching.ACTIONS) or {}
+        steps = actions.get("save_and_stop") if job.wish == "save-and-stop" else None
+        self._platform.executor.stop(folder, job.wish or "stop", steps or None)
+
+    def _launch_queued(self) -> None:
+        if service.queue_paused():
+            return
+        queued = store.launchable(time.time())
+        if not queued:
+            return
+        held = guards.holds_queue(self._platform)
+        if held:
+            return
+        free = slots.Slots.now(self._platform, store.active())
+        for job in queued:
+            gpus = free.take(job)
+            if gpus is not None:
+                self._safely(job, lambda job, gpus=gpus: self._launch(job, gpus))  # type: ignore[misc]
+
+    def _launch(self, job: Job, gpus: tuple[int, ...]) -> None:
+        number, text = job.attempt + 1, ",".join(map(str, gpus))
+        store.move(
+            job,
+            JobState.STARTING,
+            attempt=number,
+            gpus=text,
+            started=job.started or time.time(),
+            phase="starting",
+            last_output=time.time(),
+        )
+        store.open_attempt(job, number=number, gpus=text)
+        job_id = job.id
+        self._work(job, lambda: launching.launch(self._platform, job_id, number))
+
+    def _is_busy(self, job_id: int) -> bool:
+        thread = self._busy.get(job_id)
+        if thread is None:
+            return False
+        if thread.is_alive():
+            return True
+        del self._busy[job_id]
+        return False
+
+    def _work(self, job: Job, task: Callable[[], None]) -> None:
+        """Run ``task`` beside the ticks; the job is left alone until it is done."""
+
+        def run() -> None:
+            try:
+                task()
+            except Exception:
+                log.exception("a task of a job failed; the next tick looks again")
+            finally:
+                ring(self._platform.settings.data_dir)
+
+        thread = threading.Thread(target=run, name=f"job-{job.id}", daemon=True)
+        self._busy[job.id] = thread
+        thread.start()

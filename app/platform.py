@@ -1,0 +1,58 @@
+"""What one running program holds besides its database: settings, supervisor, executor, caches.
+
+Kept in ``flask_app.extensions["vast-lora"]``; ``current()`` finds it inside any application
+context, so that services need no global state.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Flask, current_app
+
+from app import gpu
+from app.base_models import HubChecker
+from app.jobs.executor import Executor, LocalExecutor
+from app.settings import ROOT, Settings
+
+if TYPE_CHECKING:
+    from app.jobs.supervisor import Supervisor
+
+EXTENSION = "vast-lora"
+
+
+class Platform:
+    """The collaborators of one program. Tests replace an attribute; nobody patches."""
+
+    def __init__(self, app: Flask, settings: Settings) -> None:
+        import sys
+
+        self.app = app
+        self.settings = settings
+        self.executor: Executor = LocalExecutor(sys.executable, ROOT / "scripts" / "run_job.py")
+        self.gpus = gpu.Sampler()
+        self.hub = HubChecker(settings.hf_endpoint, settings.hf_token, settings.hf_home)
+        self._supervisor: Supervisor | None = None
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """The supervisor; made at first use, running only after ``start_supervisor``."""
+        if self._supervisor is None:
+            from app.jobs.supervisor import Supervisor
+
+            self._supervisor = Supervisor(self)
+        return self._supervisor
+
+    def start_supervisor(self) -> None:
+        """Start the thread. Called once by the server, never at import."""
+        self.supervisor.start()
+
+    def stop_supervisor(self) -> None:
+        """Stop supervising; running jobs go on and the next supervisor adopts them."""
+        self.supervisor.quit()
+
+
+def current() -> Platform:
+    """The platform of the application context we are in."""
+    found: Platform = current_app.extensions[EXTENSION]
+    return found

@@ -1,0 +1,68 @@
+"""Brings the database to the current schema, and keeps a copy of the old one first."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+
+from app.settings import Settings
+
+HEAD = "0001"
+"""The newest revision in ``app/migrations/versions`` (a test compares them)."""
+
+
+def file_of(settings: Settings) -> Path | None:
+    """The SQLite file, or None for another database."""
+    prefix = "sqlite:///"
+    url = settings.database_url
+    return Path(url.removeprefix(prefix)) if url.startswith(prefix) else None
+
+
+def is_current(settings: Settings) -> bool:
+    """Whether a SQLite database is at HEAD. Cheap: Alembic is not imported."""
+    path = file_of(settings)
+    if path is None or not path.is_file():
+        return False
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+        try:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return False
+    return bool(row and row[0] == HEAD)
+
+
+def migrate(settings: Settings) -> bool:
+    """Bring the database to HEAD; True if anything was done. Makes the data folder if needed."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    for folder in (settings.jobs_dir, settings.datasets_dir, settings.models_dir):
+        folder.mkdir(exist_ok=True)
+    if is_current(settings):
+        return False
+    path = file_of(settings)
+    if path is not None and path.is_file():
+        _back_up(path)
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("sqlalchemy.url", settings.database_url.replace("%", "%%"))
+    command.upgrade(config, "head")
+    return True
+
+
+def _back_up(path: Path) -> Path:
+    """A consistent copy beside the database, through SQLite's own backup."""
+    copy = path.with_name(f"{path.name}.before-{HEAD}-{time.strftime('%Y%m%d-%H%M%S')}")
+    source = sqlite3.connect(path)
+    target = sqlite3.connect(copy)
+    try:
+        source.backup(target)
+    finally:
+        target.close()
+        source.close()
+    return copy

@@ -1,0 +1,210 @@
+"""The settings: read once from the environment, frozen, each with its sentence of meaning.
+
+``Settings.from_env`` is the only place that looks at the environment; nonsense refuses to
+start. ``SETTINGS`` is the table that README and /system show (a test compares them).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout (or the folder the program was installed from)."""
+
+_VAST_SIGNS = ("VAST_CONTAINERLABEL", "CONTAINER_ID", "PORTAL_CONFIG")
+
+
+class SettingsError(ValueError):
+    """A setting makes no sense. The sentence names it and what would be right."""
+
+
+class Setting(NamedTuple):
+    """One row of the table of settings."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("HOST", "127.0.0.1", "Address the dashboard listens on."),
+    Setting("PORT", "7860 (17860 behind Vast's proxy)", "Port the dashboard listens on."),
+    Setting("DATA_DIR", "data/ in the checkout (/workspace/lora on Vast)",
+            "Database, datasets, models, jobs and engines live here."),
+    Setting("TRUST_PROXY", "on where PORTAL_CONFIG is set, else off",
+            "Believe the X-Forwarded-* headers of one proxy in front."),
+    Setting("EXECUTOR", "local", "Where jobs run: local."),
+    Setting("DATABASE_URL", "SQLite in DATA_DIR", "Any SQLAlchemy URL."),
+    Setting("AUTH_TOKEN", "none needed on plain loopback, else generated",
+            "Password of the dashboard and bearer token of the API; AUTH_TOKEN_FILE names a file that holds it."),
+    Setting("ENGINES_DIR", "DATA_DIR/engines", "Where bootstrap.sh puts the engines."),
+    Setting("AI_TOOLKIT_DIR", "ENGINES_DIR/ai-toolkit", "An ai-toolkit checkout to use."),
+    Setting("AI_TOOLKIT_PYTHON", "ENGINES_DIR/venv-ai-toolkit/bin/python", "The interpreter that runs ai-toolkit."),
+    Setting("KOHYA_SS_DIR", "ENGINES_DIR/kohya_ss", "A kohya_ss checkout with its sd-scripts, or an sd-scripts checkout."),
+    Setting("KOHYA_SS_PYTHON", "ENGINES_DIR/venv-kohya_ss/bin/python", "The interpreter that runs sd-scripts."),
+    Setting("AI_TOOLKIT_SOURCE", "the public repository", "Where bootstrap.sh takes ai-toolkit from: URL or local path."),
+    Setting("KOHYA_SS_SOURCE", "the public repository", "Where bootstrap.sh takes sd-scripts from: URL or local path."),
+    Setting("HF_TOKEN", "none", "Hugging Face token for gated models; handed to the trainer only."),
+    Setting("HF_HOME", "Hugging Face's own default", "Cache of downloaded models."),
+    Setting("VAST_API_URL", "the public API", "Address of the Vast API; tests point it at a stand-in."),
+    Setting("MAX_INTERRUPTIONS", "5", "A job interrupted more often than this is failed."),
+    Setting("DISK_SOFT_GB", "5", "With less free disk than this, no job is started."),
+    Setting("DISK_HARD_GB", "1", "With less free disk than this, running jobs are stopped before a write fails."),
+    Setting("NAN_READINGS", "5", "So many losses in a row that are not numbers end a run; 0 never does."),
+    Setting("STALL_MINUTES", "20", "A run without any output for so long is flagged as stalled."),
+    Setting("LOG_CAP_MB", "512", "A log larger than this loses its middle, with a notice."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the program was told, checked. Paths are absolute."""
+
+    host: str
+    port: int
+    data_dir: Path
+    trust_proxy: bool
+    executor: str
+    database_url: str
+    auth_token: str | None
+    needs_token: bool
+    engines_dir: Path
+    ai_toolkit_dir: Path
+    ai_toolkit_python: str
+    kohya_ss_dir: Path
+    kohya_ss_python: str
+    hf_token: str | None
+    hf_home: Path | None
+    hf_endpoint: str
+    vast_api_url: str
+    max_interruptions: int = 5
+    disk_soft_gb: float = 5.0
+    disk_hard_gb: float = 1.0
+    nan_readings: int = 5
+    stall_minutes: float = 20.0
+    log_cap_mb: float = 512.0
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Read and check. Raises SettingsError with a sentence for the person who set it."""
+        portal = bool(env.get("PORTAL_CONFIG"))
+        data_dir = _path(env, "DATA_DIR") or (_vast_data(env) or ROOT / "data")
+        host = env.get("HOST") or "127.0.0.1"
+        trust_proxy = _switch(env, "TRUST_PROXY", portal)
+        engines = _path(env, "ENGINES_DIR") or data_dir / "engines"
+        executor = env.get("EXECUTOR") or "local"
+        if executor != "local":
+            raise SettingsError(f"EXECUTOR is {executor!r}; use local.")
+        return cls(
+            host=host,
+            port=_number(env, "PORT", 17860 if portal else 7860, 1, 65535),
+            data_dir=data_dir,
+            trust_proxy=trust_proxy,
+            executor=executor,
+            database_url=env.get("DATABASE_URL") or f"sqlite:///{data_dir / 'lora.db'}",
+            auth_token=_token(env),
+            needs_token=(
+                not _is_loopback(host) or trust_proxy or any(env.get(s) for s in _VAST_SIGNS)
+            ),
+            engines_dir=engines,
+            ai_toolkit_dir=_path(env, "AI_TOOLKIT_DIR") or engines / "ai-toolkit",
+            ai_toolkit_python=env.get("AI_TOOLKIT_PYTHON")
+            or str(engines / "venv-ai-toolkit/bin/python"),
+            kohya_ss_dir=_path(env, "KOHYA_SS_DIR") or engines / "kohya_ss",
+            kohya_ss_python=env.get("KOHYA_SS_PYTHON") or str(engines / "venv-kohya_ss/bin/python"),
+            hf_token=env.get("HF_TOKEN") or None,
+            hf_home=_path(env, "HF_HOME"),
+            hf_endpoint=(env.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/"),
+            vast_api_url=(env.get("VAST_API_URL") or "https://console.vast.ai").rstrip("/"),
+            max_interruptions=_number(env, "MAX_INTERRUPTIONS", 5, 0, 1000),
+            disk_soft_gb=_decimal(env, "DISK_SOFT_GB", 5.0),
+            disk_hard_gb=_decimal(env, "DISK_HARD_GB", 1.0),
+            nan_readings=_number(env, "NAN_READINGS", 5, 0, 1_000_000),
+            stall_minutes=_decimal(env, "STALL_MINUTES", 20.0),
+            log_cap_mb=_decimal(env, "LOG_CAP_MB", 512.0),
+        )
+
+    @property
+    def jobs_dir(self) -> Path:
+        return self.data_dir / "jobs"
+
+    @property
+    def datasets_dir(self) -> Path:
+        return self.data_dir / "datasets"
+
+    @property
+    def models_dir(self) -> Path:
+        return self.data_dir / "models"
+
+
+def _vast_data(env: Mapping[str, str]) -> Path | None:
+    if not any(env.get(sign) for sign in _VAST_SIGNS):
+        return None
+    return Path(env.get("WORKSPACE") or "/workspace") / "lora"
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    text = env.get(name)
+    return Path(text).expanduser().absolute() if text else None
+
+
+def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = env.get(name)
+    if not text:
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        raise SettingsError(f"{name} is {text!r}; it must be a whole number.") from None
+    if not low <= value <= high:
+        raise SettingsError(f"{name} is {value}; it must be from {low} to {high}.")
+    return value
+
+
+def _decimal(env: Mapping[str, str], name: str, default: float) -> float:
+    text = env.get(name)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        raise SettingsError(f"{name} is {text!r}; it must be a number.") from None
+    if not 0 <= value < float("inf"):
+        raise SettingsError(f"{name} is {text}; it must be zero or more.")
+    return value
+
+
+def _switch(env: Mapping[str, str], name: str, default: bool) -> bool:
+    text = env.get(name, "").strip().lower()
+    if not text:
+        return default
+    if text in ("1", "true", "yes", "on"):
+        return True
+    if text in ("0", "false", "no", "off"):
+        return False
+    raise SettingsError(f"{name} is {text!r}; use on or off.")
+
+
+def _token(env: Mapping[str, str]) -> str | None:
+    token, file = env.get("AUTH_TOKEN", "").strip(), env.get("AUTH_TOKEN_FILE")
+    if not token and file:
+        try:
+            token = Path(file).read_text("utf-8").strip()
+        except OSError as error:
+            raise SettingsError(
+                f"AUTH_TOKEN_FILE names {file}, which cannot be read: {error}."
+            ) from error
+    return token or None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
