@@ -23,6 +23,8 @@ class Job(db.Model):  # type: ignore[name-defined,misc]
     __table_args__ = (
         CheckConstraint(f"state IN ({_STATES})", name="job_state_is_known"),
         Index("job_by_state", "state", "priority", "id"),
+        # A number is never given twice: it names the run directory.
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -22,7 +22,7 @@ def about(
     ``text`` is the one sentence of help; ``ai`` and ``kohya`` are the engines' own names
     (None: that engine has no such thing). ``default`` may be ``...`` for a required field.
     """
-    extra = {"unit": unit, "native": {"ai-toolkit": ai, "kohya_ss": kohya}}
+    extra: dict[str, Any] = {"unit": unit, "native": {"ai-toolkit": ai, "kohya_ss": kohya}}
     factory = bounds.pop("factory", None)
     if factory is not None:
         return Field(

@@ -54,6 +54,7 @@ def upgrade() -> None:
             name="job_state_is_known",
         ),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
     )
     op.create_index("job_by_state", "job", ["state", "priority", "id"], unique=False)
     op.create_table(

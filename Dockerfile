@@ -1,0 +1,42 @@
+# The dashboard with both engines. On Vast.ai the base image's own boot starts it; with plain
+# Docker:  docker run --gpus all -p 7860:7860 -v lora:/workspace/lora IMAGE
+# A base without CUDA also works:  --build-arg BASE=python:3.11-slim --build-arg ENGINES=none
+ARG BASE=vastai/pytorch:2.9.1-cu128-cuda-12.9-mini-py312-2026-08-21
+# hadolint ignore=DL3006
+FROM ${BASE}
+
+ARG ENGINES=all
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="Vast LoRA Platform" \
+      org.opencontainers.image.description="Trains LoRAs with ai-toolkit or kohya_ss from one dashboard" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.licenses="MIT"
+
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends tini git python3 python3-venv \
+ && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /opt/lora-platform
+# The environment first: it changes less often than the program.
+COPY requirements.lock pyproject.toml README.md LICENSE ./
+COPY scripts ./scripts
+COPY app/__init__.py ./app/__init__.py
+COPY engines/__init__.py ./engines/__init__.py
+ENV VENV=/venv/platform \
+    ENGINES_DIR=/opt/engines \
+    DATA_DIR=/workspace/lora
+RUN mkdir -p /workspace/lora && /bin/bash -c 'ROOT=/opt/lora-platform; . scripts/environment.sh; ensure_environment "$ROOT/requirements.lock" run'
+# Engines lie in /opt: what lies in the workspace would be copied onto the charged disk.
+RUN if [ "$ENGINES" != none ]; then ./scripts/bootstrap.sh "$ENGINES"; fi
+COPY . .
+RUN ./scripts/start.sh --setup-only
+
+# Whatever starts it plainly is reached from outside: a token is made and printed as a link.
+ENV HOST=0.0.0.0 PORT=7860 PYTHONUNBUFFERED=1
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
+  CMD ["/venv/platform/bin/python", "-c", "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ['PORT']}/healthz\", timeout=4)"]
+ENTRYPOINT ["tini", "--"]
+CMD ["/opt/lora-platform/scripts/start.sh"]

@@ -1,0 +1,1 @@
+"""The life of a job: states, run directories, runners, the supervisor."""

@@ -1,0 +1,39 @@
+"""gunicorn: one worker with threads, and the supervisor beside them.
+
+One worker, because the supervisor lives in it; no preload, so that it starts after the fork.
+"""
+
+import os
+
+_behind_vasts_proxy = bool(os.environ.get("PORTAL_CONFIG"))
+_host = os.environ.get("HOST") or "127.0.0.1"
+_port = os.environ.get("PORT") or ("17860" if _behind_vasts_proxy else "7860")
+
+bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
+workers = 1
+worker_class = "gthread"
+threads = 8
+preload_app = False
+keepalive = 15
+graceful_timeout = 30
+# With threads the worker itself reports that it is alive, however long an upload takes.
+timeout = 60
+if os.path.isdir("/dev/shm") and os.access("/dev/shm", os.W_OK):
+    # A disk that is slow or full must not make the worker look dead.
+    worker_tmp_dir = "/dev/shm"
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+control_socket_disable = True
+
+
+def post_worker_init(worker):  # type: ignore[no-untyped-def]
+    """Start the supervisor in the worker, once the application is loaded."""
+    worker.app.callable.extensions["vast-lora"].start_supervisor()
+
+
+def worker_exit(server, worker):  # type: ignore[no-untyped-def]
+    """Stop supervising. Running jobs go on; the next worker adopts them."""
+    application = getattr(worker.app, "callable", None)
+    if application is not None:
+        application.extensions["vast-lora"].stop_supervisor()

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Makes requirements.lock and requirements-dev.lock again from pyproject.toml: every version pinned,
+# every file by hash, for Python 3.11 to 3.13 on any platform, naming no package index.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
+python3 -m venv "$tools/venv"
+"$tools/venv/bin/pip" install --quiet uv
+compile() {
+  "$tools/venv/bin/uv" pip compile pyproject.toml --universal --python-version 3.11 \
+    --generate-hashes --no-emit-index-url --no-annotate --quiet \
+    --custom-compile-command ./scripts/lock.sh "$@"
+}
+compile --output-file requirements.lock
+compile --extra dev --output-file requirements-dev.lock

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Runs everything that is checked: style, types, layers, scripts, unit tests, end-to-end tests.
+#   ./scripts/test.sh              all of it
+#   ./scripts/test.sh --unit       no browser, no servers
+#   ./scripts/test.sh -- -k NAME   further words go to pytest
+# REQUIRE_E2E=1 turns a skipped end-to-end test into a failure. Tests with real engines run where
+# AI_TOOLKIT_DIR and KOHYA_SS_DIR with their tiny models are set, and are counted apart.
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+VENV=${VENV:-$ROOT/.venv}
+# shellcheck source=scripts/environment.sh
+. "$ROOT/scripts/environment.sh"
+cd "$ROOT"
+
+unit_only=
+[ "${1:-}" = --unit ] && unit_only=1 && shift
+[ "${1:-}" = -- ] && shift
+
+failed=()
+check() {
+  local name=$1
+  shift
+  printf '== %s\n' "$name"
+  "$@" || failed+=("$name")
+}
+
+find_chromium() {
+  local name
+  for name in "${CHROMIUM:-}" chromium chromium-browser google-chrome; do
+    [ -n "$name" ] && command -v "$name" && return
+  done
+  return 1
+}
+
+# A browser for the end-to-end tests: the one that is there, or Debian's where we may install.
+ensure_chromium() {
+  if ! CHROMIUM=$(find_chromium) && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    say "Installing Chromium for the browser tests ..."
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null || true
+    CHROMIUM=$(find_chromium) || true
+  fi
+  export CHROMIUM
+  [ -n "$CHROMIUM" ] || say "No Chromium was found and none can be installed here: browser tests are skipped."
+}
+
+ensure_environment "$ROOT/requirements-dev.lock" test
+export PATH="$VENV/bin:$PATH" PYTHONWARNDEFAULTENCODING=
+python=$VENV/bin/python
+
+check "ruff" ruff check .
+check "ruff format" ruff format --check --quiet .
+check "mypy" mypy --no-error-summary
+check "layers" lint-imports --no-cache
+check "shellcheck" shellcheck -x scripts/*.sh .ci/run
+check "hadolint" hadolint Dockerfile
+if [ -n "$unit_only" ]; then
+  check "unit tests" "$python" -m pytest -q -m "not e2e and not engine and not gpu" "$@"
+else
+  ensure_chromium
+  check "tests" "$python" -m pytest -q "$@"
+fi
+
+if [ ${#failed[@]} -gt 0 ]; then
+  printf 'FAILED: %s\n' "${failed[*]}"
+  exit 1
+fi
+echo "All checks passed."

@@ -1,0 +1,115 @@
+"""One writer of states: legal moves, one winner, a row for each."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from app.db import db
+from app.errors import NotFoundError
+from app.jobs import store
+from app.jobs.states import IllegalMoveError, JobState
+from app.models import Job
+from tests.support.platform import make_app
+
+S = JobState
+
+
+@pytest.fixture
+def app(tmp_path):
+    app = make_app(tmp_path)
+    with app.app_context():
+        yield app
+
+
+def add(**columns):
+    return store.add(**{"name": "a", "family": "sd15", "engine": "kohya_ss", "document": "{}", **columns})
+
+
+def test_a_new_job_is_queued_and_has_one_event(app):
+    job = add()
+    assert (job.status, [e.new for e in job.events]) == (S.QUEUED, ["queued"])
+
+
+def test_a_move_leaves_an_event_and_a_new_version(app):
+    job = add()
+    store.move(job, S.STARTING, "because", attempt=1)
+    assert (job.state, job.version, job.attempt) == ("starting", 2, 1)
+    assert [(e.old, e.new, e.reason, e.attempt) for e in job.events][-1] == (
+        "queued", "starting", "because", 1,
+    )  # fmt: skip
+
+
+def test_an_illegal_move_is_refused_and_changes_nothing(app):
+    job = add()
+    with pytest.raises(IllegalMoveError, match="it cannot become succeeded"):
+        store.move(job, S.SUCCEEDED)
+    assert (store.get(job.id).state, len(job.events)) == ("queued", 1)
+
+
+def test_of_two_racing_movers_exactly_one_wins(app):
+    job = add()
+    db.session.execute(text("UPDATE job SET state = 'cancelled' WHERE id = :id"), {"id": job.id})
+    # The session still believes it is queued, as a second program would.
+    assert job.status is S.QUEUED
+    with pytest.raises(IllegalMoveError, match="is cancelled"):
+        store.move(job, S.STARTING)
+
+
+def test_the_database_itself_refuses_a_state_that_does_not_exist(app):
+    job = add()
+    with pytest.raises(IntegrityError):
+        db.session.execute(text("UPDATE job SET state = 'odd' WHERE id = :id"), {"id": job.id})
+    db.session.rollback()
+
+
+def test_the_state_cannot_be_changed_without_a_move(app):
+    with pytest.raises(ValueError, match="move"):
+        store.change(add(), state="failed")
+
+
+def test_launch_order_is_priority_then_age_and_held_jobs_wait(app):
+    first, second = add(name="first"), add(name="second")
+    urgent = add(name="urgent", priority=5)
+    add(name="held", held=True)
+    add(name="later", not_before=2e12)
+    assert [j.id for j in store.launchable(1e12)] == [urgent.id, first.id, second.id]
+
+
+def test_a_deleted_job_takes_its_rows_along_and_its_number_is_never_given_again(app):
+    job = add()
+    gone = job.id
+    store.open_attempt(job, number=1)
+    store.delete(job)
+    with pytest.raises(NotFoundError, match="deleted"):
+        store.get(gone)
+    assert db.session.execute(text("SELECT count(*) FROM job_event")).scalar() == 0
+    assert add().id > gone
+
+
+def test_the_table_version_changes_with_every_visible_change(app):
+    seen = {store.table_version()}
+    job = add()
+    seen.add(store.table_version())
+    store.change(job, step=1)
+    seen.add(store.table_version())
+    store.remember("queue", "paused")
+    seen.add(store.table_version())
+    store.delete(job)
+    seen.add(store.table_version())
+    assert len(seen) == 5
+
+
+def test_a_search_takes_percent_signs_as_they_are(app):
+    add(name="a100"), add(name="b")
+    assert [j.name for j in store.page(search="%")] == []
+    assert [j.name for j in store.page(search="a1")] == ["a100"]
+
+
+def test_a_page_goes_on_where_the_last_one_ended(app):
+    ids = [add().id for _ in range(5)]
+    page = store.page(limit=2)
+    assert [j.id for j in page] == ids[:-3:-1]
+    assert [j.id for j in store.page(limit=9, before=page[-1].id)] == ids[2::-1]
+    assert isinstance(page[0], Job)
