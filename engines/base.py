@@ -49,7 +49,7 @@ class ResumePoint:
 class Workspace:
     """Where a plan will run and what was found there.
 
-    ``native`` and ``output`` are absolute folders; ``home`` is the engine's checkout as the
+    ``native``, ``output`` and ``logs`` (the engine's own records, one folder an attempt) are absolute; ``home`` is the engine's checkout as the
     setting names it; ``python`` its interpreter. ``datasets`` is parallel to
     ``spec.datasets``, or None when nobody looked (``render``). ``steps_per_epoch`` is what the
     engine itself printed in an earlier attempt, if there was one. Dataset paths and
@@ -58,6 +58,7 @@ class Workspace:
 
     native: Path
     output: Path
+    logs: Path
     home: Path
     python: str
     job_id: str = "0"

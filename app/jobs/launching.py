@@ -88,6 +88,7 @@ def _launch(platform: Platform, job: Job, number: int) -> None:
         run,
         installation,
         job_id=job.id,
+        attempt=number,
         facts=facts,
         gpus=gpus,
         resume=resume,

@@ -38,6 +38,7 @@ def render(document: Mapping[str, Any], out: Path, settings: Settings) -> Render
     space = Workspace(
         native=out,
         output=out / "output",
+        logs=out / "logs",
         home=found.home,
         python=found.python,
         datasets=None,

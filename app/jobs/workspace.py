@@ -45,6 +45,7 @@ def for_run(
     installation: Installation,
     *,
     job_id: int,
+    attempt: int = 1,
     facts: Sequence[DatasetFacts] | None,
     gpus: tuple[int, ...] = (),
     resume: ResumePoint | None = None,
@@ -54,6 +55,7 @@ def for_run(
     return Workspace(
         native=run.native,
         output=run.output,
+        logs=run.root / "logs" / str(attempt),
         home=installation.home,
         python=installation.python,
         job_id=str(job_id),

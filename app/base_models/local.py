@@ -1,0 +1,87 @@
+"""What a base model's text means, and checks of one that lies on this disk."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.artifacts.safetensors import Header, TornSafetensorsError, read_header
+
+FILE_ENDINGS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft")
+_HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(?:/[\w./-]+)?$")
+
+
+@dataclass(frozen=True)
+class Local:
+    """A file or folder on this machine; it need not exist."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A repository of the Hugging Face Hub, and a file in it where one is named."""
+
+    repo: str
+    file: str = ""
+
+
+def resolve(text: str, data_dir: Path) -> Local | Hub:
+    """Where the text points, by its form alone: no file is looked at.
+
+    ``/...``, ``~``, ``./`` and ``../`` are paths; ``owner/name`` is a hub id, with a file of it
+    after a further slash; any other name is an entry of the model library, DATA_DIR/models.
+    """
+    if text.startswith(("/", "~", "./", "../")):
+        return Local(Path(text).expanduser().absolute())
+    parts = text.split("/")
+    if _HUB_ID.match(text) and (len(parts) > 2 or not text.endswith(FILE_ENDINGS)):
+        return Hub("/".join(parts[:2]), "/".join(parts[2:]))
+    return Local((data_dir / "models" / text).absolute())
+
+
+def check_local(path: Path, family: str | None = None) -> str:
+    """A sentence about why it cannot be a base model; empty when it can.
+
+    ``family`` is None for a component, which may be a folder of any form.
+    """
+    if not path.exists():
+        return f"There is no {path}. Give a hub id (owner/name), or the path of a model on this machine."
+    if path.is_dir():
+        return _check_folder(path, family)
+    if path.stat().st_size == 0:
+        return f"{path} is empty (0 bytes). Download it again."
+    if path.suffix in (".safetensors", ".sft"):
+        try:
+            header = read_header(path)
+        except TornSafetensorsError as error:
+            return f"{error} Download it again."
+        except OSError as error:
+            return f"{path} cannot be read: {error.strerror}."
+        if is_lora(header):
+            return f"{path.name} is a LoRA, not a base model. Name the model that it was trained on."
+    return ""
+
+
+def _check_folder(path: Path, family: str | None) -> str:
+    if not any(path.iterdir()):
+        return f"{path} is an empty folder. Download the model again."
+    index = path / "model_index.json"
+    if family in ("sd15", "sd2", "sdxl") and not index.is_file():
+        return f"{path} has no model_index.json, so it is no diffusers model. Name a model folder or a single file."
+    if index.is_file():
+        try:
+            json.loads(index.read_text("utf-8"))
+        except (OSError, ValueError):
+            return f"{index} cannot be read. Download the model again."
+    return ""
+
+
+def is_lora(header: Header) -> bool:
+    """Whether the tensors are those of an adapter."""
+    names = list(header.tensors)
+    marks = ("lora_down", "lora_up", "lora_A", "lora_B", "hada_w1", "lokr_w")
+    adapters = sum(any(mark in name for mark in marks) for name in names)
+    return bool(names) and adapters * 2 >= len(names)

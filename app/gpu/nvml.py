@@ -1,0 +1,130 @@
+"""Asks NVML (nvidia-ml-py) what GPUs there are and how they are doing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU. ``index`` counts by PCI bus, as CUDA_DEVICE_ORDER=PCI_BUS_ID does.
+
+    Memory in bytes, ``utilisation`` in percent, ``temperature`` in degrees Celsius, ``power`` in
+    watts; None where the card or the driver does not tell. ``processes`` are (pid, bytes).
+    ``usable`` is False for a GPU that has fallen off the bus.
+    """
+
+    index: int
+    uuid: str
+    name: str
+    memory_total: int | None = None
+    memory_used: int | None = None
+    utilisation: int | None = None
+    temperature: int | None = None
+    power: float | None = None
+    processes: tuple[tuple[int, int | None], ...] = ()
+    usable: bool = True
+
+
+@dataclass(frozen=True)
+class GpuReport:
+    """Every GPU, and a sentence about what kept us from seeing any (None: nothing did)."""
+
+    gpus: tuple[Gpu, ...]
+    problem: str | None = None
+
+
+def discover() -> GpuReport:
+    """Ask now. Never raises: a machine without GPUs is a report without GPUs."""
+    try:
+        import pynvml
+    except ImportError as error:
+        return GpuReport((), f"the package nvidia-ml-py cannot be loaded: {error}")
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError_LibraryNotFound:
+        return GpuReport((), "no NVIDIA driver on this machine")
+    except pynvml.NVMLError as error:
+        return GpuReport((), f"the NVIDIA driver does not answer: {error}")
+    try:
+        return _report(pynvml)
+    finally:
+        _maybe(pynvml, pynvml.nvmlShutdown)
+
+
+def _report(nvml: Any) -> GpuReport:
+    count = _maybe(nvml, nvml.nvmlDeviceGetCount) or 0
+    found = [_gpu(nvml, number) for number in range(count)]
+    # NVML's own order is by PCI bus as well; sorting keeps that true on drivers where it is not.
+    found.sort(key=lambda pair: pair[0])
+    gpus = tuple(Gpu(**{**vars(gpu), "index": index}) for index, (_, gpu) in enumerate(found))
+    return GpuReport(gpus, None if gpus else "the NVIDIA driver reports no GPU")
+
+
+def _gpu(nvml: Any, number: int) -> tuple[str, Gpu]:
+    handle = _maybe(nvml, nvml.nvmlDeviceGetHandleByIndex, number)
+    if handle is None:
+        return f"~{number:03}", Gpu(number, "", f"GPU {number} (lost)", usable=False)
+    name = _maybe(nvml, nvml.nvmlDeviceGetName, handle)
+    memory = _maybe(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+    rates = _maybe(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
+    power = _maybe(nvml, nvml.nvmlDeviceGetPowerUsage, handle)
+    bus = _maybe(nvml, nvml.nvmlDeviceGetPciInfo, handle)
+    running = _maybe(nvml, nvml.nvmlDeviceGetComputeRunningProcesses, handle) or []
+    gpu = Gpu(
+        index=number,
+        uuid=_text(_maybe(nvml, nvml.nvmlDeviceGetUUID, handle)),
+        name=_text(name) or f"GPU {number}",
+        memory_total=memory.total if memory else None,
+        memory_used=memory.used if memory else None,
+        utilisation=rates.gpu if rates else None,
+        temperature=_maybe(nvml, nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
+        power=power / 1000 if power is not None else None,
+        processes=tuple((process.pid, process.usedGpuMemory) for process in running),
+        # A lost card still has a handle, but answers nothing.
+        usable=memory is not None or name is not None,
+    )
+    return _text(getattr(bus, "busId", "")) or f"~{number:03}", gpu
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "")
+
+
+def _maybe(nvml: Any, ask: Callable[..., T], *arguments: Any) -> T | None:
+    """The answer, or None for whatever this card, driver or moment does not tell."""
+    try:
+        return ask(*arguments)
+    except nvml.NVMLError:
+        return None
+
+
+class Sampler:
+    """One reading for all viewers: at most one a second, none when nobody asks."""
+
+    def __init__(
+        self, ask: Callable[[], GpuReport] = discover, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._ask, self._clock = ask, clock
+        self._lock = threading.Lock()
+        self._latest: GpuReport | None = None
+        self._at = 0.0
+
+    def report(self) -> GpuReport:
+        """The latest reading, made anew when it is older than a second."""
+        with self._lock:
+            now = self._clock()
+            if self._latest is None or now - self._at >= self._age(self._latest):
+                self._latest, self._at = self._ask(), now
+            return self._latest
+
+    @staticmethod
+    def _age(report: GpuReport) -> float:
+        """Where there is no driver, looking for it every second would be waste."""
+        return 1.0 if report.gpus else 30.0

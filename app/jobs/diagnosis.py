@@ -1,0 +1,113 @@
+"""Why a run died: exit, last output and known causes become one sentence and one suggestion."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from app.jobs import logtail
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A known cause: what its output looks like, what it means, what to do."""
+
+    key: str
+    pattern: re.Pattern[str]
+    sentence: str
+    suggestion: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """``known`` is False where only the last line could be quoted. ``cause`` names the row."""
+
+    sentence: str
+    suggestion: str
+    known: bool
+    cause: str = ""
+
+
+def _cause(key: str, pattern: str, sentence: str, suggestion: str) -> Cause:
+    return Cause(key, re.compile(pattern), sentence, suggestion)
+
+
+CAUSES: tuple[Cause, ...] = (
+    _cause("gpu-memory", r"(?i)CUDA out of memory|OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED",
+           "the GPU ran out of memory",
+           "Use gradient checkpointing, batch size 1, a smaller resolution, or quantise the base model."),
+    _cause("disk-full", r"No space left on device|ENOSPC|database or disk is full",
+           "the disk is full", "Delete old jobs, checkpoints or models, then retry from the newest save."),
+    _cause("gated", r"(?i)gated repo|GatedRepoError|403 Client Error|Access to model .* is restricted",
+           "the base model is gated and this token may not read it",
+           "Accept the licence on the model's page and set HF_TOKEN."),
+    _cause("unauthorised", r"401 Client Error|Invalid username or password|Invalid credentials",
+           "the Hub refused the token", "Set a valid HF_TOKEN."),
+    _cause("missing-model", r"neither a valid local path nor a valid repo id|RepositoryNotFoundError|is not cached locally|"
+           r"Repository Not Found|does not appear to have a file named|Cannot load model|no file named .* found in directory",
+           "the base model was not found", "Check its path or hub id, and the network."),
+    _cause("no-images", r"No data found|no images found in|No images found|画像がありません",
+           "no pictures were found in the dataset", "Check the folder, and that names end in .png, .jpg or .webp."),
+    _cause("empty-caption", r"caption file is empty", "a caption file is empty",
+           "Write the caption or delete the empty file, then retry."),
+    _cause("bad-image", r"image file is truncated|cannot identify image file|UnidentifiedImageError|broken data stream",
+           "a picture of the dataset cannot be read", "Remove or replace the picture named in the log, then retry."),
+    _cause("nan", r"(?i)loss is nan|avr_loss=nan|NaN detected", "the loss became NaN (not a number): the training diverged",
+           "Use a smaller learning rate; with fp16, use bf16 instead."),
+    _cause("torn-file", r"SafetensorError|MetadataIncompleteBuffer|incomplete metadata|HeaderTooLarge|PytorchStreamReader failed",
+           "a model or checkpoint file is incomplete", "Remove the incomplete file, or retry from the save before it."),
+    _cause("driver", r"(?i)no kernel image is available|CUDA driver version is insufficient|sm_\d+ is not compatible|"
+           r"forward compatibility was attempted", "the GPU and the installed torch do not fit together",
+           "Install a torch build for this GPU and driver (bootstrap.sh, TORCH_INDEX_URL)."),
+    _cause("half-on-cpu", r"expected m1 and m2 to have the same dtype|\"\w+\" not implemented for 'Half'|Half != float|"
+           r"dtype, but got: (float != c10::Half|c10::Half != float)",
+           "fp16 does not run on this device", "Choose bf16 or no mixed precision."),
+    _cause("missing-dependency", r"ModuleNotFoundError: No module named|ImportError:|cannot import name",
+           "a Python package of the engine is missing", "Run ./scripts/bootstrap.sh for this engine again."),
+    _cause("bad-option", r"unrecognized arguments|invalid choice|MultipleInvalid|extra keys not allowed|"
+           r"Unknown (optimizer|lr_scheduler|scheduler)|Unknown optimizer type|not supported for|yaml\.\w+\.\w+Error",
+           "the engine refused an option", "Check the engine options of the job."),
+    _cause("network", r"(?i)ConnectionError|Max retries exceeded|Temporary failure in name resolution|offline mode is enabled|"
+           r"LocalEntryNotFoundError", "the Hub could not be reached", "Check the network, or download the model first."),
+    _cause("permission", r"PermissionError|Read-only file system", "a file could not be written or read",
+           "Check the owner and rights of the folder named in the log."),
+    _cause("missing-file", r"FileNotFoundError|No such file or directory", "a file is missing",
+           "Check the path named in the log."),
+)  # fmt: skip
+
+_EXCEPTION = re.compile(r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Invalid|Interrupt|Exit|NotFound)\b.*|\w+ error: .*)$")
+_WRAPPERS = re.compile(r"CalledProcessError|Error running on_error|cannot access local variable 'job'|KeyboardInterrupt")
+
+
+def diagnose(*, code: int | None, signal: str | None, tail: str, engine: str) -> Diagnosis:
+    """Look at how it ended (exit code or signal name) and at the last output."""
+    lines = [line for line in (logtail.settled(raw) for raw in tail.encode().split(b"\n")) if line.strip()]
+    told = last_error(lines)
+    # The last exception decides; warnings above it may name other things.
+    for text in (told, "\n".join(lines[-60:]) if not told or code == 0 else ""):
+        for cause in CAUSES:
+            if text and cause.pattern.search(text):
+                return Diagnosis(_quoted(cause.sentence, told), cause.suggestion, True, cause.key)
+    if signal == "SIGKILL":
+        return Diagnosis(
+            "it was killed from outside, most often because the machine ran out of memory",
+            "Use fewer data workers, smaller caches or a machine with more memory, then retry.",
+            True,
+            "memory",
+        )
+    if told or lines:
+        return Diagnosis(told or lines[-1].strip()[:300], "See the last lines of the log.", False)
+    return Diagnosis("it said nothing", "Retry; if it happens again, look at the Engines page.", False)
+
+
+def _quoted(sentence: str, told: str) -> str:
+    return f"{sentence} ({told[:200]})" if told else sentence
+
+
+def last_error(lines: list[str]) -> str:
+    """The last exception line that is not a wrapper of another one; empty if there is none."""
+    for line in reversed(lines):
+        text = line.strip()
+        if _EXCEPTION.match(text) and not _WRAPPERS.search(text):
+            return text
+    return ""
