@@ -147,7 +147,8 @@ class Progress:
     """What one piece of the log, or one row of a record, said. None: it did not say.
 
     ``step`` and ``total`` are as the engine counts in this attempt; ``loss`` may be NaN;
-    ``seconds_per_step`` is in seconds. ``steps_per_epoch`` counts optimizer steps.
+    ``seconds_per_step`` is in seconds. ``batches_per_epoch`` is what the engine counted; a step
+    takes as many batches as gradients are accumulated over.
     """
 
     step: int | None = None
@@ -156,7 +157,7 @@ class Progress:
     learning_rate: float | None = None
     seconds_per_step: float | None = None
     phase: Phase | None = None
-    steps_per_epoch: int | None = None
+    batches_per_epoch: int | None = None
     saved: str | None = None
 
 
@@ -247,14 +248,10 @@ class Engine(Protocol):
     ) -> ResumePoint | None:
         """The newest whole state to go on from, or None to start at 0."""
 
-    def unknown_keys(self, files: Mapping[str, str], options: OptionList) -> tuple[str, ...]:
+    def complaints(
+        self, spec: JobSpec, files: Mapping[str, str], options: OptionList
+    ) -> tuple[str, ...]:
         """Sentences, one for each native key or value that the option list does not allow."""
 
     def shipped_options(self) -> OptionList:
         """The list for the pinned commit, shipped with the project."""
-
-    def probe(self, home: Path) -> tuple[str, ...]:
-        """argv (after the interpreter) of a program that prints the installed option list as JSON."""
-
-    def is_home(self, names: frozenset[str]) -> bool:
-        """Whether a folder holding these file names is this engine's checkout."""

@@ -86,6 +86,10 @@ def _canonical_defaults(key: str, native: Mapping[str, Any]) -> dict[str, Any]:
     if "network.linear" in native:
         values["network.rank"] = native["network.linear"]
         values["network.alpha"] = native.get("network.linear_alpha", native["network.linear"])
+    if native.get("model.quantize"):
+        values["memory.quantize"] = native.get("model.qtype", "qfloat8")
+    if native.get("train.cache_text_embeddings"):
+        values["memory.cache_text"] = "disk"
     if "train.lr" in native:
         values["optimizer.learning_rate"] = native["train.lr"]
     return values

@@ -13,7 +13,13 @@ from app.artifacts.safetensors import TornSafetensorsError, read_header
 from engines.base import Engine, OutputFile, SavedState
 
 MOST_ENTRIES = 20_000
-_STATE_FILES = ("model.safetensors", "optimizer.bin", "scheduler.bin", "random_states_0.pkl", "train_state.json")
+_STATE_FILES = (
+    "model.safetensors",
+    "optimizer.bin",
+    "scheduler.bin",
+    "random_states_0.pkl",
+    "train_state.json",
+)
 
 
 @dataclass(frozen=True)
@@ -55,9 +61,19 @@ def find(output: Path, engine: Engine, name: str) -> Outputs:
         kinds[file.kind].append(Artifact(file, Path(entry.path), stat.st_size, stat.st_mtime))
     late = 1 << 60
     return Outputs(
-        tuple(sorted(kinds["lora"], key=lambda a: (a.file.final, a.file.step or a.file.epoch or 0, a.mtime))),
+        tuple(
+            sorted(
+                kinds["lora"],
+                key=lambda a: (a.file.final, a.file.step or a.file.epoch or 0, a.mtime),
+            )
+        ),
         tuple(sorted(kinds["state"], key=lambda a: (a.file.epoch or a.file.step or late, a.mtime))),
-        tuple(sorted(kinds["sample"], key=lambda a: (a.file.step or a.file.epoch or 0, a.file.prompt or 0))),
+        tuple(
+            sorted(
+                kinds["sample"],
+                key=lambda a: (a.file.step or a.file.epoch or 0, a.file.prompt or 0),
+            )
+        ),
     )
 
 

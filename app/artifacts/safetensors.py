@@ -46,16 +46,22 @@ def read_header(path: Path) -> Header:
         file.seek(0)
         start = file.read(8)
         if len(start) < 8:
-            raise TornSafetensorsError(f"{path.name} holds {size} bytes only; it was torn while written.")
+            raise TornSafetensorsError(
+                f"{path.name} holds {size} bytes only; it was torn while written."
+            )
         (length,) = struct.unpack("<Q", start)
         if length > min(LARGEST_HEADER, size - 8):
-            raise TornSafetensorsError(f"{path.name} is no whole safetensors file: its header does not fit.")
+            raise TornSafetensorsError(
+                f"{path.name} is no whole safetensors file: its header does not fit."
+            )
         text = file.read(length)
     try:
         data = json.loads(text)
         tensors = _tensors(data)
     except (ValueError, KeyError, TypeError) as error:
-        raise TornSafetensorsError(f"{path.name} has a header that cannot be read: {error}.") from error
+        raise TornSafetensorsError(
+            f"{path.name} has a header that cannot be read: {error}."
+        ) from error
     end = max((offsets[1] for _, _, offsets in tensors.values()), default=0)
     if 8 + length + end != size:
         raise TornSafetensorsError(

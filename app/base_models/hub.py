@@ -62,7 +62,9 @@ class HubChecker:
             return Answer(True)
         with self._lock:
             at, answer = self._answers.get(repo, (0.0, None))
-            keep = KEEP_SECONDS if answer is not None and answer.certain else KEEP_UNREACHABLE_SECONDS
+            keep = (
+                KEEP_SECONDS if answer is not None and answer.certain else KEEP_UNREACHABLE_SECONDS
+            )
             if answer is not None and time.monotonic() - at < keep:
                 return answer
             thread = self._asking.get(repo)
@@ -80,7 +82,9 @@ class HubChecker:
         folder = self._cache / f"models--{repo.replace('/', '--')}"
         if any((folder / "blobs").glob("*.incomplete")):
             return False
-        return any(path.is_dir() and any(path.iterdir()) for path in (folder / "snapshots").glob("*"))
+        return any(
+            path.is_dir() and any(path.iterdir()) for path in (folder / "snapshots").glob("*")
+        )
 
     def _find_out(self, repo: str) -> None:
         answer = self._question(repo)
@@ -130,8 +134,12 @@ class HubChecker:
                 f"{repo} is gated, private or missing, and {what}. Accept its licence on the Hub and set HF_TOKEN.",
             )
         if status == 404:
-            return Answer(False, f"There is no model {repo} on the Hub. Check the spelling: owner/name.")
-        return Answer(False, f"The Hub answered {status} for {repo}. Try again later.", certain=False)
+            return Answer(
+                False, f"There is no model {repo} on the Hub. Check the spelling: owner/name."
+            )
+        return Answer(
+            False, f"The Hub answered {status} for {repo}. Try again later.", certain=False
+        )
 
 
 def _real_file(files: list[str]) -> str:

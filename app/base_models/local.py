@@ -61,7 +61,9 @@ def check_local(path: Path, family: str | None = None) -> str:
         except OSError as error:
             return f"{path} cannot be read: {error.strerror}."
         if is_lora(header):
-            return f"{path.name} is a LoRA, not a base model. Name the model that it was trained on."
+            return (
+                f"{path.name} is a LoRA, not a base model. Name the model that it was trained on."
+            )
     return ""
 
 

@@ -26,7 +26,13 @@ MOST_FILES = 200_000
 _REMEMBERED = 64
 
 # A picture of more pixels than this is refused by Pillow as a bomb; that is an unreadable file.
-_READ_ERRORS = (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError)
+_READ_ERRORS = (
+    OSError,
+    UnidentifiedImageError,
+    ValueError,
+    SyntaxError,
+    Image.DecompressionBombError,
+)
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,9 @@ def _no_images(path: Path, files: list[_File], engine: EngineName) -> str:
         )
     odd = [f.path.name for f in files if f.path.suffix.lower() in IMAGE_ENDINGS]
     if odd:
-        return f"{path}: the engine skips endings such as that of {odd[0]}; rename them to lower case."
+        return (
+            f"{path}: the engine skips endings such as that of {odd[0]}; rename them to lower case."
+        )
     return f"{path} holds no pictures (.png, .jpg, .jpeg, .webp). Put some there first."
 
 
@@ -170,7 +178,9 @@ def _warnings(
     if captions < len(images):
         yield f"{path.name}: {len(images) - captions} of {len(images)} pictures have no {caption_extension} caption."
     skipped = [
-        f for f in files if f.path.suffix.lower() in IMAGE_ENDINGS and f.path.suffix not in _endings(engine)
+        f
+        for f in files
+        if f.path.suffix.lower() in IMAGE_ENDINGS and f.path.suffix not in _endings(engine)
     ]
     if skipped:
         yield f"{path.name}: {len(skipped)} pictures are skipped by {engine} for their ending, such as {skipped[0].path.name}."
@@ -236,5 +246,7 @@ def fingerprint(path: Path) -> dict[str, str]:
         if file.path.suffix in (".npz",) or file.path.name == "metadata_cache.json":
             continue  # the engines' own caches change with every run
         with file.path.open("rb") as stream:
-            sums[str(file.path.relative_to(path))] = hashlib.file_digest(stream, "sha256").hexdigest()
+            sums[str(file.path.relative_to(path))] = hashlib.file_digest(
+                stream, "sha256"
+            ).hexdigest()
     return sums

@@ -75,13 +75,21 @@ CAUSES: tuple[Cause, ...] = (
            "Check the path named in the log."),
 )  # fmt: skip
 
-_EXCEPTION = re.compile(r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Invalid|Interrupt|Exit|NotFound)\b.*|\w+ error: .*)$")
-_WRAPPERS = re.compile(r"CalledProcessError|Error running on_error|cannot access local variable 'job'|KeyboardInterrupt")
+_EXCEPTION = re.compile(
+    r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Invalid|Interrupt|Exit|NotFound)\b.*|\w+ error: .*)$"
+)
+_WRAPPERS = re.compile(
+    r"CalledProcessError|Error running on_error|cannot access local variable 'job'|KeyboardInterrupt"
+)
 
 
 def diagnose(*, code: int | None, signal: str | None, tail: str, engine: str) -> Diagnosis:
     """Look at how it ended (exit code or signal name) and at the last output."""
-    lines = [line for line in (logtail.settled(raw) for raw in tail.encode().split(b"\n")) if line.strip()]
+    lines = [
+        line
+        for line in (logtail.settled(raw) for raw in tail.encode().split(b"\n"))
+        if line.strip()
+    ]
     told = last_error(lines)
     # The last exception decides; warnings above it may name other things.
     for text in (told, "\n".join(lines[-60:]) if not told or code == 0 else ""):
@@ -97,7 +105,9 @@ def diagnose(*, code: int | None, signal: str | None, tail: str, engine: str) ->
         )
     if told or lines:
         return Diagnosis(told or lines[-1].strip()[:300], "See the last lines of the log.", False)
-    return Diagnosis("it said nothing", "Retry; if it happens again, look at the Engines page.", False)
+    return Diagnosis(
+        "it said nothing", "Retry; if it happens again, look at the Engines page.", False
+    )
 
 
 def _quoted(sentence: str, told: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Following:
     def __init__(self, job: Job, attempt: Attempt, run: RunDir, engine: Engine) -> None:
         self.number = attempt.number
         self._engine = engine
-        self._name = job.name
+        self._accumulation = int(json.loads(job.document)["batch"]["gradient_accumulation"])
         self._start_step = attempt.start_step
         self._start_epoch = attempt.start_epoch
         self._epochs = attempt.epochs
@@ -75,8 +76,8 @@ class Following:
         seen = self.seen
         if told.step is not None:
             seen.step = told.step + self._offset()
-        if told.steps_per_epoch is not None:
-            self._correct(told.steps_per_epoch)
+        if told.batches_per_epoch is not None:
+            self._correct(math.ceil(told.batches_per_epoch / self._accumulation))
         if told.loss is not None:
             bad = not math.isfinite(told.loss)
             seen.nan_in_a_row = seen.nan_in_a_row + 1 if bad else 0

@@ -98,7 +98,9 @@ class Recorder:
 
     def _tensorboard(self) -> Iterator[Point]:
         """The event files of this attempt; the engine makes a new folder at each start."""
-        for path in sorted((self._run.root / "logs" / str(self._attempt)).glob("*/*/events.out.tfevents.*")):
+        for path in sorted(
+            (self._run.root / "logs" / str(self._attempt)).glob("*/*/events.out.tfevents.*")
+        ):
             offset = self._offsets.get(path, 0)
             try:
                 with path.open("rb") as file:

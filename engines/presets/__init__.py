@@ -26,12 +26,13 @@ def _set_default(document: dict[str, Any], path: str, value: Any) -> None:
 def complete(document: Mapping[str, Any], *, gpu: bool) -> dict[str, Any]:
     """A copy of ``document`` with family and hardware defaults where it says nothing.
 
-    Without a GPU the 8-bit optimizers do not run, so plain AdamW is the default there.
+    Without a GPU neither 8-bit optimizers nor quantised models run, so neither is the default there.
     """
     filled = copy.deepcopy(dict(document))
     family = families.get(str(filled.get("family", "")))
     if not gpu:
         _set_default(filled, "optimizer.name", "adamw")
+        _set_default(filled, "memory.quantize", "none")
     for path, value in (family.defaults if family else {}).items():
         _set_default(filled, path, value)
     return filled

@@ -33,7 +33,11 @@ def test_whatever_can_be_reached_from_outside_needs_a_token(env):
 
 def test_behind_vasts_proxy_it_takes_the_inner_port_and_the_workspace():
     settings = Settings.from_env({"PORTAL_CONFIG": "x", "WORKSPACE": "/w"})
-    assert (settings.port, settings.trust_proxy, settings.data_dir) == (17860, True, Path("/w/lora"))
+    assert (settings.port, settings.trust_proxy, settings.data_dir) == (
+        17860,
+        True,
+        Path("/w/lora"),
+    )
 
 
 @pytest.mark.parametrize(

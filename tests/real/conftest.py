@@ -59,7 +59,9 @@ class Desk:
         }  # fmt: skip
         if self.engine == "kohya_ss":
             tokenizers = os.environ["TINY_KOHYA_TOKENIZERS"]
-            document["engine_options"] = {"kohya_ss": {"config": {"tokenizer_cache_dir": tokenizers}}}
+            document["engine_options"] = {
+                "kohya_ss": {"config": {"tokenizer_cache_dir": tokenizers}}
+            }
         return {**document, **changes}
 
     def spec(self, **changes) -> Path:

@@ -47,7 +47,12 @@ def test_a_stop_in_mid_run_leaves_no_process_and_ends_as_cancelled(desk):
     command = [sys.executable, "-m", "app.cli", "run", str(spec), "--json"]
     root = Path(__file__).resolve().parents[2]
     with subprocess.Popen(
-        command, cwd=root, env=desk.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command,
+        cwd=root,
+        env=desk.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as run:
 
         def job():

@@ -24,7 +24,9 @@ def app(tmp_path):
 
 
 def add(**columns):
-    return store.add(**{"name": "a", "family": "sd15", "engine": "kohya_ss", "document": "{}", **columns})
+    return store.add(
+        **{"name": "a", "family": "sd15", "engine": "kohya_ss", "document": "{}", **columns}
+    )
 
 
 def test_a_new_job_is_queued_and_has_one_event(app):

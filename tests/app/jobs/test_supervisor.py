@@ -85,7 +85,11 @@ def write_lora(path, nan=False):
     header, data = {}, b""
     for name, shape in zip(names, ([4, 8], [8, 4]), strict=True):
         block = struct.pack("<32f", *[value] * 32)
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + 128]}
+        header[name] = {
+            "dtype": "F32",
+            "shape": shape,
+            "data_offsets": [len(data), len(data) + 128],
+        }
         data += block
     text = json.dumps(header).encode()
     path.parent.mkdir(parents=True, exist_ok=True)

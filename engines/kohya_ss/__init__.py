@@ -1,0 +1,168 @@
+"""kohya_ss: two TOML files in, tqdm bars and rich lines out. The trainer is sd-scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import toml
+
+from engines import families
+from engines.base import (
+    LaunchPlan,
+    OptionList,
+    OutputFile,
+    Progress,
+    Refusal,
+    ResumePoint,
+    SavedState,
+    StopStep,
+    UnsupportedError,
+    Workspace,
+)
+from engines.kohya_ss import (
+    config,
+    dataset,
+    logs,
+    native,
+    optimizer,
+    output,
+    prompts,
+    refusals,
+)
+from engines.kohya_ss import options as option_lists
+from engines.spec import EngineName, JobSpec
+
+_STOP = (
+    StopStep("signal", 15.0, signal="SIGINT"),
+    StopStep("signal", 5.0, signal="SIGTERM"),
+)
+"""No signal makes sd-scripts save; an interrupt lets it close its files."""
+
+
+class KohyaSs:
+    """The adapter of sd-scripts. ``Workspace.home`` is the sd-scripts folder itself."""
+
+    name: EngineName = "kohya_ss"
+    counts_from_attempt = True
+
+    def families(self) -> frozenset[str]:
+        return frozenset(key for key, family in families.families().items() if family.kohya)
+
+    def refusals(self, spec: JobSpec, options: OptionList | None = None) -> tuple[Refusal, ...]:
+        found = list(refusals.find(spec))
+        script = self._script(spec)
+        if script:
+            found += native.refusals(spec, script, options)
+        return tuple(found)
+
+    def plan(self, spec: JobSpec, workspace: Workspace) -> LaunchPlan:
+        found = [*self.refusals(spec, workspace.options), *_needs_gpu(spec, workspace)]
+        if found:
+            raise UnsupportedError(self.name, found)
+        family = families.families()[spec.family].kohya
+        assert family is not None, "refusals would have said so"
+        run = config.length(spec, workspace)
+        job = config.build(spec, workspace, run)
+        pictures = dataset.config(spec, family)
+        native.merge(spec, job, pictures)
+        files = {"config.toml": toml.dumps(job), "dataset.toml": toml.dumps(pictures)}
+        if spec.sampling.prompts:
+            files["prompts.txt"] = prompts.text(spec)
+        return LaunchPlan(
+            argv=_argv(workspace, f"{family.script}.py"),
+            cwd=workspace.home,
+            env=_environment(workspace),
+            files=files,
+            stop=_STOP,
+            final=f"{spec.name}.safetensors",
+            total_steps=run.steps,
+            start_step=_start_step(workspace, run),
+            steps_per_epoch=run.steps_per_epoch,
+            epochs=run.epochs,
+            notes=(*run.notes, *_notes(spec)),
+            sources=_sources(job),
+        )
+
+    def parse(self, piece: str) -> Progress | None:
+        return logs.parse(piece)
+
+    def classify(self, path: str, name: str) -> OutputFile | None:
+        return output.classify(path, name)
+
+    def resume_point(
+        self, states: Sequence[SavedState], steps_per_epoch: int | None
+    ) -> ResumePoint | None:
+        return output.resume_point(states, steps_per_epoch)
+
+    def complaints(
+        self, spec: JobSpec, files: Mapping[str, str], options: OptionList
+    ) -> tuple[str, ...]:
+        return tuple(option_lists.complaints(files, self._script(spec), options))
+
+    def shipped_options(self) -> OptionList:
+        return option_lists.shipped()
+
+    def _script(self, spec: JobSpec) -> str:
+        family = families.get(spec.family)
+        return family.kohya.script if family and family.kohya else ""
+
+
+def _argv(workspace: Workspace, script: str) -> tuple[str, ...]:
+    """One GPU or the CPU: Python directly, so that no launcher hides the exit code."""
+    rest = (script, "--config_file", str(workspace.native / "config.toml"))
+    if len(workspace.gpus) < 2:
+        return (workspace.python, *rest)
+    return (
+        workspace.python, "-m", "accelerate.commands.launch", "--multi_gpu",
+        "--num_processes", str(len(workspace.gpus)), "--num_machines", "1",
+        "--main_process_port", "0", "--mixed_precision", "no", "--dynamo_backend", "no",
+        "--num_cpu_threads_per_process", "1", *rest,
+    )  # fmt: skip
+
+
+def _environment(workspace: Workspace) -> dict[str, str]:
+    found = {
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+        # The log is wrapped at this width when there is no terminal.
+        "COLUMNS": "250",
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    }
+    if workspace.gpus:
+        found["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, workspace.gpus))
+    return found
+
+
+def _start_step(workspace: Workspace, run: config.Length) -> int:
+    point = workspace.resume
+    if point is None or point.weights_only:
+        return 0
+    return (point.epoch or 0) * (run.steps_per_epoch or 0) or point.step
+
+
+def _needs_gpu(spec: JobSpec, workspace: Workspace) -> Iterator[Refusal]:
+    if workspace.gpus:
+        return
+    if any(mark in spec.optimizer.name.lower() for mark in optimizer.NEEDS_GPU):
+        yield Refusal(
+            "optimizer.name",
+            f"{spec.optimizer.name} needs a GPU and this machine has none; use adamw.",
+        )
+    if spec.memory.mixed_precision == "fp16":
+        yield Refusal("memory.mixed_precision", "fp16 does not run on a CPU; use bf16 or no.")
+
+
+def _notes(spec: JobSpec) -> Iterator[str]:
+    chosen = spec.optimizer
+    if chosen.name.lower().startswith(("prodigy", "dadapt")) and chosen.learning_rate < 0.1:
+        yield f"{chosen.name} finds its own rate and wants a learning rate of 1, not {chosen.learning_rate:g}."
+    if optimizer.scheduler(chosen) != chosen.scheduler:
+        yield f"The schedule {chosen.scheduler} with a warm-up is {optimizer.scheduler(chosen)}."
+    if chosen.warmup_steps and chosen.scheduler != "constant":
+        yield f"The warm-up takes the first {chosen.warmup_steps} steps."
+
+
+def _sources(job: Mapping[str, object]) -> dict[str, str]:
+    found = {f"config.toml:{key}": native.FIELD_OF[key] for key in job if key in native.FIELD_OF}
+    found |= {f"dataset.toml:{key}": field for key, field in native.DATASET_FIELD_OF.items()}
+    return found

@@ -1,0 +1,114 @@
+"""Native keys a person gives us, merged last; and which canonical field a native key belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engines.base import OptionList, Refusal
+from engines.kohya_ss import options
+from engines.spec import JobSpec
+
+OPTIONS = "engine_options"
+FIELD_OF: dict[str, str] = {
+    "pretrained_model_name_or_path": "base_model", "output_name": "name", "output_dir": "name",
+    "vae": "components.vae", "clip_l": "components.clip_l", "clip_g": "components.clip_g",
+    "t5xxl": "components.t5xxl", "ae": "components.ae", "gemma2": "components.gemma2",
+    "qwen3": "components.qwen3", "byt5": "components.byt5", "text_encoder": "components.text_encoder",
+    "network_dim": "network.rank", "network_alpha": "network.alpha",
+    "network_dropout": "network.dropout", "optimizer_type": "optimizer.name",
+    "learning_rate": "optimizer.learning_rate", "unet_lr": "optimizer.learning_rate",
+    "text_encoder_lr": "optimizer.text_encoder_learning_rate",
+    "optimizer_args": "optimizer.arguments", "lr_scheduler": "optimizer.scheduler",
+    "lr_warmup_steps": "optimizer.warmup_steps", "max_train_steps": "length.steps",
+    "max_train_epochs": "length.epochs", "gradient_accumulation_steps": "batch.gradient_accumulation",
+    "mixed_precision": "memory.mixed_precision", "fp8_base": "memory.quantize",
+    "gradient_checkpointing": "memory.gradient_checkpointing", "cache_latents": "memory.cache_latents",
+    "cache_latents_to_disk": "memory.cache_latents",
+    "cache_text_encoder_outputs": "memory.cache_text",
+    "cache_text_encoder_outputs_to_disk": "memory.cache_text", "blocks_to_swap": "memory.offload",
+    "sdpa": "memory.attention", "xformers": "memory.attention",
+    "min_snr_gamma": "loss.min_snr_gamma", "noise_offset": "loss.noise_offset",
+    "timestep_sampling": "loss.timestep_sampling", "guidance_scale": "loss.guidance",
+    "save_precision": "saving.precision", "save_every_n_steps": "saving.every_steps",
+    "save_every_n_epochs": "saving.every_steps", "save_last_n_epochs": "saving.keep",
+    "save_last_n_steps": "saving.keep", "sample_prompts": "sampling.prompts",
+    "sample_every_n_steps": "sampling.every_steps", "sample_every_n_epochs": "sampling.every_steps",
+    "seed": "seed", "resume": "resume", "initial_epoch": "resume",
+    "dataset_config": "datasets", "train_data_dir": "datasets", "reg_data_dir": "datasets",
+    "metadata_trigger_phrase": "trigger_word",
+}  # fmt: skip
+"""A job key and the canonical field that sets it; such a key is refused in engine_options."""
+DATASET_FIELD_OF: dict[str, str] = {
+    "resolution": "datasets.resolution", "batch_size": "batch.size", "enable_bucket": "buckets.enabled",
+    "min_bucket_reso": "buckets.min", "max_bucket_reso": "buckets.max",
+    "bucket_reso_steps": "buckets.step", "bucket_no_upscale": "buckets.upscale",
+    "image_dir": "datasets.path", "num_repeats": "datasets.repeats",
+    "caption_extension": "datasets.caption_extension", "is_reg": "datasets.regularisation",
+    "shuffle_caption": "datasets.shuffle_tags", "keep_tokens": "datasets.keep_tags",
+    "caption_dropout_rate": "datasets.caption_dropout", "flip_aug": "datasets.flip",
+    "caption_prefix": "trigger_word",
+}  # fmt: skip
+
+
+def of(spec: JobSpec) -> Mapping[str, Any]:
+    """What stands under engine_options.kohya_ss."""
+    return spec.engine_options.get("kohya_ss", {})
+
+
+def refusals(spec: JobSpec, script: str, known: OptionList | None) -> Iterator[Refusal]:
+    """Unknown sections, keys with a canonical field, unknown keys, values of the wrong type."""
+    given = of(spec)
+    where = f"{OPTIONS}.kohya_ss"
+    for section in set(given) - {"config", "dataset"}:
+        yield Refusal(where, f"There is no section {section!r}; use config and dataset.")
+    table = known or options.shipped()
+    allowed = table.data.get(script) or options.shipped().data.get(script, {})
+    config = given.get("config", {})
+    if not isinstance(config, dict):
+        yield Refusal(f"{where}.config", "This must be a mapping of option names to values.")
+        return
+    for key, value in config.items():
+        if key in FIELD_OF:
+            yield Refusal(f"{where}.config.{key}", f"Set {FIELD_OF[key]} in place of {key}.")
+        elif key not in allowed:
+            yield Refusal(f"{where}.config.{key}", f"{script} of sd-scripts has no option {key!r}.")
+        elif problem := options.misfit(value, allowed[key]):
+            yield Refusal(f"{where}.config.{key}", f"{key} {problem}.")
+    yield from _dataset_refusals(given.get("dataset", {}), f"{where}.dataset")
+
+
+def _dataset_refusals(given: Any, where: str) -> Iterator[Refusal]:
+    if not isinstance(given, dict):
+        yield Refusal(where, "This must be a mapping with general and datasets.")
+        return
+    for path, values in _tables(given):
+        for key in values:
+            if key in DATASET_FIELD_OF:
+                yield Refusal(
+                    f"{where}.{path}.{key}", f"Set {DATASET_FIELD_OF[key]} in place of {key}."
+                )
+
+
+def _tables(given: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield "general", given.get("general") or {}
+    for index, block in enumerate(given.get("datasets") or []):
+        yield f"datasets.{index}", {k: v for k, v in block.items() if k != "subsets"}
+        for number, subset in enumerate(block.get("subsets") or []):
+            yield f"datasets.{index}.subsets.{number}", subset
+
+
+def merge(spec: JobSpec, config: dict[str, Any], dataset: dict[str, Any]) -> None:
+    """Put the given native keys into both documents; lists of arguments are joined."""
+    given = of(spec)
+    for key, value in (given.get("config") or {}).items():
+        if key == "network_args" and key in config:
+            config[key] = [*config[key], *value]
+        else:
+            config[key] = value
+    extra = given.get("dataset") or {}
+    dataset["general"].update(extra.get("general") or {})
+    for block, more in zip(dataset["datasets"], extra.get("datasets") or [], strict=False):
+        block.update({key: value for key, value in more.items() if key != "subsets"})
+        for subset, inner in zip(block["subsets"], more.get("subsets") or [], strict=False):
+            subset.update(inner)

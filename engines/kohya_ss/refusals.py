@@ -1,0 +1,179 @@
+"""What sd-scripts cannot do, told by field, before it would silently not do it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engines import families
+from engines.base import Refusal
+from engines.catalogue.kohya import KohyaFamily
+from engines.kohya_ss import optimizer, prompts
+from engines.spec import JobSpec
+
+FLOAT8 = ("qfloat8", "float8")
+TIMESTEPS = {
+    "flux_train_network": ("sigma", "uniform", "sigmoid", "shift", "flux_shift"),
+    "lumina_train_network": ("sigma", "uniform", "sigmoid", "shift", "nextdit_shift"),
+    "anima_train_network": ("sigma", "uniform", "sigmoid", "shift", "flux_shift"),
+    "hunyuan_image_train_network": ("sigma", "uniform", "sigmoid", "shift", "flux_shift"),
+}
+_NAMES = {
+    "clip_l": "the CLIP-L text encoder", "clip_g": "the CLIP-G text encoder",
+    "t5xxl": "the T5-XXL text encoder", "ae": "the FLUX autoencoder", "vae": "the VAE",
+    "gemma2": "the Gemma 2 text encoder", "qwen3": "the Qwen3 text encoder",
+    "text_encoder": "the Qwen2.5-VL text encoder", "byt5": "the byT5 text encoder",
+}  # fmt: skip
+
+
+def find(spec: JobSpec) -> Iterator[Refusal]:
+    """Every field that cannot be honoured."""
+    family = families.get(spec.family)
+    if family is None or family.kohya is None:
+        yield Refusal("family", f"kohya_ss does not train {spec.family}.")
+        return
+    yield from _components(spec, family.kohya)
+    yield from _network(spec)
+    yield from _optimizer(spec, family.kohya)
+    yield from _memory(spec, family.kohya)
+    yield from _loss(spec, family.kohya)
+    yield from _captions(spec, family.kohya)
+    yield from _rest(spec, family.kohya)
+
+
+def _components(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
+    for name in family.components:
+        # An incomplete spec (an import) is told by its missing base model already.
+        if name not in spec.components and spec.base_model:
+            what = _NAMES.get(name, name)
+            yield Refusal(
+                f"components.{name}", f"kohya_ss needs the path of {what} for {spec.family}."
+            )
+    known = {**family.components, **family.optional}
+    for name in spec.components:
+        if name not in known:
+            fits = f"; it has {', '.join(known)}" if known else ""
+            yield Refusal(
+                f"components.{name}", f"kohya_ss has no component {name!r} for {spec.family}{fits}."
+            )
+
+
+def _network(spec: JobSpec) -> Iterator[Refusal]:
+    network = spec.network
+    if network.type == "lora" and network.conv_rank:
+        yield Refusal("network.conv_rank", "Choose the type locon to train convolution layers too.")
+    if network.type == "locon" and not network.conv_rank:
+        yield Refusal("network.conv_rank", "LoCon needs the rank of its convolution layers.")
+    if network.type == "locon" and spec.family not in ("sd15", "sd2", "sdxl"):
+        yield Refusal(
+            "network.type", f"{spec.family} has no convolution layers to train; use lora."
+        )
+
+
+def _optimizer(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
+    chosen = spec.optimizer
+    if not optimizer.is_known(chosen.name):
+        names = ", ".join(sorted(optimizer.NAMES))
+        yield Refusal(
+            "optimizer.name", f"kohya_ss has no optimizer {chosen.name!r}; it has {names}."
+        )
+    if chosen.scheduler not in optimizer.SCHEDULERS:
+        names = ", ".join(sorted(optimizer.SCHEDULERS))
+        yield Refusal(
+            "optimizer.scheduler", f"kohya_ss has no schedule {chosen.scheduler!r}; it has {names}."
+        )
+    if chosen.text_encoder_learning_rate is not None and not family.trains_text_encoder:
+        yield Refusal(
+            "optimizer.text_encoder_learning_rate",
+            f"kohya_ss cannot train the text encoder of {spec.family}; leave it empty.",
+        )
+
+
+def _memory(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
+    memory = spec.memory
+    if memory.quantize != "none" and memory.quantize not in FLOAT8:
+        yield Refusal(
+            "memory.quantize",
+            "kohya_ss holds the base model in 8-bit floats only: qfloat8 or none.",
+        )
+    if memory.quantize in FLOAT8 and memory.mixed_precision in ("no", "fp32"):
+        yield Refusal("memory.quantize", "8-bit floats need mixed precision fp16 or bf16.")
+    if memory.quantize in FLOAT8 and spec.family in ("anima", "sd15", "sd2"):
+        yield Refusal("memory.quantize", f"kohya_ss cannot quantise {spec.family}.")
+    if memory.offload and not family.swap_blocks:
+        yield Refusal("memory.offload", f"kohya_ss cannot offload {spec.family}; set it to 0.")
+    if memory.attention == "flash" and spec.family != "lumina2":
+        yield Refusal(
+            "memory.attention",
+            f"kohya_ss has no flash attention for {spec.family}; use sdpa or xformers.",
+        )
+    if memory.cache_text == "none":
+        return
+    if not family.caches_text:
+        yield Refusal(
+            "memory.cache_text", f"kohya_ss cannot cache captions for {spec.family}; use none."
+        )
+    if spec.optimizer.text_encoder_learning_rate is not None:
+        yield Refusal(
+            "memory.cache_text", "Captions cannot be cached while the text encoder is trained."
+        )
+
+
+def _loss(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
+    loss = spec.loss
+    if loss.min_snr_gamma is not None and family.flow:
+        yield Refusal(
+            "loss.min_snr_gamma", f"kohya_ss ignores min-SNR on {spec.family}; leave it empty."
+        )
+    if loss.noise_offset and family.flow:
+        yield Refusal(
+            "loss.noise_offset", f"kohya_ss ignores a noise offset on {spec.family}; set it to 0."
+        )
+    if loss.guidance is not None and spec.family not in ("flux", "chroma"):
+        yield Refusal("loss.guidance", f"{spec.family} takes no training guidance; leave it empty.")
+    if loss.timestep_sampling is not None:
+        known = TIMESTEPS.get(family.script, ())
+        if loss.timestep_sampling not in known:
+            fits = f"use {', '.join(known)} or leave it empty" if known else "leave it empty"
+            yield Refusal(
+                "loss.timestep_sampling",
+                f"kohya_ss has no {loss.timestep_sampling!r} for {spec.family}; {fits}.",
+            )
+
+
+def _captions(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
+    for index, dataset in enumerate(spec.datasets):
+        if spec.memory.cache_text != "none" and dataset.shuffle_tags:
+            yield Refusal(
+                f"datasets.{index}.shuffle_tags",
+                "Tags cannot be shuffled while captions are cached.",
+            )
+        if (
+            spec.memory.cache_text != "none"
+            and dataset.caption_dropout
+            and family.script != "anima_train_network"
+        ):
+            yield Refusal(
+                f"datasets.{index}.caption_dropout",
+                "Captions cannot be dropped while they are cached.",
+            )
+        if dataset.keep_tags and not dataset.shuffle_tags:
+            yield Refusal(
+                f"datasets.{index}.keep_tags",
+                "Keeping tags has an effect only when tags are shuffled.",
+            )
+    for prompt in spec.sampling.prompts:
+        if problem := prompts.problem(prompt):
+            yield Refusal("sampling.prompts", f"The prompt {prompt[:40]!r} {problem}.")
+            return
+
+
+def _rest(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
+    if spec.ema.enabled:
+        yield Refusal("ema.enabled", "kohya_ss has no EMA; switch it off or choose ai-toolkit.")
+    if spec.buckets.enabled and spec.buckets.step % family.bucket_divisor:
+        yield Refusal(
+            "buckets.step",
+            f"The bucket step must divide by {family.bucket_divisor} for {spec.family}.",
+        )
+    if spec.buckets.enabled and spec.buckets.min > spec.buckets.max:
+        yield Refusal("buckets.min", "The smallest edge is longer than the longest.")
