@@ -30,17 +30,19 @@ class AiToolkitFamily:
 
     ``defaults`` maps a path under ``config.process[0]`` (``datasets[]`` = each dataset) to the
     value its own form sets; ``disabled`` and ``extra`` are paths its form hides or adds.
+    ``recovery`` maps a quantisation to the adapter that makes up for its loss of accuracy.
     """
 
     arch: str
     defaults: Mapping[str, Any]
     disabled: frozenset[str]
     extra: frozenset[str]
+    recovery: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def flow(self) -> bool:
-        """Whether it trains by flow matching (else DDPM noise)."""
-        return bool(self.defaults.get("train.noise_scheduler", "ddpm") == "flowmatch")
+        """Whether it trains by flow matching, as its form does unless told otherwise (else DDPM)."""
+        return bool(self.defaults.get("train.noise_scheduler", "flowmatch") == "flowmatch")
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def _ai_toolkit_families() -> dict[str, Family]:
                 defaults=MappingProxyType(native),
                 disabled=frozenset(entry["disabled_fields"]),
                 extra=frozenset(entry["extra_fields"]),
+                recovery=MappingProxyType(entry.get("accuracy_recovery_adapters", {})),
             ),
             kohya=KOHYA_FAMILIES.get(key),
             defaults=MappingProxyType(_canonical_defaults(key, native)),

@@ -1,0 +1,63 @@
+"""A config.process[0] under construction: values by path, and which spec field each came from."""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+CONFIG = "config.yaml"
+
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+
+
+def split(path: str) -> list[str | int]:
+    """``datasets[0].num_repeats`` as its parts: names, and numbers for places in a list."""
+    return [name if name else int(number) for name, number in _STEP.findall(path)]
+
+
+def generic(path: str) -> str:
+    """The path with every number left out: ``datasets[0].x`` is ``datasets[].x``."""
+    return re.sub(r"\[\d+\]", "[]", path)
+
+
+def place(root: dict[str, Any], path: str, value: Any) -> None:
+    """Set a value, making the sections and list entries on the way."""
+    parts = split(path)
+    here: Any = root
+    for part, following in pairwise(parts):
+        empty: Any = [] if isinstance(following, int) else {}
+        if isinstance(part, int):
+            while len(here) <= part:
+                here.append({})
+            here[part] = here[part] if here[part] else empty
+            here = here[part]
+        else:
+            here = here.setdefault(part, empty)
+    last = parts[-1]
+    if isinstance(last, int):
+        while len(here) <= last:
+            here.append({})
+    here[last] = copy.deepcopy(value)
+
+
+@dataclass
+class Draft:
+    """What will be written. ``sources`` maps a path of the process to the canonical field."""
+
+    process: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def put(self, path: str, value: Any, source: str | None = None) -> None:
+        """Set ``path`` below config.process[0]; ``source`` is the spec field it came from."""
+        place(self.process, path, value)
+        if source is not None:
+            self.sources[f"{CONFIG}:{path}"] = source
+
+    def note(self, sentence: str) -> None:
+        """Add a sentence for people, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)

@@ -1,0 +1,69 @@
+"""The adapter: kinds, ranks and the LoRA it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engines.ai_toolkit.draft import Draft
+from engines.base import Refusal
+from engines.families import AiToolkitFamily
+from engines.spec import JobSpec
+
+FULL_RANK = 100_000
+"""A LoKr rank from which on the engine's own "full rank" is meant."""
+
+_TYPES = ("lora", "locon", "lokr")
+
+
+def takes_convolutions(family: AiToolkitFamily) -> bool:
+    """Whether convolution layers of this model can be trained."""
+    return "network.conv" not in family.disabled
+
+
+def refuse(spec: JobSpec, family: AiToolkitFamily) -> Iterator[Refusal]:
+    """What of the network the engine cannot do."""
+    network = spec.network
+    if network.type not in _TYPES:
+        yield Refusal(
+            "network.type",
+            f"ai-toolkit has no {network.type}; it would silently train a plain LoRA. "
+            "Use lora, locon or lokr, or kohya_ss.",
+        )
+    convolutions = takes_convolutions(family)
+    if network.type == "locon" and not convolutions:
+        yield Refusal(
+            "network.type", f"ai-toolkit trains no convolutions of {spec.family}; use lora."
+        )
+    if network.conv_rank is not None and not convolutions:
+        yield Refusal(
+            "network.conv_rank",
+            f"ai-toolkit trains no convolutions of {spec.family}; leave it empty.",
+        )
+    if network.conv_alpha is not None and network.conv_rank is None:
+        yield Refusal(
+            "network.conv_alpha", "Without a convolution rank it has no effect; set that too."
+        )
+    if network.rank >= FULL_RANK and network.type != "lokr":
+        yield Refusal(
+            "network.rank", f"A rank of {FULL_RANK} or more means full rank, which only LoKr has."
+        )
+
+
+def write(draft: Draft, spec: JobSpec) -> None:
+    """The network section."""
+    network = spec.network
+    draft.put("network.type", network.type, "network.type")
+    draft.put("network.linear", network.rank, "network.rank")
+    draft.put("network.linear_alpha", network.alpha, "network.alpha")
+    if network.type == "lokr":
+        full = network.rank >= FULL_RANK
+        draft.put("network.lokr_full_rank", full, "network.rank")
+        draft.put("network.lokr_factor", -1)
+        if full:
+            draft.note("LoKr at full rank: rank and alpha have no effect.")
+    if network.conv_rank is not None:
+        draft.put("network.conv", network.conv_rank, "network.conv_rank")
+        alpha = network.conv_alpha if network.conv_alpha is not None else network.conv_rank
+        draft.put("network.conv_alpha", alpha, "network.conv_alpha")
+    if network.dropout:
+        draft.put("network.dropout", network.dropout, "network.dropout")

@@ -1,0 +1,196 @@
+"""What an ai-toolkit accepts: the shipped list, the reading of an installed source, the check.
+
+The engine reads every section as ``**kwargs`` and ignores what it does not know, so a typo is
+silent there. The list holds the literal names its classes ask for, from the syntax tree.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from engines.base import OptionList
+
+CONFIG_CLASSES = "toolkit/config_modules.py"
+TRAINERS = (
+    "jobs/process/BaseProcess.py",
+    "jobs/process/BaseTrainProcess.py",
+    "jobs/process/BaseSDTrainProcess.py",
+    "extensions_built_in/sd_trainer/SDTrainer.py",
+    "extensions_built_in/sd_trainer/DiffusionTrainer.py",
+)
+MODELS = (
+    "extensions_built_in/*/*.py",
+    "extensions_built_in/*/*/*.py",
+    "toolkit/models/*.py",
+    "toolkit/models/*/*.py",
+)
+PROCESS = "<process>"
+_UNLISTED_ARCHS = frozenset({"sd1", "sd15", "flex1"})
+"""Names that work although no class bears them: what is unknown falls through to SD 1.x."""
+_TOP = ("job", "config", "meta")
+
+
+@cache
+def shipped() -> OptionList:
+    """The list of the pinned commit."""
+    data = json.loads((Path(__file__).parent / "options.json").read_text("utf-8"))
+    return OptionList(source=f"shipped with {data['commit'][:8]}", data=data)
+
+
+def read_options(sources: Mapping[str, str]) -> OptionList:
+    """The list of an installed checkout, from the text of its files by relative path.
+
+    Raises ValueError when the class definitions are not among them or cannot be parsed.
+    """
+    if CONFIG_CLASSES not in sources:
+        raise ValueError(f"{CONFIG_CLASSES} is missing: this is no ai-toolkit checkout.")
+    classes = {
+        name: sorted(keys) for name, keys in _class_keys(_tree(sources, CONFIG_CLASSES)).items()
+    }
+    process = {"type", "device"}
+    archs: set[str] = set()
+    for path in sources:
+        if path in TRAINERS:
+            process |= set(_process_keys(_tree(sources, path)))
+        archs |= set(_archs(_tree(sources, path)))
+    classes[PROCESS] = sorted(process)
+    known = shipped().data
+    sections = {place: name for place, name in known["sections"].items() if name in classes}
+    data = {
+        "classes": classes,
+        "sections": sections,
+        "free_form": known["free_form"],
+        "archs": sorted(archs | _UNLISTED_ARCHS),
+    }
+    return OptionList(source="the installed ai-toolkit", data=data)
+
+
+def _tree(sources: Mapping[str, str], path: str) -> ast.Module:
+    try:
+        return ast.parse(sources[path])
+    except SyntaxError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+
+
+def _first_text(call: ast.Call) -> str | None:
+    first = call.args[0] if call.args else None
+    if isinstance(first, ast.Constant) and isinstance(first.value, str):
+        return first.value
+    return None
+
+
+def _class_keys(tree: ast.Module) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            keys = {
+                key
+                for call in ast.walk(node)
+                if isinstance(call, ast.Call) and _is_get(call, "kwargs")
+                if (key := _first_text(call)) is not None
+            }
+            if keys:
+                found[node.name] = keys
+    return found
+
+
+def _is_get(call: ast.Call, owner: str) -> bool:
+    function = call.func
+    if not isinstance(function, ast.Attribute) or function.attr != "get":
+        return False
+    value = function.value
+    name = value.id if isinstance(value, ast.Name) else getattr(value, "attr", "")
+    return name == owner
+
+
+def _process_keys(tree: ast.Module) -> Iterator[str]:
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            continue
+        own = _is_get(call, "config") and isinstance(call.func.value, ast.Attribute)
+        key = _first_text(call) if call.func.attr == "get_conf" or own else None
+        if key is not None:
+            yield key
+
+
+def _archs(tree: ast.Module) -> Iterator[str]:
+    """Names of models: ``arch = "..."`` of a class, and what ``self.arch == "..."`` asks for."""
+    for node in ast.walk(tree):
+        value: ast.expr | None = None
+        if isinstance(node, ast.ClassDef):
+            for line in node.body:
+                if isinstance(line, ast.Assign) and _named(line.targets[0], "arch"):
+                    value = line.value
+        elif isinstance(node, ast.Compare) and getattr(node.left, "attr", "") == "arch":
+            value = node.comparators[0]
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            yield value.value
+
+
+def _named(target: ast.expr, name: str) -> bool:
+    return isinstance(target, ast.Name) and target.id == name
+
+
+def unknown_keys(text: str, options: OptionList) -> tuple[str, ...]:
+    """Sentences, one for each key of a config that the list does not hold."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        return (f"The file is no YAML: {error}",)
+    if not isinstance(document, dict) or not isinstance(document.get("config"), dict):
+        return ("The file has no config section.",)
+    problems = [f"There is no key {key}." for key in document if key not in _TOP]
+    for process in document["config"].get("process") or []:
+        problems += unknown_in_process(process, options)
+    return tuple(problems)
+
+
+def unknown_in_process(process: Mapping[str, Any], options: OptionList) -> list[str]:
+    """The same for one process, or for a piece of one."""
+    problems: list[str] = []
+    for key, value in process.items():
+        if key == "datasets":
+            for place, entry in enumerate(value or []):
+                problems += _unknown(entry, "datasets[]", f"datasets[{place}]", options)
+        elif key in options.data["sections"]:
+            problems += _unknown(value, key, key, options)
+        elif key not in options.data["classes"][PROCESS]:
+            problems.append(_sentence(key, key, options.data["classes"][PROCESS]))
+    arch = str((process.get("model") or {}).get("arch", "")).split(":")[0]
+    archs = options.data.get("archs")
+    if arch and archs and arch not in archs:
+        problems.append(
+            f"ai-toolkit ({options.source}) knows no model.arch {arch}; it would train SD 1.x."
+        )
+    return problems
+
+
+def _unknown(value: Any, section: str, where: str, options: OptionList) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        if value is not None:
+            yield f"{where} must be a group of keys."
+        return
+    sections = options.data["sections"]
+    known = options.data["classes"][sections[section]]
+    for key, inner in value.items():
+        path = f"{section}.{key}"
+        if key not in known:
+            yield _sentence(str(key), f"{where}.{key}", known)
+        elif path in sections:
+            yield from _unknown(inner, path, f"{where}.{key}", options)
+        elif f"{path}[]" in sections and isinstance(inner, list):
+            for place, entry in enumerate(inner):
+                yield from _unknown(entry, f"{path}[]", f"{where}.{key}[{place}]", options)
+
+
+def _sentence(key: str, where: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"ai-toolkit has no key {where}{f'; did you mean {near[0]}?' if near else '.'}"
