@@ -1,0 +1,38 @@
+"""The web face: pages, fragments and the API, one module of routes per noun."""
+
+from __future__ import annotations
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app.platform import EXTENSION, Platform
+
+
+def register(app: Flask) -> None:
+    """Add everything that answers requests."""
+    from app.web import (
+        api,
+        auth,
+        compress,
+        engines,
+        errors,
+        files,
+        filters,
+        guard,
+        health,
+        jobs,
+        new_job,
+        statics,
+        system,
+    )
+
+    platform: Platform = app.extensions[EXTENSION]
+    if platform.settings.trust_proxy:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    guard.install(app)
+    for module in (auth, jobs, new_job, files, engines, system, health, api):
+        app.register_blueprint(module.bp)
+    errors.install(app)
+    filters.install(app)
+    statics.install(app)
+    compress.install(app)

@@ -1,0 +1,53 @@
+"""The one place where errors become answers."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from app.errors import InvalidSpecError, UserError
+from app.web import htmx
+
+log = logging.getLogger(__name__)
+
+
+def install(app: Flask) -> None:
+    """Register the handlers."""
+    app.register_error_handler(UserError, _user_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def _answer(text: str, status: int, title: str) -> ResponseReturnValue:
+    if request.path.startswith("/api/"):
+        return jsonify({"error": text}), status
+    if htmx.is_htmx():
+        return render_template("fragments/flash.html", text=text), status
+    return render_template("pages/error.html", text=text, title=title), status
+
+
+def _user_error(error: UserError) -> ResponseReturnValue:
+    if isinstance(error, InvalidSpecError) and request.path.startswith("/api/"):
+        return jsonify({"error": str(error), "errors": error.errors}), error.status
+    return _answer(str(error), error.status, "That did not work")
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    texts = {
+        404: "There is nothing at this address. It may have been deleted.",
+        405: "This address cannot be used like that.",
+        413: "That is too large for one request.",
+    }
+    status = error.code or 500
+    if status < 400 or (error.response is not None):
+        return error
+    return _answer(texts.get(status, error.description or error.name), status, error.name)
+
+
+def _unforeseen(error: Exception) -> ResponseReturnValue:
+    log.exception("%s %s failed", request.method, request.path)
+    text = "An error of this program. It was written to its log; running jobs are not affected."
+    return _answer(text, 500, "Something went wrong")

@@ -1,0 +1,84 @@
+"""How numbers, times and states are written on pages."""
+
+from __future__ import annotations
+
+import math
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask
+
+from app.models import Job
+
+
+def install(app: Flask) -> None:
+    """Register the filters."""
+    for function in (size, duration, clock, number, loss, ago, time_left, percent):
+        app.jinja_env.filters[function.__name__] = function
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+
+
+def size(count: float | None) -> str:
+    """Bytes with a decimal unit: 3300000 is 3.3 MB."""
+    if count is None:
+        return "–"
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them: 95 is 1 min 35 s."""
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def clock(seconds: float | None) -> str:
+    """Epoch seconds as ISO 8601 in UTC, for <time datetime>."""
+    return (
+        ""
+        if seconds is None
+        else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    )
+
+
+def ago(seconds: float | None) -> str:
+    """How long ago, in words."""
+    return "–" if seconds is None else f"{duration(time.time() - seconds)} ago"
+
+
+def number(value: Any) -> str:
+    """A whole number with thin spaces between thousands; a dash for nothing."""
+    return "–" if value is None else f"{value:,}".replace(",", "\u202f")
+
+
+def loss(value: float | None) -> str:
+    """A loss with four digits; NaN in words."""
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if math.isfinite(value) else "not a number"
+
+
+def percent(job: Job) -> int:
+    """How much of the job is done, 0 to 100."""
+    if not job.total_steps:
+        return 0
+    return min(100, int(100 * job.step / job.total_steps))
+
+
+def time_left(job: Job) -> str:
+    """The estimate from the speed of the latest steps; a dash when it cannot be known."""
+    if not job.status.is_active or not job.total_steps or not job.seconds_per_step:
+        return "–"
+    return duration((job.total_steps - job.step) * job.seconds_per_step)

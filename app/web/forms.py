@@ -1,0 +1,125 @@
+"""Form fields in, spec document out; and a document back into form fields.
+
+Fields are named by their dotted path (``datasets.0.path``). A blank field is left out, so that
+the default of the family and the GPU applies.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from engines.fields import Row, table
+
+MOST_DATASETS = 20
+_DATASET = re.compile(r"^datasets\.(\d{1,3})\.")
+
+
+def read(form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The document, and a sentence for each field whose text is no YAML."""
+    document: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    count = dataset_count(form)
+    for row in table().values():
+        for name in _names(row.path, count):
+            text = form.get(name, "").strip()
+            if not text:
+                continue
+            try:
+                _place(document, name, _value(row, text))
+            except yaml.YAMLError as error:
+                errors[name] = f"This is not valid YAML: {getattr(error, 'problem', error)}."
+    _read_components(form, document)
+    datasets = document.get("datasets")
+    if isinstance(datasets, dict):
+        document["datasets"] = [datasets[key] for key in sorted(datasets, key=int)]
+    return document, errors
+
+
+def _read_components(form: Mapping[str, str], document: dict[str, Any]) -> None:
+    for name, text in form.items():
+        if name.startswith("components.") and text.strip():
+            document.setdefault("components", {})[name.removeprefix("components.")] = text.strip()
+
+
+def dataset_count(form: Mapping[str, str]) -> int:
+    """How many dataset rows the form holds: at least one."""
+    found = [int(m[1]) + 1 for name in form if (m := _DATASET.match(name))]
+    return max(1, min(MOST_DATASETS, max(found, default=1)))
+
+
+def _names(path: str, datasets: int) -> list[str]:
+    if path.startswith("datasets[]."):
+        return [path.replace("[]", f".{index}") for index in range(datasets)]
+    return [path]
+
+
+def _value(row: Row, text: str) -> Any:
+    if row.path == "sampling.prompts":
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    if row.kind == "list":
+        return [item for item in re.split(r"[\s,]+", text) if item]
+    if row.kind == "mapping":
+        return yaml.safe_load(text)
+    return text
+
+
+def _place(document: dict[str, Any], name: str, value: Any) -> None:
+    *parents, last = name.split(".")
+    place = document
+    for part in parents:
+        place = place.setdefault(part, {})
+    place[last] = value
+
+
+def fill(document: Mapping[str, Any]) -> dict[str, str]:
+    """Form fields that show a document."""
+    form: dict[str, str] = {}
+    count = max(1, len(document.get("datasets") or []))
+    for row in table().values():
+        for name in _names(row.path, count):
+            value = _find(document, name)
+            if value is not None and value not in ("", {}, []):
+                form[name] = _text(row, value)
+    for name, path in (document.get("components") or {}).items():
+        form[f"components.{name}"] = str(path)
+    return form
+
+
+def _find(document: Any, name: str) -> Any:
+    place = document
+    for part in name.split("."):
+        if isinstance(place, list | tuple):
+            index = int(part) if part.isdigit() else -1
+            place = place[index] if 0 <= index < len(place) else None
+        elif isinstance(place, Mapping):
+            place = place.get(part)
+        else:
+            return None
+    return place
+
+
+def _text(row: Row, value: Any) -> str:
+    if row.path == "sampling.prompts":
+        return "\n".join(str(prompt) for prompt in value)
+    if row.kind == "list":
+        return ", ".join(str(item) for item in value)
+    if row.kind == "mapping":
+        return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).strip()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def defaults(document: Mapping[str, Any]) -> dict[str, str]:
+    """What each field is when it is left blank, as text: family and hardware defaults first."""
+    found = fill(document)
+    shown = {}
+    for row in table().values():
+        own = "" if row.default in (None, "", {}, ()) else _text(row, row.default)
+        for name in _names(row.path, max(1, len(document.get("datasets") or []))):
+            shown[name] = found.get(name, own)
+    return shown

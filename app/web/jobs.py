@@ -1,0 +1,233 @@
+"""The jobs table and the page of one job, with the fragments that keep them fresh."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app import artifacts
+from app.jobs import guards, logtail, service, store
+from app.jobs.installations import ENGINES
+from app.jobs.launching import read_plan_files
+from app.jobs.states import JobState
+from app.models import Job
+from app.platform import current
+from app.web import htmx
+
+bp = Blueprint("jobs", __name__)
+
+PAGE_SIZE = 50
+FIRST_LOG_BYTES = 64 * 1024
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    return render_template("pages/jobs.html", **_table())
+
+
+@bp.get("/jobs/table")
+def table() -> ResponseReturnValue:
+    context = _table()
+    return htmx.fragment("jobs_table", **context)
+
+
+def _table() -> dict[str, Any]:
+    state = request.args.get("state", "")
+    search = request.args.get("q", "").strip()
+    before = request.args.get("before", type=int)
+    known = state if state in list(JobState) else None
+    page = service.page(state=known, search=search, limit=PAGE_SIZE, before=before)
+    report = current().gpus.report()
+    free = guards.free_gb(current())
+    return {
+        "page": page,
+        "state": known or "",
+        "search": search,
+        "before": before,
+        "paused": service.queue_paused(),
+        "held": store.fact("held"),
+        "gpus": report.gpus,
+        "free_gb": free,
+        "engines": service.engines(),
+        "version": f"{service.table_version()}.{free:.0f}",
+    }
+
+
+@bp.get("/jobs/<int:job_id>")
+def show(job_id: int) -> ResponseReturnValue:
+    job = service.get(job_id)
+    number = _attempt(job)
+    log = service.run_dir(job).attempt(number).log
+    chunk = logtail.read(log, 0, FIRST_LOG_BYTES) if number else None
+    return render_template(
+        "pages/job.html",
+        **_status(job),
+        **_outputs(job),
+        number=number,
+        chunk=chunk,
+        spec=yaml.safe_dump(service.clone(job), sort_keys=False, allow_unicode=True),
+        files=read_plan_files(service.run_dir(job)),
+    )
+
+
+def _attempt(job: Job) -> int:
+    """The attempt whose log is shown: the one asked for, else the newest; 0 if there is none."""
+    wanted = request.args.get("attempt", type=int)
+    return wanted if wanted and 1 <= wanted <= job.attempt else job.attempt
+
+
+def _status(job: Job) -> dict[str, Any]:
+    attempt = store.attempt_of(job)
+    return {
+        "job": job,
+        "attempt": attempt,
+        "notes": service.plan_summary(job),
+        "version": str(job.version),
+        "lost": _lost_steps(job),
+        "can_save": job.engine == "ai-toolkit",
+    }
+
+
+def _lost_steps(job: Job) -> int | None:
+    """Steps since the newest save: what a stop now would lose."""
+    if not job.status.is_active:
+        return None
+    attempt = store.attempt_of(job)
+    found = artifacts.find(service.run_dir(job).output, ENGINES[_engine(job)], job.name)
+    saved = [
+        lora.file.step
+        if lora.file.step is not None
+        else (lora.file.epoch or 0) * ((attempt and attempt.steps_per_epoch) or 0)
+        for lora in found.loras
+        if not lora.file.final
+    ]
+    return max(0, job.step - max(saved, default=attempt.start_step if attempt else 0))
+
+
+def _engine(job: Job) -> Any:
+    return job.engine
+
+
+def _outputs(job: Job) -> dict[str, Any]:
+    found = artifacts.find(service.run_dir(job).output, ENGINES[_engine(job)], job.name)
+    attempt = store.attempt_of(job)
+    per_epoch = attempt.steps_per_epoch if attempt else None
+    return {
+        "job": job,
+        "outputs": found,
+        "rows": _sample_rows(found, per_epoch),
+        "loras": [
+            (lora, _step_of(lora, per_epoch), _header(lora)) for lora in reversed(found.loras)
+        ],
+        "outputs_version": f"{found.version}.{job.status.is_final}",
+    }
+
+
+def _step_of(artifact: artifacts.Artifact, per_epoch: int | None) -> int | None:
+    file = artifact.file
+    if file.step is None and file.epoch and per_epoch:
+        return file.epoch * per_epoch
+    return file.step
+
+
+def _header(lora: artifacts.Artifact) -> artifacts.Header | None:
+    try:
+        return artifacts.read_header(lora.path)
+    except (artifacts.TornSafetensorsError, OSError):
+        return None
+
+
+def _sample_rows(
+    found: artifacts.Outputs, per_epoch: int | None
+) -> list[tuple[int | None, list[artifacts.Artifact]]]:
+    """Samples by step, newest first; in a row one for each prompt."""
+    rows: dict[int | None, list[artifacts.Artifact]] = {}
+    for sample in found.samples:
+        rows.setdefault(_step_of(sample, per_epoch), []).append(sample)
+    return sorted(rows.items(), key=lambda row: row[0] or 0, reverse=True)
+
+
+@bp.get("/jobs/<int:job_id>/status")
+def status(job_id: int) -> ResponseReturnValue:
+    return htmx.fragment("job_status", **_status(service.get(job_id)))
+
+
+@bp.get("/jobs/<int:job_id>/outputs")
+def outputs(job_id: int) -> ResponseReturnValue:
+    context = _outputs(service.get(job_id))
+    return htmx.fragment("job_outputs", **context, version=context["outputs_version"])
+
+
+@bp.get("/jobs/<int:job_id>/log")
+def log(job_id: int) -> ResponseReturnValue:
+    job = service.get(job_id)
+    number = _attempt(job)
+    after = request.args.get("after", 0, type=int)
+    chunk = logtail.read(service.run_dir(job).attempt(number).log, after)
+    if number != job.attempt and request.args.get("live"):
+        # A new attempt began: its log is another one, so the page is drawn again.
+        return "", 200, {"HX-Refresh": "true"}
+    same = chunk.end == after and chunk.live == request.args.get("shown", "")
+    if same and not job.status.is_final:
+        return "", 204
+    return render_template("fragments/job_log.html", job=job, number=number, chunk=chunk)
+
+
+@bp.get("/jobs/<int:job_id>/stop")
+def confirm_stop(job_id: int) -> ResponseReturnValue:
+    return render_template("pages/job_stop.html", **_status(service.get(job_id)))
+
+
+@bp.post("/jobs/<int:job_id>/stop")
+def stop(job_id: int) -> ResponseReturnValue:
+    service.stop(service.get(job_id), save=request.form.get("save") == "1")
+    return _back(job_id)
+
+
+@bp.get("/jobs/<int:job_id>/delete")
+def confirm_delete(job_id: int) -> ResponseReturnValue:
+    job = service.get(job_id)
+    return render_template("pages/job_delete.html", **_outputs(job))
+
+
+@bp.post("/jobs/<int:job_id>/delete")
+def delete(job_id: int) -> ResponseReturnValue:
+    service.delete(service.get(job_id))
+    return redirect(url_for(".index"), 303)
+
+
+@bp.post("/jobs/<int:job_id>/retry")
+def retry(job_id: int) -> ResponseReturnValue:
+    service.retry(service.get(job_id), resume=request.form.get("fresh") != "1")
+    return _back(job_id)
+
+
+@bp.post("/jobs/<int:job_id>/release")
+def release(job_id: int) -> ResponseReturnValue:
+    service.release(service.get(job_id))
+    return _back(job_id)
+
+
+@bp.post("/jobs/<int:job_id>/hold")
+def hold(job_id: int) -> ResponseReturnValue:
+    service.hold(service.get(job_id))
+    return _back(job_id)
+
+
+@bp.post("/queue/pause")
+def pause() -> ResponseReturnValue:
+    service.pause_queue()
+    return redirect(url_for(".index"), 303)
+
+
+@bp.post("/queue/resume")
+def resume() -> ResponseReturnValue:
+    service.resume_queue()
+    return redirect(url_for(".index"), 303)
+
+
+def _back(job_id: int) -> ResponseReturnValue:
+    return redirect(url_for(".show", job_id=job_id), 303)

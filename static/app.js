@@ -1,0 +1,66 @@
+/* What HTML alone cannot do: no polling in a hidden tab, a word when the connection is lost, a log
+   that follows its end, dialogs, and the theme. Every page works without this file. */
+(() => {
+  "use strict";
+  const root = document.documentElement;
+
+  // The theme first, so that nothing flashes. "auto" follows the system.
+  const stored = () => { try { return localStorage.getItem("theme"); } catch { return null; } };
+  const paint = (theme) => { theme ? (root.dataset.theme = theme) : delete root.dataset.theme; };
+  paint(stored());
+
+  const offline = (shown) => {
+    let note = document.getElementById("offline");
+    if (shown && !note) {
+      note = document.createElement("div");
+      note.id = "offline";
+      note.setAttribute("role", "status");
+      note.textContent = "No connection to the dashboard. Trying again; running jobs go on.";
+      document.body.append(note);
+    } else if (!shown && note) note.remove();
+  };
+
+  document.addEventListener("htmx:before:request", (event) => {
+    const source = event.detail?.ctx?.sourceEvent;
+    if (document.hidden && source?.type === "every") event.preventDefault();
+  });
+  document.addEventListener("htmx:before:response", (event) => {
+    // Vast's proxy answers for us while we restart; through a tunnel with status 200.
+    const response = event.detail?.ctx?.response;
+    if (response?.headers?.has("X-Portal-Placeholder")) event.preventDefault();
+    offline(false);
+  });
+  document.addEventListener("htmx:error", () => offline(true));
+
+  // The log stays at its end until somebody scrolls up.
+  let atEnd = true;
+  const log = () => document.getElementById("log");
+  const follow = () => { const box = log(); if (box && atEnd) box.scrollTop = box.scrollHeight; };
+  document.addEventListener("scroll", (event) => {
+    const box = log();
+    if (event.target === box) atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
+  }, true);
+  document.addEventListener("htmx:after:swap", follow);
+
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-dialog]");
+    const dialog = opener && document.getElementById(opener.dataset.dialog);
+    if (dialog?.showModal) { event.preventDefault(); dialog.showModal(); return; }
+    if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
+    if (event.target.closest("[data-theme-switch]")) {
+      const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+      const now = root.dataset.theme || (dark ? "dark" : "light");
+      const next = now === "dark" ? "light" : "dark";
+      try { localStorage.setItem("theme", next); } catch { /* private window: for this page only */ }
+      paint(next);
+    }
+    const copier = event.target.closest("[data-copy]");
+    if (copier) navigator.clipboard?.writeText(document.getElementById(copier.dataset.copy).textContent);
+  });
+
+  document.addEventListener("DOMContentLoaded", () => {
+    follow();
+    document.querySelectorAll("[data-theme-switch]").forEach((button) => { button.hidden = false; });
+    document.querySelector("[data-first-error]")?.focus();
+  });
+})();
