@@ -60,11 +60,11 @@ class Following:
             progress = self._engine.parse(piece)
             if progress is not None:
                 self._merge(progress)
-        self._take_records()
+        self._take_records(finish)
 
-    def _take_records(self) -> None:
+    def _take_records(self, finish: bool) -> None:
         """The engine's own records are exact where the bar is not: the loss of the step itself."""
-        for point in self._records.collect():
+        for point in self._records.flush() if finish else self._records.collect():
             if point.step is not None and (self.seen.step is None or point.step >= self.seen.step):
                 self.seen.step = point.step
             if point.loss is not None:
@@ -101,9 +101,9 @@ class Following:
         wanted = {
             "step": seen.step if seen.step is not None else job.step,
             "total_steps": seen.total or job.total_steps,
-            "loss": seen.loss,
-            "learning_rate": seen.learning_rate,
-            "seconds_per_step": seen.seconds_per_step,
+            "loss": seen.loss if seen.loss is not None else job.loss,
+            "learning_rate": seen.learning_rate or job.learning_rate,
+            "seconds_per_step": seen.seconds_per_step or job.seconds_per_step,
             "phase": str(seen.phase or job.phase or ""),
         }
         new = {key: value for key, value in wanted.items() if not _same(getattr(job, key), value)}

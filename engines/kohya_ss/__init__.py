@@ -20,6 +20,7 @@ from engines.base import (
     Workspace,
 )
 from engines.kohya_ss import (
+    buckets,
     config,
     dataset,
     logs,
@@ -56,7 +57,7 @@ class KohyaSs:
         return tuple(found)
 
     def plan(self, spec: JobSpec, workspace: Workspace) -> LaunchPlan:
-        found = [*self.refusals(spec, workspace.options), *_needs_gpu(spec, workspace)]
+        found = [*self.refusals(spec, workspace.options), *_not_here(spec, workspace)]
         if found:
             raise UnsupportedError(self.name, found)
         family = families.families()[spec.family].kohya
@@ -140,7 +141,10 @@ def _start_step(workspace: Workspace, run: config.Length) -> int:
     return (point.epoch or 0) * (run.steps_per_epoch or 0) or point.step
 
 
-def _needs_gpu(spec: JobSpec, workspace: Workspace) -> Iterator[Refusal]:
+def _not_here(spec: JobSpec, workspace: Workspace) -> Iterator[Refusal]:
+    """What these very pictures and this very machine rule out."""
+    if workspace.datasets and (problem := buckets.misfit(spec, workspace.datasets)):
+        yield Refusal("buckets.step", problem)
     if workspace.gpus:
         return
     if any(mark in spec.optimizer.name.lower() for mark in optimizer.NEEDS_GPU):

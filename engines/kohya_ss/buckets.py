@@ -19,12 +19,14 @@ Size = tuple[int, int]
 def resolutions(edge: int, buckets: Buckets) -> list[Size]:
     """The fixed buckets, (width, height) in pixels, that pictures are enlarged or shrunk to."""
     area, step = edge * edge, buckets.step
+    shortest, longest = min(buckets.min, edge), max(buckets.max, edge)
+    shortest, longest = shortest - shortest % step, longest + -longest % step
     square = int(math.sqrt(area) // step) * step
     found = {(square, square)}
-    width = buckets.min
-    while width <= buckets.max:
-        height = min(buckets.max, (area // width) // step * step)
-        if height >= buckets.min:
+    width = max(shortest, step)
+    while width <= longest:
+        height = min(longest, (area // width) // step * step)
+        if height >= shortest:
             found |= {(width, height), (height, width)}
         width += step
     return sorted(found)
@@ -63,6 +65,25 @@ def _shrunk(size: Size, area: int, step: int) -> Size:
 def _round(value: float, step: int) -> int:
     whole = int(value + 0.5)
     return whole - whole % step
+
+
+def misfit(spec: JobSpec, facts: Sequence[DatasetFacts]) -> str:
+    """The first picture whose bucket would have no width or height, as a sentence; else empty.
+
+    The engine dies of it with a division by zero.
+    """
+    if not spec.buckets.enabled or spec.buckets.upscale:
+        return ""
+    for dataset, fact in zip(spec.datasets, facts, strict=True):
+        for edge in dataset.resolution:
+            for width, height, _ in fact.sizes:
+                if min(bucket_of((width, height), edge, spec.buckets, ())) == 0:
+                    return (
+                        f"A picture of {width}x{height} px leaves no whole step of {spec.buckets.step} px "
+                        f"at resolution {edge}. Use a smaller bucket step or a higher resolution, switch "
+                        "on 'Enlarge small pictures', or remove the picture."
+                    )
+    return ""
 
 
 def batches_per_epoch(spec: JobSpec, facts: Sequence[DatasetFacts]) -> int:

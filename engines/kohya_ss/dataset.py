@@ -24,10 +24,9 @@ def _block(spec: JobSpec, family: KohyaFamily, edge: int) -> dict[str, Any]:
     if buckets.enabled:
         block["bucket_reso_steps"] = buckets.step
         block["bucket_no_upscale"] = not buckets.upscale
-        if buckets.upscale:
-            # Without enlarging, buckets follow the pictures and these two are ignored.
-            block["min_bucket_reso"] = buckets.min
-            block["max_bucket_reso"] = max(buckets.max, edge)
+        # The engine insists on smallest <= resolution <= longest, even where it ignores them.
+        block["min_bucket_reso"] = min(buckets.min, edge)
+        block["max_bucket_reso"] = max(buckets.max, edge)
     block["subsets"] = [_subset(spec, family, d) for d in spec.datasets if edge in d.resolution]
     return block
 

@@ -44,11 +44,12 @@ class Desk:
 
     def document(self, **changes):
         """A small job: a few steps with saves and samples."""
+        engine_is_aitk = self.engine == "ai-toolkit"
         document = {
             "name": "tiny", "family": "sd15", "engine": self.engine, "base_model": self.model,
             "trigger_word": "zxq",
-            "datasets": [{"path": str(self.pictures), "repeats": 2, "resolution": [64]}],
-            "buckets": {"min": 64, "max": 256} if self.engine == "kohya_ss" else {},
+            "datasets": [{"path": str(self.pictures), "repeats": 2, "resolution": [64 if engine_is_aitk else 128]}],
+            "buckets": {} if engine_is_aitk else {"min": 64, "max": 256},
             "network": {"rank": 4, "alpha": 2},
             "optimizer": {"name": "adamw", "learning_rate": 1e-4},
             "length": {"steps": 12},

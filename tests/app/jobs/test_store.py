@@ -52,8 +52,9 @@ def test_an_illegal_move_is_refused_and_changes_nothing(app):
 
 def test_of_two_racing_movers_exactly_one_wins(app):
     job = add()
-    db.session.execute(text("UPDATE job SET state = 'cancelled' WHERE id = :id"), {"id": job.id})
-    # The session still believes it is queued, as a second program would.
+    with db.engine.begin() as other:
+        other.execute(text("UPDATE job SET state = 'cancelled' WHERE id = :id"), {"id": job.id})
+    # Our session still believes that it is queued.
     assert job.status is S.QUEUED
     with pytest.raises(IllegalMoveError, match="is cancelled"):
         store.move(job, S.STARTING)
