@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,23 @@ def build(spec: JobSpec, workspace: Workspace) -> tuple[str, Draft, Length]:
     _write_start(draft, spec, workspace)
     overrides.merge(draft.process, spec.engine_options.get(overrides.NAME, {}))
     draft.sources[f"{CONFIG}:config.name"] = "name"
-    text = yaml.safe_dump(_document(spec, workspace, draft, length), sort_keys=False, width=1000)
-    return text, draft, length
+    return dump(_document(spec, workspace, draft, length)), draft, length
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what any YAML 1.1 reader and the engine's own read alike.
+
+    The engine takes a bare ``1e5`` for a number, so a text of that form has to be quoted.
+    """
+
+
+_EXPONENT = re.compile(r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$")
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))
+
+
+def dump(document: dict[str, Any]) -> str:
+    """The document as YAML in plain ASCII, keys in their order."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1000)
 
 
 def _document(spec: JobSpec, workspace: Workspace, draft: Draft, length: Length) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from engines import families
 from engines.ai_toolkit import control, logs, options, output, refusals
 from engines.ai_toolkit.config import build, control_path, stages
 from engines.ai_toolkit.draft import CONFIG
+from engines.ai_toolkit.options import unknown_keys
 from engines.base import (
     LaunchPlan,
     OptionList,
@@ -85,9 +86,11 @@ class AiToolkit:
         """The newest whole checkpoint, or None to start at 0."""
         return output.resume_point(states)
 
-    def unknown_keys(self, files: Mapping[str, str], options: OptionList) -> tuple[str, ...]:
+    def complaints(
+        self, spec: JobSpec, files: Mapping[str, str], options: OptionList
+    ) -> tuple[str, ...]:
         """Sentences, one for each key of config.yaml that the option list does not allow."""
-        return _options_unknown(files, options)
+        return unknown_keys(files.get(CONFIG, ""), options)
 
     def shipped_options(self) -> OptionList:
         """The list for the pinned commit."""
@@ -100,14 +103,6 @@ class AiToolkit:
     def read_options(self, sources: Mapping[str, str]) -> OptionList:
         """The option list from the text of those files. Raises ValueError if it cannot be read."""
         return options.read_options(sources)
-
-    def is_home(self, names: frozenset[str]) -> bool:
-        """Whether a folder holding these names is an ai-toolkit checkout."""
-        return "run.py" in names and bool(names & {"toolkit", "requirements_base.txt"})
-
-
-def _options_unknown(files: Mapping[str, str], known: OptionList) -> tuple[str, ...]:
-    return options.unknown_keys(files.get(CONFIG, ""), known)
 
 
 def environment(spec: JobSpec, workspace: Workspace) -> dict[str, str]:

@@ -12,7 +12,8 @@ from engines.spec import JobSpec
 FULL_RANK = 100_000
 """A LoKr rank from which on the engine's own "full rank" is meant."""
 
-_TYPES = ("lora", "locon", "lokr")
+_NATIVE = {"lora": "lora", "lokr": "lokr", "locon": "lora"}
+"""Its own "locon" crashes at the pinned commit (measured); its LoRA takes convolutions too."""
 
 
 def takes_convolutions(family: AiToolkitFamily) -> bool:
@@ -23,7 +24,7 @@ def takes_convolutions(family: AiToolkitFamily) -> bool:
 def refuse(spec: JobSpec, family: AiToolkitFamily) -> Iterator[Refusal]:
     """What of the network the engine cannot do."""
     network = spec.network
-    if network.type not in _TYPES:
+    if network.type not in _NATIVE:
         yield Refusal(
             "network.type",
             f"ai-toolkit has no {network.type}; it would silently train a plain LoRA. "
@@ -33,6 +34,10 @@ def refuse(spec: JobSpec, family: AiToolkitFamily) -> Iterator[Refusal]:
     if network.type == "locon" and not convolutions:
         yield Refusal(
             "network.type", f"ai-toolkit trains no convolutions of {spec.family}; use lora."
+        )
+    elif network.type == "locon" and network.conv_rank is None:
+        yield Refusal(
+            "network.conv_rank", "A LoCon trains convolutions: give their rank, or use lora."
         )
     if network.conv_rank is not None and not convolutions:
         yield Refusal(
@@ -52,7 +57,7 @@ def refuse(spec: JobSpec, family: AiToolkitFamily) -> Iterator[Refusal]:
 def write(draft: Draft, spec: JobSpec) -> None:
     """The network section."""
     network = spec.network
-    draft.put("network.type", network.type, "network.type")
+    draft.put("network.type", _NATIVE[network.type], "network.type")
     draft.put("network.linear", network.rank, "network.rank")
     draft.put("network.linear_alpha", network.alpha, "network.alpha")
     if network.type == "lokr":

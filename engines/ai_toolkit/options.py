@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -28,7 +29,7 @@ TRAINERS = (
 )
 MODELS = (
     "extensions_built_in/*/*.py",
-    "extensions_built_in/*/*/*.py",
+    "extensions_built_in/*_models/*/*.py",
     "toolkit/models/*.py",
     "toolkit/models/*/*.py",
 )
@@ -36,6 +37,8 @@ PROCESS = "<process>"
 _UNLISTED_ARCHS = frozenset({"sd1", "sd15", "flex1"})
 """Names that work although no class bears them: what is unknown falls through to SD 1.x."""
 _TOP = ("job", "config", "meta")
+_ARCH = re.compile(r"""^\s+(?:arch = |(?:el)?if self\.arch == )["']([^"']+)["']""", re.MULTILINE)
+"""The name that a model's class bears, and those that ModelConfig asks for."""
 
 
 @cache
@@ -60,7 +63,7 @@ def read_options(sources: Mapping[str, str]) -> OptionList:
     for path in sources:
         if path in TRAINERS:
             process |= set(_process_keys(_tree(sources, path)))
-        archs |= set(_archs(_tree(sources, path)))
+        archs |= set(_ARCH.findall(sources[path]))
     classes[PROCESS] = sorted(process)
     known = shipped().data
     sections = {place: name for place, name in known["sections"].items() if name in classes}
@@ -121,24 +124,6 @@ def _process_keys(tree: ast.Module) -> Iterator[str]:
             yield key
 
 
-def _archs(tree: ast.Module) -> Iterator[str]:
-    """Names of models: ``arch = "..."`` of a class, and what ``self.arch == "..."`` asks for."""
-    for node in ast.walk(tree):
-        value: ast.expr | None = None
-        if isinstance(node, ast.ClassDef):
-            for line in node.body:
-                if isinstance(line, ast.Assign) and _named(line.targets[0], "arch"):
-                    value = line.value
-        elif isinstance(node, ast.Compare) and getattr(node.left, "attr", "") == "arch":
-            value = node.comparators[0]
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            yield value.value
-
-
-def _named(target: ast.expr, name: str) -> bool:
-    return isinstance(target, ast.Name) and target.id == name
-
-
 def unknown_keys(text: str, options: OptionList) -> tuple[str, ...]:
     """Sentences, one for each key of a config that the list does not hold."""
     try:
@@ -192,5 +177,5 @@ def _unknown(value: Any, section: str, where: str, options: OptionList) -> Itera
 
 
 def _sentence(key: str, where: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     return f"ai-toolkit has no key {where}{f'; did you mean {near[0]}?' if near else '.'}"

@@ -1,0 +1,78 @@
+"""The table behind the defaults: recipes by family, and what a card of a given size can hold.
+
+``ladder.json`` names the source of every row. The memory rows are an untested synthesis of
+what the trainers state; ``LABEL`` says so and has to be shown beside them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from engines.spec import EngineName
+
+_NOMINAL = 0.93
+"""A card reports a little less than its name says: 24 GB is told as 23.6 or 22.5."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Defaults for some families. ``values`` maps dotted canonical paths to values.
+
+    ``price`` says in a word what they cost; ``engine`` is None where every engine is meant.
+    """
+
+    values: Mapping[str, Any]
+    source: str
+    price: str = ""
+    engine: EngineName | None = None
+
+
+@cache
+def _table() -> Mapping[str, Any]:
+    text = (Path(__file__).parent / "ladder.json").read_text("utf-8")
+    return MappingProxyType(json.loads(text))
+
+
+def label() -> str:
+    """What has to be said about the memory rows."""
+    return str(_table()["label"])
+
+
+def cards_gb() -> tuple[int, ...]:
+    """The card sizes of the ladder, in GB."""
+    return tuple(_table()["cards_gb"])
+
+
+def card_of(vram_gb: float) -> int:
+    """The rung for a card with so many GB; the lowest one for a smaller card."""
+    fitting = [card for card in cards_gb() if vram_gb >= card * _NOMINAL]
+    return max(fitting, default=min(cards_gb()))
+
+
+def recipe(family: str) -> Row | None:
+    """Rank and the like, whatever the card."""
+    found = _table()["recipes"].get(family)
+    return Row(MappingProxyType(found["values"]), found["source"]) if found else None
+
+
+def memory_rows(family: str, vram_gb: float) -> tuple[Row, ...]:
+    """Rows for that family on that card, those of one engine first."""
+    card = card_of(vram_gb)
+    rows = [
+        Row(MappingProxyType(row["values"]), row["source"], row["price"], row.get("engine"))
+        for row in _table()["memory"]
+        if family in row["families"] and card in row["cards"]
+    ]
+    return tuple(sorted(rows, key=lambda row: row.engine is None))
+
+
+def smallest_card_gb(family: str, engine: EngineName) -> int | None:
+    """The smallest card that the sources speak of for that family, in GB; None: unknown."""
+    found = _table()["smallest_card_gb"].get(family, {}).get(engine)
+    return int(found) if found is not None else None

@@ -1,0 +1,63 @@
+"""The catalogue of model families."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engines import families
+from engines.fields import table
+
+MODELS = Path(families.__file__).parent / "catalogue" / "ai_toolkit_models.json"
+KEYS = list(families.families())
+
+
+def test_every_model_of_ai_toolkits_own_form_is_a_family():
+    names = {entry["name"] for entry in json.loads(MODELS.read_text("utf-8"))["archs"]}
+    assert len(names) == 52
+    assert names <= set(KEYS)
+
+
+def test_what_kohya_trains_and_ai_toolkit_does_not_has_one_engine():
+    for key in ("sd2", "sd3", "hunyuan_image"):
+        assert families.families()[key].engines == ("kohya_ss",)
+
+
+@pytest.mark.parametrize("key", ["sd15", "sdxl", "flux", "chroma", "lumina2", "anima"])
+def test_the_shared_families_have_both_engines(key):
+    assert set(families.families()[key].engines) == {"ai-toolkit", "kohya_ss"}
+
+
+def test_the_better_tested_engine_comes_first():
+    assert families.families()["sdxl"].engines[0] == "kohya_ss"
+    assert families.families()["flux"].engines[0] == "ai-toolkit"
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_family_names_its_model_and_defaults_of_fields_that_exist(key):
+    family = families.families()[key]
+    assert family.label
+    assert family.default_model
+    assert family.engines
+    assert set(family.defaults) <= set(table())
+
+
+def test_only_the_stable_diffusion_families_are_trained_on_plain_noise():
+    noisy = [
+        key for key, f in families.families().items() if f.ai_toolkit and not f.ai_toolkit.flow
+    ]
+    assert sorted(noisy) == ["sd15", "sdxl"]
+
+
+def test_recovery_adapters_are_there_where_the_form_offers_them():
+    for entry in json.loads(MODELS.read_text("utf-8"))["archs"]:
+        family = families.families()[entry["name"]]
+        assert family.ai_toolkit is not None
+        assert bool(family.ai_toolkit.recovery) == entry["accuracy_recovery_adapter"]
+
+
+def test_an_unknown_family_is_none():
+    assert families.get("sd99") is None
+    assert families.get("sdxl") is families.families()["sdxl"]
