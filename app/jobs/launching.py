@@ -211,6 +211,7 @@ def _record(job: Job, attempt: Attempt, plan: LaunchPlan, resume: ResumePoint | 
         last_step=plan.start_step,
         start_epoch=(resume.epoch or 0) if resume else 0,
         epochs=plan.epochs,
+        steps_per_epoch=plan.steps_per_epoch,
     )
     store.change(
         job,

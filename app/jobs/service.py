@@ -65,8 +65,16 @@ def check(document: Mapping[str, Any], *, thorough: bool = True) -> Checked:
 
 
 def preview(document: Mapping[str, Any]) -> Preview:
-    """The exact native files and command; quick, so it decodes no picture."""
-    checked = check(document, thorough=False)
+    """The exact native files and command; quick, so it decodes no picture.
+
+    What is still missing is stood in for, so that there is something to see from the start.
+    """
+    given = {"name": "untitled", "datasets": [{"path": "dataset"}], **document}
+    checked = check(given, thorough=False)
+    for field_name in ("name", "datasets"):
+        if field_name not in document:
+            key = "datasets.0.path" if field_name == "datasets" else field_name
+            checked.errors[key] = "This is needed."
     if checked.plan is None:
         return Preview(checked.engine, checked.errors, checked.warnings)
     plan = checked.plan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -14,10 +15,20 @@ from app.models import Job
 
 def install(app: Flask) -> None:
     """Register the filters."""
-    for function in (size, duration, clock, number, loss, ago, time_left, percent):
+    for function in (tidy, bound, size, duration, clock, number, loss, ago, time_left, percent):
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
+
+
+def tidy(line: str) -> str:
+    """A log line without the padding that right-aligns a source file at column 250."""
+    return re.sub(r"\s{4,}(\S+\.py:\d+)\s*$", r"  \1", line)
+
+
+def bound(value: float) -> str:
+    """A limit of a field: whole numbers with thin spaces, others as they are."""
+    return number(int(value)) if value == int(value) else f"{value:g}"
 
 
 def size(count: float | None) -> str:

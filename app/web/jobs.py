@@ -64,13 +64,19 @@ def show(job_id: int) -> ResponseReturnValue:
     chunk = logtail.read(log, 0, FIRST_LOG_BYTES) if number else None
     return render_template(
         "pages/job.html",
-        **_status(job),
-        **_outputs(job),
+        **{**_outputs(job), **_status(job), **_papers(job)},
         number=number,
         chunk=chunk,
-        spec=yaml.safe_dump(service.clone(job), sort_keys=False, allow_unicode=True),
-        files=read_plan_files(service.run_dir(job)),
     )
+
+
+def _papers(job: Job) -> dict[str, Any]:
+    return {
+        "job": job,
+        "spec": yaml.safe_dump(service.clone(job), sort_keys=False, allow_unicode=True),
+        "files": read_plan_files(service.run_dir(job)),
+        "papers_version": f"{job.state}.{len(job.events)}",
+    }
 
 
 def _attempt(job: Job) -> int:
@@ -159,6 +165,12 @@ def status(job_id: int) -> ResponseReturnValue:
 def outputs(job_id: int) -> ResponseReturnValue:
     context = _outputs(service.get(job_id))
     return htmx.fragment("job_outputs", **context, version=context["outputs_version"])
+
+
+@bp.get("/jobs/<int:job_id>/papers")
+def papers(job_id: int) -> ResponseReturnValue:
+    context = _papers(service.get(job_id))
+    return htmx.fragment("job_papers", **context, version=context["papers_version"])
 
 
 @bp.get("/jobs/<int:job_id>/log")

@@ -41,7 +41,16 @@ def form() -> ResponseReturnValue:
         values = {name: text for name, text in request.args.items() if name in table()}
         values.setdefault("family", FIRST_FAMILY)
         values.setdefault("length.steps", "2000")
+        _usual_model(values)
     return _page(values)
+
+
+def _usual_model(values: dict[str, str]) -> None:
+    """Put in the family's usual model where the field is empty or holds another family's."""
+    usual = {family.default_model for family in families.families().values()}
+    family = families.get(values.get("family", ""))
+    if family and values.get("base_model", "").strip() in usual | {""}:
+        values["base_model"] = family.default_model
 
 
 def _next_name(name: str) -> str:
@@ -54,6 +63,7 @@ def _next_name(name: str) -> str:
 def again() -> ResponseReturnValue:
     """The same form with another row, another family's defaults, or a preview (no JavaScript)."""
     values = dict(request.form.items())
+    _usual_model(values)
     if "add_dataset" in values:
         values[f"datasets.{forms.dataset_count(values)}.path"] = " "
     return _page(values, with_preview=True)
@@ -63,6 +73,7 @@ def again() -> ResponseReturnValue:
 def fields() -> ResponseReturnValue:
     """The fields alone, drawn for another family (HTMX)."""
     values = dict(request.form.items())
+    _usual_model(values)
     return render_template("fragments/job_fields.html", **_context(values, {}))
 
 

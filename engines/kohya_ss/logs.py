@@ -27,6 +27,7 @@ _PHASES: tuple[tuple[re.Pattern[str], Phase], ...] = (
 
 def parse(piece: str) -> Progress | None:
     """One piece of the log; None when it says nothing about progress."""
+    piece = piece.strip()
     if bar := _BAR.match(piece):
         return _progress(bar)
     if batches := _BATCHES.match(piece):
