@@ -41,6 +41,11 @@ def components(arch: str) -> Mapping[str, str]:
     return _COMPONENTS.get(arch, {})
 
 
+def is_guided(family: AiToolkitFamily) -> bool:
+    """Whether the model is distilled to take a guidance value while training."""
+    return family.arch in _GUIDED
+
+
 def refuse(spec: JobSpec, family: AiToolkitFamily) -> Iterator[Refusal]:
     """What of the components and the loss the engine cannot do."""
     known = components(family.arch)
@@ -64,7 +69,7 @@ def refuse(spec: JobSpec, family: AiToolkitFamily) -> Iterator[Refusal]:
                 "loss.timestep_sampling",
                 f"ai-toolkit has no {spec.loss.timestep_sampling}; use {', '.join(_TIMESTEPS)}.",
             )
-    if spec.loss.guidance is not None and family.arch not in _GUIDED:
+    if spec.loss.guidance is not None and not is_guided(family):
         yield Refusal(
             "loss.guidance",
             f"ai-toolkit takes no training guidance for {spec.family}; leave it empty.",

@@ -13,7 +13,7 @@ from engines.families import AiToolkitFamily
 from engines.spec import JobSpec
 
 NAME = "ai-toolkit"
-FIELD = "engine_options"
+FIELD = "engine_options.ai-toolkit"
 
 CANONICAL: Mapping[str, str] = {
     "trigger_word": "trigger_word", "training_seed": "seed",
@@ -37,7 +37,7 @@ CANONICAL: Mapping[str, str] = {
     "train.cache_text_embeddings": "memory.cache_text",
     "train.disable_sampling": "sampling.prompts", "train.noise_scheduler": "family",
     "train.timestep_type": "loss.timestep_sampling", "train.min_snr_gamma": "loss.min_snr_gamma",
-    "train.noise_offset": "loss.noise_offset", "train.cfg_scale": "loss.guidance",
+    "train.noise_offset": "loss.noise_offset",
     "train.ema_config.use_ema": "ema.enabled", "train.ema_config.ema_decay": "ema.decay",
     "model.name_or_path": "base_model", "model.arch": "family", "model.quantize": "memory.quantize",
     "model.qtype": "memory.quantize", "model.layer_offloading": "memory.offload",
@@ -70,16 +70,21 @@ _OURS = frozenset(
         "sqlite_db_path",
         "device",
         "logging.use_ui_logger",
+        "logging.log_every",
         "train.start_step",
     )
 )
+
+
+_LISTS = ("datasets", "sample.samples")
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every value with its path; a mapping may stand for a list, with numbers as its keys."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            step = f"[{key}]" if str(key).isdigit() else f".{key}" if path else str(key)
+            placed = path in _LISTS and str(key).isdigit()
+            step = f"[{key}]" if placed else f".{key}" if path else str(key)
             yield from leaves(inner, path + step)
     elif isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value):
         for number, entry in enumerate(value):
@@ -94,19 +99,26 @@ def refuse(spec: JobSpec, family: AiToolkitFamily, options: OptionList) -> Itera
     if not given:
         return
     parts = {path: f"components.{part}" for part, path in model.components(family.arch).items()}
+    if model.is_guided(family):
+        parts["train.cfg_scale"] = "loss.guidance"
     merged: dict[str, Any] = {}
     for path, value in leaves(given):
         plain = generic(path)
         field = _field_of(plain) or parts.get(plain)
         if field is not None:
-            yield Refusal(FIELD, f"{path} has a field of its own, {field}; set it there.")
+            yield Refusal(_dotted(path), f"{path} has a field of its own, {field}; set it there.")
         elif plain in _OURS:
-            yield Refusal(FIELD, f"{path} is set by the platform itself; remove it.")
+            yield Refusal(_dotted(path), f"{path} is set by the platform itself; remove it.")
         else:
             place(merged, path, value)
     yield from _refuse_places(spec, merged)
     for sentence in unknown_in_process(merged, options):
         yield Refusal(FIELD, sentence)
+
+
+def _dotted(path: str) -> str:
+    """The place of a native path in the spec, as a dotted field."""
+    return f"{FIELD}.{path.replace('[', '.').replace(']', '')}"
 
 
 def _field_of(path: str) -> str | None:

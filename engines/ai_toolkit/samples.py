@@ -7,14 +7,8 @@ from collections.abc import Iterator
 from engines.ai_toolkit.draft import Draft
 from engines.base import Refusal
 from engines.families import AiToolkitFamily
+from engines.prompts import with_trigger
 from engines.spec import JobSpec
-
-
-def with_trigger(prompt: str, word: str) -> str:
-    """The prompt, the trigger word in front unless it is there or ``[trigger]`` stands for it."""
-    if not word or word in prompt or "[trigger]" in prompt:
-        return prompt
-    return f"{word}, {prompt}"
 
 
 def refuse(spec: JobSpec) -> Iterator[Refusal]:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from engines.ai_toolkit import overrides
-from engines.ai_toolkit.draft import generic
+from engines.ai_toolkit.draft import generic, place
 from engines.base import ResumePoint
 from engines.fields import table
 from tests.engines.ai_toolkit.builders import ENGINE, SPACE, plan, process, spec
@@ -108,7 +107,7 @@ def test_the_trigger_word_is_put_in_front_of_prompts_that_lack_it():
     prompts = ["a dog", "ohwx dog on a sofa", "[trigger] in a hat"]
     made = process(spec(trigger_word="ohwx dog", sampling={"prompts": prompts}))
     assert [sample["prompt"] for sample in made["sample"]["samples"]] == [
-        "ohwx dog, a dog", "ohwx dog on a sofa", "[trigger] in a hat",
+        "ohwx dog, a dog", "ohwx dog on a sofa", "ohwx dog in a hat",
     ]  # fmt: skip
 
 
@@ -288,16 +287,21 @@ def _every_path(value, path=""):
             yield from _every_path(inner, f"{path}[{number}]")
 
 
-def test_every_written_field_is_closed_to_the_engine_options():
-    for family, given in FULL.items():
-        for native in plan(spec(family=family, **given)).sources:
-            path = generic(native.removeprefix("config.yaml:"))
-            if path not in ("config.name", "sample.samples", "train.lr_scheduler_params") and (
-                not path.startswith("model.vae_path")
-                and path not in ("model.quantize_te", "model.layer_offloading_text_encoder_percent")
-            ):
-                known = {p for p in overrides.CANONICAL if path == p or path.startswith(f"{p}.")}
-                assert known, path
+OPEN = {"model.quantize_te", "model.layer_offloading_text_encoder_percent", "sample.samples"}
+"""Written from a field together with another key, but free to be set apart."""
+
+
+@pytest.mark.parametrize("family", FULL)
+def test_every_written_field_is_closed_to_the_engine_options(family):
+    given = spec(family=family, **FULL[family])
+    for native in plan(given).sources:
+        path = native.removeprefix("config.yaml:")
+        if path in ("config.name", "train.lr_scheduler_params") or generic(path) in OPEN:
+            continue
+        options: dict = {}
+        place(options, path, 1)
+        asked = given.model_copy(update={"engine_options": {"ai-toolkit": options}})
+        assert any("a field of its own" in told.message for told in ENGINE.refusals(asked)), path
 
 
 def test_the_files_metadata_tells_what_the_engine_does_not():

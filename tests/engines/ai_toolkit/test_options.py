@@ -68,7 +68,7 @@ def test_a_newer_engine_may_be_given_what_it_knows():
     )
     newer = spec(engine_options={"ai-toolkit": {"train": {"brand_new": 1}}})
     assert ENGINE.refusals(newer, found) == ()
-    assert [refusal.field for refusal in ENGINE.refusals(newer)] == ["engine_options"]
+    assert [refusal.field for refusal in ENGINE.refusals(newer)] == ["engine_options.ai-toolkit"]
 
 
 def test_a_mistyped_arch_is_found_where_the_source_is_known():
