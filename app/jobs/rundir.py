@@ -33,11 +33,12 @@ def write_json_atomic(path: Path, data: Mapping[str, Any]) -> None:
 
     Raises OSError, with the old file untouched, if there is no room.
     """
+    text = json.dumps(data, indent=1).encode() + b"\n"
     partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
-            file.write(json.dumps(data, indent=1).encode() + b"\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
