@@ -49,9 +49,9 @@ class ResumePoint:
 class Workspace:
     """Where a plan will run and what was found there.
 
-    ``native``, ``output`` and ``logs`` (the engine's own records, one folder an attempt) are absolute; ``home`` is the engine's checkout as the
-    setting names it; ``python`` its interpreter. ``datasets`` is parallel to
-    ``spec.datasets``, or None when nobody looked (``render``). ``steps_per_epoch`` is what the
+    ``native``, ``output`` and ``logs`` (the engine's own records, one folder an attempt) are
+    absolute; ``home`` is the engine's checkout, ``python`` its interpreter. ``datasets`` is
+    parallel to ``spec.datasets``, or None when nobody looked (``render``). ``steps_per_epoch`` is what the
     engine itself printed in an earlier attempt, if there was one. Dataset paths and
     ``base_model`` in the spec are already absolute (or a hub id).
     """

@@ -8,7 +8,7 @@ fail() { say "$0: $*"; exit 1; }
 find_python() {
   local name
   for name in "${PYTHON:-}" python3.13 python3.12 python3.11 python3; do
-    [ -n "$name" ] && command -v "$name" >/dev/null 2>&1 || continue
+    if [ -z "$name" ] || ! command -v "$name" >/dev/null 2>&1; then continue; fi
     if "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
       command -v "$name"
       return

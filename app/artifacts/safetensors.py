@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 LARGEST_HEADER = 100_000_000
+_RANK_FIRST = (
+    "lora_down.weight", "lora_A.weight", "lora_A.default.weight", "hada_w1_b", "lokr_w2_b", "lokr_w1_b",
+)  # fmt: skip
+"""Tensors whose first dimension is the rank."""
 
 
 class TornSafetensorsError(ValueError):
@@ -32,9 +36,7 @@ class Header:
         """The LoRA rank most of its tensors show, or None where it has no LoRA tensors."""
         ranks: dict[int, int] = {}
         for name, (_, shape, _) in self.tensors.items():
-            if len(shape) >= 2 and name.endswith(("lora_down.weight", "lora_A.weight")):
-                ranks[shape[0]] = ranks.get(shape[0], 0) + 1
-            elif len(shape) >= 2 and name.endswith(("hada_w1_b", "lokr_w2_b", "lokr_w1_b")):
+            if len(shape) >= 2 and name.endswith(_RANK_FIRST):
                 ranks[shape[0]] = ranks.get(shape[0], 0) + 1
         return max(ranks, key=lambda rank: ranks[rank]) if ranks else None
 

@@ -62,8 +62,10 @@ def _serve_pages(host: str, port: int) -> int:
     """Serve without a supervisor, for systems that cannot run jobs (Windows)."""
     import waitress
 
-    from app.wsgi import app
+    from app import create_app
+    from app.settings import Settings
 
+    app = create_app(Settings.from_env(os.environ))
     print("Pages only: jobs cannot run natively here. Use WSL or Docker for that.", flush=True)
     waitress.serve(app, host=host, port=port, threads=8)
     return 0

@@ -183,7 +183,8 @@ def _warnings(
         if f.path.suffix.lower() in IMAGE_ENDINGS and f.path.suffix not in _endings(engine)
     ]
     if skipped:
-        yield f"{path.name}: {len(skipped)} pictures are skipped by {engine} for their ending, such as {skipped[0].path.name}."
+        first = skipped[0].path.name
+        yield f"{path.name}: {engine} skips {len(skipped)} pictures for their ending, such as {first}."
     if not os.access(path, os.W_OK):
         yield f"{path} cannot be written, and caches are kept beside the pictures; set cache latents to memory."
 

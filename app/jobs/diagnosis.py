@@ -43,8 +43,9 @@ CAUSES: tuple[Cause, ...] = (
            "Accept the licence on the model's page and set HF_TOKEN."),
     _cause("unauthorised", r"401 Client Error|Invalid username or password|Invalid credentials",
            "the Hub refused the token", "Set a valid HF_TOKEN."),
-    _cause("missing-model", r"neither a valid local path nor a valid repo id|RepositoryNotFoundError|is not cached locally|"
-           r"Repository Not Found|does not appear to have a file named|Cannot load model|no file named .* found in directory",
+    _cause("missing-model", r"neither a valid local path nor a valid repo id|RepositoryNotFoundError|"
+           r"is not cached locally|Repository Not Found|does not appear to have a file named|Cannot load model|"
+           r"no file named .* found in directory",
            "the base model was not found", "Check its path or hub id, and the network."),
     _cause("no-images", r"No data found|no images found in|No images found|画像がありません",
            "no pictures were found in the dataset", "Check the folder, and that names end in .png, .jpg or .webp."),
@@ -52,9 +53,11 @@ CAUSES: tuple[Cause, ...] = (
            "Write the caption or delete the empty file, then retry."),
     _cause("bad-image", r"image file is truncated|cannot identify image file|UnidentifiedImageError|broken data stream",
            "a picture of the dataset cannot be read", "Remove or replace the picture named in the log, then retry."),
-    _cause("nan", r"(?i)loss is nan|avr_loss=nan|NaN detected", "the loss became NaN (not a number): the training diverged",
+    _cause("nan", r"(?i)loss is nan|avr_loss=nan|NaN detected",
+           "the loss became NaN (not a number): the training diverged",
            "Use a smaller learning rate; with fp16, use bf16 instead."),
-    _cause("torn-file", r"SafetensorError|MetadataIncompleteBuffer|incomplete metadata|HeaderTooLarge|PytorchStreamReader failed",
+    _cause("torn-file", r"SafetensorError|MetadataIncompleteBuffer|incomplete metadata|HeaderTooLarge|"
+           r"PytorchStreamReader failed",
            "a model or checkpoint file is incomplete", "Remove the incomplete file, or retry from the save before it."),
     _cause("driver", r"(?i)no kernel image is available|CUDA driver version is insufficient|sm_\d+ is not compatible|"
            r"forward compatibility was attempted", "the GPU and the installed torch do not fit together",
@@ -67,8 +70,9 @@ CAUSES: tuple[Cause, ...] = (
     _cause("bad-option", r"unrecognized arguments|invalid choice|MultipleInvalid|extra keys not allowed|"
            r"Unknown (optimizer|lr_scheduler|scheduler)|Unknown optimizer type|not supported for|yaml\.\w+\.\w+Error",
            "the engine refused an option", "Check the engine options of the job."),
-    _cause("network", r"(?i)ConnectionError|Max retries exceeded|Temporary failure in name resolution|offline mode is enabled|"
-           r"LocalEntryNotFoundError", "the Hub could not be reached", "Check the network, or download the model first."),
+    _cause("network", r"(?i)ConnectionError|Max retries exceeded|Temporary failure in name resolution|"
+           r"offline mode is enabled|LocalEntryNotFoundError", "the Hub could not be reached",
+           "Check the network, or download the model first."),
     _cause("permission", r"PermissionError|Read-only file system", "a file could not be written or read",
            "Check the owner and rights of the folder named in the log."),
     _cause("missing-file", r"FileNotFoundError|No such file or directory", "a file is missing",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from app.jobs import installations
 from app.platform import current
-from engines.spec import ENGINE_NAMES
+from engines.spec import ENGINE_NAMES, EngineName
 
 GB = 1_000_000_000
 
@@ -33,7 +33,7 @@ def examine(engine: str | None = None) -> list[Line]:
     return [*engines, *_gpus(), _disk(), _writable(), _token()]
 
 
-def _engine(name: installations.EngineName) -> Line:
+def _engine(name: EngineName) -> Line:
     found = installations.find(current().settings, name)
     problem = found.problem or installations.interpreter_runs(found)
     if problem:

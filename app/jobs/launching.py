@@ -59,7 +59,8 @@ def launch(platform: Platform, job_id: int, number: int) -> None:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, OSError):
-        return f"{error.filename or 'A file'} could not be used: {error.strerror or error}. Free disk or mend its rights, then retry."
+        what, why = error.filename or "A file", error.strerror or error
+        return f"{what} could not be used: {why}. Free disk or mend its rights, then retry."
     return str(error)
 
 
@@ -114,7 +115,7 @@ def engine_name(job: Job) -> EngineName:
     """The job's engine. Raises PreparationError for one that this version does not know."""
     if job.engine not in installations.ENGINES:
         raise PreparationError(f"There is no engine {job.engine!r}; clone the job and choose one.")
-    return job.engine  # type: ignore[return-value]
+    return job.engine
 
 
 def _look(

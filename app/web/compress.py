@@ -29,8 +29,7 @@ def _compress(response: Response) -> Response:
         or response.headers.get("Content-Encoding")
         or not (response.mimetype or "").startswith(_TEXT)
         or "attachment" in response.headers.get("Content-Disposition", "")
-        or response.is_streamed
-        and request.endpoint != "static"
+        or (response.is_streamed and request.endpoint != "static")
     ):
         return response
     response.direct_passthrough = False

@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Blueprint, Response, request, send_file
 from flask.typing import ResponseReturnValue
 from werkzeug.http import parse_range_header
-from werkzeug.utils import safe_join
+from werkzeug.security import safe_join
 
 from app import artifacts
 from app.artifacts.zipping import StoredZip

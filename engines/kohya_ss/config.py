@@ -44,7 +44,7 @@ def length(spec: JobSpec, workspace: Workspace) -> Length:
     asked = spec.length.steps or 1
     epochs = math.ceil(asked / per_epoch)
     planned = epochs * per_epoch
-    notes = ()
+    notes: tuple[str, ...] = ()
     if planned != asked:
         notes = (
             f"{asked} steps asked; {epochs} whole epochs of {per_epoch} steps make {planned}.",

@@ -132,10 +132,8 @@ class Trainer:
 
     def save(self, final: bool) -> None:
         o, state = self.o, "optimizer.pt"
-        if final:
-            stem = o.name
-        else:
-            stem = f"{o.name}_{self.step:09d}" if self.ai else f"{o.name}-step{self.step:08d}"
+        at_step = f"{o.name}_{self.step:09d}" if self.ai else f"{o.name}-step{self.step:08d}"
+        stem = o.name if final else at_step
         path = self.folder() / f"{stem}.safetensors"
         if not self.ai:
             say(f"\nsaving checkpoint: {path}")
