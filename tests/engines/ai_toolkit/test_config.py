@@ -176,7 +176,7 @@ def test_precisions_are_named_as_the_engine_names_them(word, native):
 def test_a_family_brings_what_the_engines_own_form_sets_for_it():
     turbo = process(spec(family="zimage:turbo", memory={"quantize": "qfloat8"}))
     assert turbo["model"]["assistant_lora_path"].startswith("ostris/zimage_turbo")
-    assert turbo["model"]["arch"] == "zimage"
+    assert turbo["model"]["arch"] == "zimage:turbo"
     assert turbo["model"]["low_vram"] is True
     assert turbo["train"]["timestep_type"] == "weighted"
     hidream = process(spec(family="hidream"))

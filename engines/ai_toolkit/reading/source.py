@@ -1,0 +1,112 @@
+"""A native config while it is read: its values by path, each to be accounted for once."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from engines.ai_toolkit.draft import place
+from engines.ai_toolkit.overrides import NAME, leaves
+from engines.families import AiToolkitFamily
+from engines.importing import NotAConfigError
+
+ABSENT: Any = object()
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads ``1e-4`` as a number, as the engine's patched reader does."""
+
+
+_FLOAT = re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789"))
+
+
+def load(text: str) -> dict[str, Any]:
+    """The document of a YAML or JSON config. Raises NotAConfigError."""
+    try:
+        document = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, _Loader)
+    except (ValueError, yaml.YAMLError) as error:
+        raise NotAConfigError(f"It is neither JSON nor YAML: {error}") from error
+    except RecursionError as error:
+        raise NotAConfigError("It is nested too deeply to be a config.") from error
+    if not isinstance(document, dict) or not isinstance(document.get("config"), dict):
+        raise NotAConfigError("It has no config section, so it is no ai-toolkit config.")
+    return document
+
+
+@dataclass
+class Source:
+    """What is left to read, what was understood, and a line for each value that changed."""
+
+    values: dict[str, Any]
+    document: dict[str, Any] = field(default_factory=dict)
+    native: dict[str, Any] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    engine: AiToolkitFamily | None = None
+
+    def take(self, path: str, default: Any = ABSENT) -> Any:
+        """The value at ``path``, which is then accounted for; ``default`` where there is none."""
+        return self.values.pop(path, default)
+
+    def has(self, path: str) -> bool:
+        """Whether a value that is not null is left there."""
+        return self.values.get(path) is not None
+
+    def set(self, target: str, value: Any) -> None:
+        """Fill a canonical field, dotted; datasets by number: ``datasets.0.path``."""
+        place(self.document, re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", target), value)
+
+    def keep(self, path: str, value: Any) -> None:
+        """Carry a native key over into the engine options."""
+        place(self.native, path, value)
+
+    def translated(self, path: str, target: str, value: Any = ABSENT) -> None:
+        """Say that ``path`` became ``target``; set it too where a value is given."""
+        self.lines.append(f"translated {path} -> {target}")
+        if value is not ABSENT:
+            self.set(target, value)
+
+    def dropped(self, path: str, reason: str) -> None:
+        """Say that ``path`` is not in the spec, and why."""
+        self.lines.append(f"dropped {path}: {reason}")
+
+    def move(self, path: str, target: str, default: Any = ABSENT) -> None:
+        """Copy a value as it is. Null, or nothing there: ``default``, the engine's own."""
+        value = self.take(path)
+        if value is None:
+            self.dropped(path, "it is empty")
+        if value is None or value is ABSENT:
+            value = default
+        if value is not ABSENT:
+            self.set(target, value)
+
+    def finished(self) -> dict[str, Any]:
+        """The document, native keys in their place."""
+        if self.native:
+            self.document["engine_options"] = {NAME: self.native}
+        return self.document
+
+
+_WHOLE = (
+    "network.network_kwargs",
+    "model.model_kwargs",
+    "model.model_paths",
+    "model.quantize_kwargs",
+)
+
+
+def flatten(process: dict[str, Any]) -> dict[str, Any]:
+    """Every value of a process by its path; free dictionaries stay whole."""
+    whole: dict[str, Any] = {}
+    rest = dict(process)
+    for path in _WHOLE:
+        section, _, key = path.partition(".")
+        inner = rest.get(section)
+        if isinstance(inner, dict) and key in inner:
+            whole[path] = inner[key]
+            rest[section] = {name: value for name, value in inner.items() if name != key}
+    return {**dict(leaves(rest)), **whole}
