@@ -41,8 +41,16 @@ class AiToolkitFamily:
 
     @property
     def flow(self) -> bool:
-        """Whether it trains by flow matching, as its form does unless told otherwise (else DDPM)."""
+        """Whether it trains by flow matching, as its form does by default (else DDPM)."""
         return bool(self.defaults.get("train.noise_scheduler", "flowmatch") == "flowmatch")
+
+    @property
+    def draws_with_cached_captions(self) -> bool:
+        """Whether samples can be drawn once captions are cached: its older pipelines crash then.
+
+        Measured for SD 1.5 and SDXL, read in the source for Lumina 2.
+        """
+        return self.arch not in ("sd15", "sdxl", "lumina2")
 
 
 @dataclass(frozen=True)

@@ -25,17 +25,17 @@ def refuse(spec: JobSpec, family: AiToolkitFamily) -> Iterator[Refusal]:
         )
     if memory.attention != "sdpa":
         yield Refusal("memory.attention", "ai-toolkit always computes attention by sdpa.")
-    yield from _refuse_caching(spec)
+    yield from _refuse_caching(spec, family)
 
 
-def _refuse_caching(spec: JobSpec) -> Iterator[Refusal]:
+def _refuse_caching(spec: JobSpec, family: AiToolkitFamily) -> Iterator[Refusal]:
     if spec.memory.cache_text == "none":
         return
     if spec.memory.cache_text == "memory":
         yield Refusal(
             "memory.cache_text", "ai-toolkit keeps encoded captions on disk only; use disk."
         )
-    if spec.family in ("sdxl", "sd15") and spec.sampling.prompts:
+    if spec.sampling.prompts and not family.draws_with_cached_captions:
         yield Refusal(
             "memory.cache_text",
             f"With cached captions ai-toolkit cannot draw samples of {spec.family}: it would "

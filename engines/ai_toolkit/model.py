@@ -105,7 +105,9 @@ def write(draft: Draft, spec: JobSpec, family: Family, engine: AiToolkitFamily) 
     draft.put("model.name_or_path", name, "base_model")
     if not spec.base_model and name:
         draft.note(f"No base model is named; {name} is written, the usual one of {family.label}.")
-    draft.put("model.arch", engine.arch, "family")
+    # What follows a colon tells our families apart; the engine strips it.
+    tagged = spec.family.split(":")[0] == engine.arch
+    draft.put("model.arch", spec.family if tagged else engine.arch, "family")
     known = components(engine.arch)
     for part, path in spec.components.items():
         draft.put(known[part], path, f"components.{part}")

@@ -17,18 +17,19 @@ from engines.spec import JobSpec
 NAMES = {
     "adam": "adam", "adamw": "adamw", "adam8": "adam8", "adamw8": "adamw8",
     "adam8bit": "adam8bit", "adamw8bit": "adamw8bit", "ademamix8bit": "ademamix8bit",
-    "lion": "lion", "lion8bit": "lion8bit", "adagrad": "adagrad", "adafactor": "adafactor",
+    "lion8bit": "lion8bit", "adagrad": "adagrad", "adafactor": "adafactor",
     "prodigy": "prodigy", "prodigy8bit": "prodigy8bit", "prodigyopt": "prodigy",
-    # Its "dadaptationadam" builds a DAdaptLion; the bare name is the Adam one.
-    "dadaptation": "dadaptation", "dadaptadam": "dadaptation", "dadaptlion": "dadaptationlion",
-    "dadaptationlion": "dadaptationlion",
     "automagic": "automagic", "automagic2": "automagic2", "automagic3": "automagic3",
 }  # fmt: skip
 """Canonical and kohya_ss names in lower case, to ai-toolkit's."""
 
-_OWN_RATE = ("prodigy", "dadaptation")
+_WITHOUT_PACKAGE = {"lion": "lion8bit", "dadapt": "prodigy"}
+"""Known to it, but its requirements do not install the package: it would end after the model is
+loaded. By the front of the name, with what is alike."""
+
+_OWN_RATE = "prodigy"
 _SMALLEST_OWN_RATE = 0.1
-_SETS_EPS = ("adam", "prodigy", "dadaptation", "ademamix")
+_SETS_EPS = ("adam", "prodigy", "ademamix")
 
 _SCHEDULES = ("constant", "constant_with_warmup", "cosine", "cosine_with_restarts", "linear")
 _WARMS_UP = ("constant", "constant_with_warmup")
@@ -40,8 +41,8 @@ def native_name(name: str) -> str | None:
 
 
 def needs_gpu(name: str) -> bool:
-    """Whether the optimizer holds its state in 8 bits by CUDA code."""
-    return (native_name(name) or "").endswith("8bit")
+    """Whether the optimizer holds its state in 8 bits, which is CUDA code."""
+    return (native_name(name) or "").endswith(("8bit", "8"))
 
 
 def finds_its_rate(name: str) -> bool:
@@ -59,7 +60,15 @@ def refuse(spec: JobSpec) -> Iterator[Refusal]:
     """What of the optimizer and the schedule the engine cannot do."""
     optimizer = spec.optimizer
     native = native_name(optimizer.name)
-    if native is None:
+    alike = next(
+        (b for a, b in _WITHOUT_PACKAGE.items() if optimizer.name.lower().startswith(a)), ""
+    )
+    if native is None and alike:
+        yield Refusal(
+            "optimizer.name",
+            f"ai-toolkit is installed without the package of {optimizer.name}; use {alike}.",
+        )
+    elif native is None:
         yield Refusal(
             "optimizer.name",
             f"ai-toolkit has no optimizer {optimizer.name}; it has "

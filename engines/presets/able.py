@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engines.families import AiToolkitFamily, Family
+from engines.families import Family
 from engines.spec import EngineName
 
 _FLOAT8 = ("none", "qfloat8", "float8")
@@ -68,13 +68,9 @@ def _ai_toolkit(family: Family, path: str, value: Any, document: Mapping[str, An
     if path == "memory.quantize":
         return value == "none" or "model.quantize" not in own.disabled
     if path == "memory.cache_text":
-        return value == "none" or _draws_with_cached_captions(own, document)
+        prompts = _section(document, "sampling").get("prompts")
+        return value == "none" or not prompts or own.draws_with_cached_captions
     return True
-
-
-def _draws_with_cached_captions(own: AiToolkitFamily, document: Mapping[str, Any]) -> bool:
-    """SD and SDXL crash at the first sample when their captions are cached."""
-    return own.flow or not _section(document, "sampling").get("prompts")
 
 
 def _kohya(family: Family, path: str, value: Any) -> bool:

@@ -43,7 +43,7 @@ def documents(draw):
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(documents())
 def test_what_was_asked_is_what_the_file_says(document):
     asked = spec(**document)

@@ -6,23 +6,16 @@ Needs AI_TOOLKIT_DIR, AI_TOOLKIT_PYTHON, TINY_AITK_SD15, TINY_AITK_SDXL and TINY
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shutil
+import signal
 import sqlite3
-import struct
-import subprocess
 from contextlib import closing
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from PIL import Image
 
-from engines.ai_toolkit import AiToolkit, lossdb
-from engines.base import DatasetFacts, SavedState, Workspace
-from engines.spec import JobSpec
+from engines.ai_toolkit import lossdb
+from tests.engines.ai_toolkit.bench import DRAWING, ENGINE, Bench, header, metadata
 from tests.support.wait import until
 
 NEEDED = (
@@ -35,149 +28,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(MISSING), reason=f"not set: {', '.join(MISSING)}"),
 ]
-
-DRAWING = {"steps": 2, "width": 64, "height": 64}
-ENGINE = AiToolkit()
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-class Bench:
-    """A run directory and the trainer on it."""
-
-    def __init__(self, root: Path, family: str) -> None:
-        self.root = root
-        self.family = family
-        self.log = root / "log.txt"
-        self.workspace = Workspace(
-            native=root / "native",
-            output=root / "output",
-            logs=root / "logs",
-            home=Path(os.environ["AI_TOOLKIT_DIR"]),
-            python=os.environ["AI_TOOLKIT_PYTHON"],
-            job_id="7",
-        )
-        for folder in (self.workspace.native, self.workspace.output):
-            folder.mkdir(parents=True)
-
-    def pictures(self, name: str) -> str:
-        """A copy of the tiny dataset, for the engine writes its caches beside the pictures."""
-        return str(shutil.copytree(os.environ["TINY_AITK_DATA"], self.root / name))
-
-    def spec(self, **given):
-        model = os.environ["TINY_AITK_SD15" if self.family == "sd15" else "TINY_AITK_SDXL"]
-        datasets = given.pop("datasets", None) or [
-            {"path": self.pictures("pictures"), "resolution": [64]}
-        ]
-        return JobSpec.model_validate(
-            {
-                "name": "tiny-dog",
-                "family": self.family,
-                "base_model": model,
-                "trigger_word": "zxq",
-                "datasets": datasets,
-                "network": {"rank": 4, "alpha": 4},
-                "optimizer": {"name": "adamw"},
-                "length": {"steps": 6},
-                "memory": {"mixed_precision": "fp32", "gradient_checkpointing": False},
-                "saving": {"every_steps": 3, "keep": 2},
-                "sampling": {"every_steps": 3, "steps": 2, "width": 64, "height": 64},
-                **given,
-            }
-        )
-
-    def facts(self, spec: JobSpec) -> tuple[DatasetFacts, ...]:
-        """Sizes of the pictures, as the app would find them."""
-        found = []
-        for dataset in spec.datasets:
-            sizes = [size_of(path) for path in sorted(Path(dataset.path).glob("*.png"))]
-            found.append(DatasetFacts(tuple((w, h, 1) for w, h in sizes), len(sizes)))
-        return tuple(found)
-
-    def start(self, spec: JobSpec, **changes):
-        """Write the plan's files and start the trainer; the plan and the process."""
-        plan = ENGINE.plan(spec, replace(self.workspace, datasets=self.facts(spec), **changes))
-        for name, text in plan.files.items():
-            (self.workspace.native / name).write_text(text, "utf-8")
-        table = plan.control
-        with closing(sqlite3.connect(table.path)) as connection, connection:
-            connection.execute("DROP TABLE IF EXISTS Job")
-            connection.execute(table.schema)
-            connection.execute(table.insert, table.parameters)
-        with self.log.open("wb") as log:
-            process = subprocess.Popen(
-                plan.argv,
-                cwd=plan.cwd,
-                env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **plan.env},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        return plan, process
-
-    def run(self, spec: JobSpec, **changes):
-        """Train to the end; the plan."""
-        plan, process = self.start(spec, **changes)
-        assert process.wait(300) == 0, self.tail()
-        return plan
-
-    def tail(self) -> str:
-        return self.log.read_text("utf-8", "replace")[-3000:]
-
-    def told(self):
-        """Everything the log says, as the app would hand it to parse()."""
-        text = ESCAPES.sub("", self.log.read_text("utf-8", "replace"))
-        return [told for piece in re.split(r"[\r\n]", text) if (told := ENGINE.parse(piece))]
-
-    def row(self, column: str):
-        with closing(sqlite3.connect(self.root / "control.db", timeout=10)) as connection:
-            return connection.execute(f"SELECT {column} FROM Job").fetchone()[0]
-
-    def order(self, step) -> None:
-        """Do one step of a plan as the runner does it, waiting for its query to be true."""
-        with closing(sqlite3.connect(step.path, timeout=10, isolation_level=None)) as connection:
-            assert connection.execute(step.statement, step.parameters).rowcount == 1
-            if step.until:
-                until(
-                    lambda: connection.execute(step.until, step.until_parameters).fetchone()[0],
-                    timeout=120,
-                    what=step.until,
-                )
-
-    def outputs(self):
-        """What classify() calls the files, by relative path."""
-        output = self.workspace.output
-        names = sorted(str(p.relative_to(output)) for p in output.rglob("*") if p.is_file())
-        found = {name: ENGINE.classify(name, "tiny-dog") for name in names}
-        return {name: file for name, file in found.items() if file}
-
-    def states(self):
-        """Checkpoints as the app hands them to resume_point()."""
-        return [
-            SavedState(
-                file,
-                self.workspace.output / name,
-                True,
-                (self.workspace.output / name).stat().st_mtime,
-                json.loads(metadata(self.workspace.output / name)["training_info"])["step"],
-            )
-            for name, file in self.outputs().items()
-            if file.kind == "lora"
-        ]
-
-
-def size_of(path: Path) -> tuple[int, int]:
-    with Image.open(path) as picture:
-        return picture.size
-
-
-def header(path: Path) -> dict:
-    with path.open("rb") as file:
-        return json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-
-
-def metadata(path: Path) -> dict:
-    return header(path)["__metadata__"]
 
 
 def test_sd15_trains_saves_samples_and_tells_how_far_it_is(tmp_path):
@@ -307,3 +157,37 @@ def test_it_starts_from_another_jobs_lora(tmp_path):
     second.run(second.spec(length={"steps": 2}, resume={"from": str(finished)}))
     assert f"Using pretrained lora path from config: {finished}" in second.log.read_text("utf-8")
     assert min(t.step for t in second.told() if t.step is not None) == 0
+
+
+def test_regularisation_pictures_and_the_text_encoder_train_for_whole_epochs(tmp_path):
+    bench = Bench(tmp_path, "sd15")
+    spec = bench.spec(
+        datasets=[
+            {"path": bench.pictures("dog"), "resolution": [64]},
+            {"path": bench.pictures("any"), "resolution": [64], "regularisation": True},
+        ],
+        optimizer={
+            "name": "prodigy", "learning_rate": 1, "text_encoder_learning_rate": 1,
+            "scheduler": "cosine", "arguments": {"d_coef": 0.5},
+        },
+        length={"epochs": 2},
+        batch={"size": 2},
+    )  # fmt: skip
+    plan = bench.run(spec)
+    final = metadata(tmp_path / "output" / plan.final)
+    assert final["training_info"] == f'{{"step": {plan.total_steps}, "epoch": 1}}'
+    keys = header(tmp_path / "output" / plan.final)
+    assert any(key.startswith("lora_te") for key in keys)
+
+
+def test_an_interrupt_ends_it_within_its_grace_and_loses_only_what_was_not_saved(tmp_path):
+    bench = Bench(tmp_path, "sd15")
+    plan, process = bench.start(bench.spec(length={"steps": 4000}, saving={"every_steps": 4}))
+    until(lambda: len(bench.states()) >= 2, timeout=200, what="two saves")
+    interrupt = plan.stop[1]
+    os.killpg(process.pid, getattr(signal, interrupt.signal))
+    assert process.wait(interrupt.grace) == 0
+    assert bench.row("status") == "stopped"
+    point = ENGINE.resume_point(bench.states(), None)
+    assert point is not None
+    assert point.step % 4 == 0

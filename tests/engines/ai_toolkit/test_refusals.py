@@ -24,6 +24,8 @@ DATASET = {"path": "/data/dog", "resolution": [512]}
         ("network.conv_alpha", {"network": {"conv_alpha": 4}}),
         ("network.rank", {"network": {"rank": 100_000}}),
         ("optimizer.name", {"optimizer": {"name": "came"}}),
+        ("optimizer.name", {"optimizer": {"name": "Lion"}}),
+        ("optimizer.name", {"optimizer": {"name": "DAdaptation"}}),
         ("optimizer.learning_rate", {"optimizer": {"name": "prodigy", "learning_rate": 2e-3}}),
         ("optimizer.arguments", {"optimizer": {"arguments": {"weight_decay": 0.1}}}),
         ("optimizer.arguments", {"optimizer": {"arguments": {"eps": 1e-8}}}),
@@ -46,6 +48,10 @@ DATASET = {"path": "/data/dog", "resolution": [512]}
         (
             "memory.cache_text",
             {"family": "sdxl", "memory": {"cache_text": "disk"}, "sampling": {"prompts": ["a"]}},
+        ),
+        (
+            "memory.cache_text",
+            {"family": "lumina2", "memory": {"cache_text": "disk"}, "sampling": {"prompts": ["a"]}},
         ),
         (
             "datasets.0.caption_dropout",
@@ -129,9 +135,11 @@ def test_a_folder_in_which_no_checkpoint_would_be_found_is_refused(folder):
         plan(output=Path(folder))
 
 
-def test_eight_bit_optimizers_need_a_gpu():
+@pytest.mark.parametrize("name", ["adamw8bit", "prodigy8bit", "adamw8", "Lion8bit"])
+def test_eight_bit_optimizers_need_a_gpu(name):
+    given = spec(optimizer={"name": name, "learning_rate": 1.0})
     with pytest.raises(UnsupportedError, match="needs a GPU") as caught:
-        ENGINE.plan(spec(), replace(SPACE, gpus=()))
+        ENGINE.plan(given, replace(SPACE, gpus=()))
     assert caught.value.refusals[0].field == "optimizer.name"
 
 
