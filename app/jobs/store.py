@@ -132,7 +132,7 @@ def page(
 def counts() -> dict[str, int]:
     """How many jobs there are in each state that has any."""
     rows = db.session.execute(select(Job.state, func.count()).group_by(Job.state))
-    return dict(iter(rows.tuples()))
+    return {row[0]: row[1] for row in rows}
 
 
 def table_version() -> str:

@@ -33,7 +33,10 @@ def _compress(response: Response) -> Response:
     ):
         return response
     response.direct_passthrough = False
+    sent = response.response
     data = response.get_data()
+    if response.response is not sent and hasattr(sent, "close"):
+        sent.close()
     if len(data) < SMALLEST:
         return response
     packed = _kept(data) if request.endpoint == "static" else gzip.compress(data, 5, mtime=0)

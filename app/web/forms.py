@@ -24,6 +24,8 @@ def read(form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     errors: dict[str, str] = {}
     count = dataset_count(form)
     for row in table().values():
+        if row.path == "version":
+            continue
         for name in _names(row.path, count):
             text = form.get(name, "").strip()
             if not text:

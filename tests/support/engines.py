@@ -1,0 +1,48 @@
+"""Checkouts of stand-in engines: the scripts' names and files, the behaviour of ``trainer.py``.
+
+How long a step takes and what goes wrong is told by STANDIN_* variables in the environment of
+the server, which a trainer inherits.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+_TRAINER = Path(__file__).with_name("trainer.py")
+
+_KOHYA = f"""
+import os, subprocess, sys, tomllib
+config = tomllib.load(open(sys.argv[sys.argv.index("--config_file") + 1], "rb"))
+per_epoch = int(os.environ.get("STANDIN_BATCHES", "4"))
+epochs = config["max_train_epochs"] - config.get("initial_epoch", 1) + 1
+print(f"num batches per epoch / 1epochのバッチ数: {{per_epoch}}", flush=True)
+words = [sys.executable, {str(_TRAINER)!r}, "--engine", "kohya_ss", "--write-lora",
+         "--steps", str(epochs * per_epoch), "--output", config["output_dir"],
+         "--name", config["output_name"], "--rank", str(config["network_dim"]),
+         "--step-seconds", os.environ.get("STANDIN_SECONDS", "0.02")]
+os.execv(words[0], words + os.environ.get("STANDIN_ARGUMENTS", "").split())
+"""
+_AI_TOOLKIT = f"""
+import os, sys, yaml
+process = yaml.safe_load(open(sys.argv[1]))["config"]
+name, process = process["name"], process["process"][0]
+words = [sys.executable, {str(_TRAINER)!r}, "--engine", "ai-toolkit", "--write-lora",
+         "--steps", str(process["train"]["steps"]), "--output", process["training_folder"],
+         "--name", name, "--control", process["sqlite_db_path"],
+         "--rank", str(process["network"]["linear"]),
+         "--step-seconds", os.environ.get("STANDIN_SECONDS", "0.02")]
+os.execv(words[0], words + os.environ.get("STANDIN_ARGUMENTS", "").split())
+"""
+
+
+def make(folder: Path) -> dict[str, str]:
+    """Both checkouts below ``folder``; the settings that point the program at them."""
+    kohya, toolkit = folder / "sd-scripts", folder / "ai-toolkit"
+    for home, name, text in ((kohya, "train_network.py", _KOHYA), (toolkit, "run.py", _AI_TOOLKIT)):
+        home.mkdir(parents=True)
+        (home / name).write_text(text)
+    return {
+        "KOHYA_SS_DIR": str(kohya), "KOHYA_SS_PYTHON": sys.executable,
+        "AI_TOOLKIT_DIR": str(toolkit), "AI_TOOLKIT_PYTHON": sys.executable,
+    }  # fmt: skip

@@ -1,0 +1,88 @@
+"""The real program: gunicorn on a free port, on a fresh data folder, that can be killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app.settings import ROOT
+from tests.support.wait import until
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """``start`` and ``kill`` as often as you like; the data folder stays."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        self.data = folder / "data"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        # Nothing of the machine's own settings may leak in.
+        kept = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
+        self.env = {
+            **kept, "DATA_DIR": str(self.data), "PORT": str(self.port), "DISK_SOFT_GB": "0",
+            "DISK_HARD_GB": "0", "HF_HUB_OFFLINE": "1", **env,
+        }  # fmt: skip
+        self.log = folder / "server.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "app.cli", "serve"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=self.env, stdout=log, stderr=log, start_new_session=True
+            )
+        until(self.is_up, timeout=30, what="the server answers")
+
+    def is_up(self) -> bool:
+        try:
+            return self.get("/healthz")["status"] == "ok"
+        except (OSError, urllib.error.HTTPError):
+            return False
+
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """The whole program at once, as it would be killed from outside."""
+        if self.process is not None:
+            os.killpg(self.process.pid, how)
+            self.process.wait(timeout=40)
+            self.process = None
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            return json.loads(answer.read())
+
+    def post(self, path: str, data: Any = None) -> Any:
+        request = urllib.request.Request(
+            self.url + path,
+            data=json.dumps(data or {}).encode(),
+            headers={"Content-Type": "application/json"},
+            method="POST",
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    def job(self, job_id: int) -> Any:
+        return self.get(f"/api/v1/jobs/{job_id}")
+
+    def wait_for(self, job_id: int, *states: str, timeout: float = 60) -> Any:
+        """The job once it is in one of ``states``."""
+
+        def look() -> Any:
+            job = self.job(job_id)
+            return job if job["state"] in states else None
+
+        return until(look, timeout=timeout, what=f"job {job_id} is {' or '.join(states)}")
