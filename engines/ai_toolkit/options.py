@@ -143,13 +143,14 @@ def unknown_in_process(process: Mapping[str, Any], options: OptionList) -> list[
     problems: list[str] = []
     for key, value in process.items():
         if key == "datasets":
-            for place, entry in enumerate(value or []):
+            for place, entry in enumerate(value if isinstance(value, list) else [value]):
                 problems += _unknown(entry, "datasets[]", f"datasets[{place}]", options)
         elif key in options.data["sections"]:
             problems += _unknown(value, key, key, options)
         elif key not in options.data["classes"][PROCESS]:
             problems.append(_sentence(key, key, options.data["classes"][PROCESS]))
-    arch = str((process.get("model") or {}).get("arch", "")).split(":")[0]
+    model = process.get("model")
+    arch = str(model.get("arch", "")).split(":")[0] if isinstance(model, Mapping) else ""
     archs = options.data.get("archs")
     if arch and archs and arch not in archs:
         problems.append(

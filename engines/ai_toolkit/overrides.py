@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -89,7 +90,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value):
         for number, entry in enumerate(value):
             yield from leaves(entry, f"{path}[{number}]")
-    elif path and not (isinstance(value, Mapping) and path.endswith("]")):
+    elif path and not (value == {} and (path.endswith("]") or "." not in path)):
         yield path, value
 
 
@@ -97,6 +98,10 @@ def refuse(spec: JobSpec, family: AiToolkitFamily, options: OptionList) -> Itera
     """Keys that have a field, keys that the platform sets, and keys that nobody knows."""
     given = spec.engine_options.get(NAME)
     if not given:
+        return
+    misshapen = [*_misshapen(given, options)]
+    if misshapen:
+        yield from misshapen
         return
     parts = {path: f"components.{part}" for part, path in model.components(family.arch).items()}
     if model.is_guided(family):
@@ -116,6 +121,38 @@ def refuse(spec: JobSpec, family: AiToolkitFamily, options: OptionList) -> Itera
         yield Refusal(FIELD, sentence)
 
 
+def _misshapen(given: Mapping[str, Any], options: OptionList) -> Iterator[Refusal]:
+    """What is no group of keys where one has to be, and keys that are paths."""
+    for key in _keys(given):
+        if not isinstance(key, str | int) or re.search(r"[.\[\]]", str(key)):
+            yield Refusal(FIELD, f"{key!r} is no key; write groups inside each other.")
+    sections = {name for name in options.data["sections"] if "[" not in name and "." not in name}
+    for name, value in given.items():
+        if name in sections and not isinstance(value, Mapping):
+            yield Refusal(f"{FIELD}.{name}", f"{name} must be a group of keys.")
+    sample = given.get("sample")
+    samples = sample.get("samples", []) if isinstance(sample, Mapping) else []
+    for name, value in (("datasets", given.get("datasets", [])), ("sample.samples", samples)):
+        entries = list(value.values()) if isinstance(value, Mapping) else value
+        numbered = not isinstance(value, Mapping) or all(str(key).isdigit() for key in value)
+        if not isinstance(entries, list) or not numbered or not _are_groups(entries):
+            yield Refusal(f"{FIELD}.{name}", f"{name} must be a list of groups of keys.")
+
+
+def _are_groups(entries: list[Any]) -> bool:
+    return all(isinstance(entry, Mapping) for entry in entries)
+
+
+def _keys(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield key
+            yield from _keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _keys(inner)
+
+
 def _dotted(path: str) -> str:
     """The place of a native path in the spec, as a dotted field."""
     return f"{FIELD}.{path.replace('[', '.').replace(']', '')}"
@@ -132,9 +169,11 @@ def _field_of(path: str) -> str | None:
 
 def _refuse_places(spec: JobSpec, given: Mapping[str, Any]) -> Iterator[Refusal]:
     """More entries than the spec has datasets or prompts."""
+    sample = given.get("sample")
+    samples = sample.get("samples") if isinstance(sample, Mapping) else None
     lists = (
         ("datasets", given.get("datasets"), len(spec.datasets)),
-        ("sample.samples", (given.get("sample") or {}).get("samples"), len(spec.sampling.prompts)),
+        ("sample.samples", samples, len(spec.sampling.prompts)),
     )
     for name, entries, most in lists:
         if isinstance(entries, list) and len(entries) > most:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engines.base import UnsupportedError
-from tests.engines.ai_toolkit.builders import ENGINE, SPACE, plan, refused, spec
+from tests.engines.ai_toolkit.builders import ENGINE, SPACE, plan, process, refused, spec
 
 DATASET = {"path": "/data/dog", "resolution": [512]}
 
@@ -192,3 +192,27 @@ def test_free_dictionaries_take_anything():
         "train": {"ema_config": {"use_feedback": True}, "lr_scheduler_params": {"eta_min": 1e-6}},
     }
     assert refused(spec(engine_options={"ai-toolkit": options})) == {}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"model": None},
+        {"train": [1]},
+        {"train.lr": 1},
+        {"datasets": 5},
+        {"datasets": [None]},
+        {"datasets": {"mask_path": "/m"}},
+        {"sample": {"samples": {"seed": 3}}},
+        {"network": {"network_kwargs": {"a[0]": 1}}},
+    ],
+)
+def test_engine_options_of_the_wrong_shape_are_refused(options):
+    found = refused(spec(engine_options={"ai-toolkit": options}))
+    assert found
+    assert all(field.startswith("engine_options.ai-toolkit") for field in found)
+
+
+def test_empty_groups_change_nothing():
+    empty = {"model": {}, "datasets": [{}], "sample": {"samples": []}}
+    assert process(spec(engine_options={"ai-toolkit": empty})) == process()
