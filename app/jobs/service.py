@@ -10,14 +10,13 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from app.errors import ConflictError, InvalidSpecError
-from app.jobs import checking, installations, store, waking
+from app.jobs import checking, describing, installations, store, waking
 from app.jobs.checking import Checked
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
@@ -29,6 +28,7 @@ from engines.spec import EngineName, JobSpec
 
 get = store.get
 table_version = store.table_version
+as_json = describing.as_json
 
 
 @dataclass(frozen=True)
@@ -257,35 +257,6 @@ def page(
     found = store.page(state=state, search=search, limit=limit + 1, before=before)
     shown = tuple(found[:limit])
     return Page(shown, store.counts(), shown[-1].id if len(found) > limit else None)
-
-
-def as_json(job: Job) -> dict[str, Any]:
-    """A job as the API and ``--json`` print it. Times are ISO 8601 in UTC, states lower case."""
-    return {
-        "id": job.id,
-        "name": job.name,
-        "engine": job.engine,
-        "family": job.family,
-        "state": job.state,
-        "reason": job.reason,
-        "suggestion": job.suggestion,
-        "attempt": job.attempt,
-        "phase": job.phase,
-        "step": job.step,
-        "total_steps": job.total_steps,
-        "loss": job.loss if job.loss is not None and job.loss == job.loss else None,
-        "seconds_per_step": job.seconds_per_step,
-        "gpus": job.gpus,
-        "held": job.held,
-        "priority": job.priority,
-        "created": _iso(job.created),
-        "started": _iso(job.started),
-        "finished": _iso(job.finished),
-    }
-
-
-def _iso(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def wake() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
 from engines.importing import Imported, NotAConfigError
-from engines.kohya_ss import gui, native, options, optimizer
+from engines.kohya_ss import gui, native, options
+from engines.kohya_ss.reading import Reader, is_on, read_memory, read_network, read_optimizer
 from engines.spec import NAME_PATTERN
 
 _NOT_LORA = ("token_string", "dreambooth", "TI")
@@ -46,26 +48,6 @@ _NUMBERS = ("network.rank", "batch.size", "batch.gradient_accumulation", "length
             "saving.every_steps", "sampling.every_steps", "buckets.min", "buckets.max", "buckets.step")  # fmt: skip
 
 
-class _Reader:
-    """Takes keys out of a flat config one by one; what is left at the end goes on as it is."""
-
-    def __init__(self, flat: dict[str, Any], family: str, say: Callable[[str], None]) -> None:
-        self.flat = dict(flat)
-        self.family = family
-        self.say = say
-        self.document: dict[str, Any] = {"family": family, "engine": "kohya_ss", "datasets": []}
-
-    def take(self, key: str) -> Any:
-        return self.flat.pop(key, None)
-
-    def put(self, path: str, value: Any) -> None:
-        place = self.document
-        *parents, last = path.split(".")
-        for part in parents:
-            place = place.setdefault(part, {})
-        place[last] = value
-
-
 def import_config(text: str, filename: str) -> Imported:
     """The canonical document and a line for each value that is not in it as it was.
 
@@ -73,11 +55,11 @@ def import_config(text: str, filename: str) -> Imported:
     """
     lines: list[str] = []
     flat, family = _load(text, filename, lines.append)
-    reader = _Reader(flat, family, lines.append)
+    reader = Reader(flat, family, lines.append)
     _frame(reader, filename)
-    _optimizer(reader)
-    _memory(reader)
-    _network(reader)
+    read_optimizer(reader)
+    read_memory(reader)
+    read_network(reader)
     for key, path in _SAME.items():
         value = reader.take(key)
         if value is not None:
@@ -126,9 +108,7 @@ def _family(flat: dict[str, Any]) -> str:
     return "sdxl" if "xl" in text or "1024" in text else "sd15"
 
 
-def _frame(reader: _Reader, filename: str) -> None:
-    import re
-
+def _frame(reader: Reader, filename: str) -> None:
     name = str(reader.take("output_name") or "")
     if re.match(NAME_PATTERN, name):
         reader.document["name"] = name
@@ -150,98 +130,7 @@ def _frame(reader: _Reader, filename: str) -> None:
             reader.say(f"dropped {key}: {why}")
 
 
-def _optimizer(reader: _Reader) -> None:
-    kind = reader.take("optimizer_type")
-    if kind:
-        known = {name.lower(): ours for ours, name in optimizer.NAMES.items()}
-        reader.put("optimizer.name", known.get(str(kind).lower(), str(kind)))
-    arguments = reader.take("optimizer_args")
-    if isinstance(arguments, str):
-        arguments = arguments.split()
-    if arguments:
-        parsed = dict(word.partition("=")[::2] for word in arguments)
-        decay = parsed.pop("weight_decay", None)
-        if decay is not None:
-            reader.put("optimizer.weight_decay", decay)
-        if parsed:
-            reader.put("optimizer.arguments", parsed)
-    unet, whole = reader.take("unet_lr"), reader.flat.get("learning_rate")
-    if unet not in (None, ""):
-        reader.flat["learning_rate"] = unet
-        if whole not in (None, "", unet) and float(whole) != float(unet):
-            reader.say("dropped learning_rate: unet_lr wins over it")
-    text = reader.take("text_encoder_lr")
-    if isinstance(text, list):
-        if len(set(text)) > 1:
-            reader.say(
-                "translated text_encoder_lr -> optimizer.text_encoder_learning_rate: the first rate serves all"
-            )
-        text = text[0] if text else None
-    unet_only = reader.take("network_train_unet_only")
-    if not unet_only and reader.family in ("sd15", "sd2", "sdxl"):
-        reader.put(
-            "optimizer.text_encoder_learning_rate", text or reader.flat.get("learning_rate") or 1e-4
-        )
-    warmup = reader.take("lr_warmup_steps")
-    if isinstance(warmup, float) or (isinstance(warmup, str) and "." in warmup):
-        reader.say("dropped lr_warmup_steps: a share of the run; give warm-up steps in its place")
-    elif warmup:
-        reader.put("optimizer.warmup_steps", int(warmup))
-
-
-def _memory(reader: _Reader) -> None:
-    for key, path in (
-        ("cache_latents", "memory.cache_latents"),
-        ("cache_text_encoder_outputs", "memory.cache_text"),
-    ):
-        memory, disk = reader.take(key), reader.take(f"{key}_to_disk")
-        reader.put(path, "disk" if _on(disk) else "memory" if _on(memory) else "none")
-    if _on(reader.take("fp8_base")):
-        reader.put("memory.quantize", "qfloat8")
-    reader.put("memory.gradient_checkpointing", _on(reader.take("gradient_checkpointing")))
-    for attention in ("xformers", "sdpa"):
-        if _on(reader.take(attention)):
-            reader.put("memory.attention", attention)
-    precision = reader.take("save_precision")
-    if precision:
-        reader.put("saving.precision", {"float": "fp32"}.get(str(precision), precision))
-
-
-def _on(value: Any) -> bool:
-    return value is True or str(value).lower() == "true"
-
-
-def _network(reader: _Reader) -> None:
-    module = str(reader.take("network_module") or "")
-    arguments = reader.take("network_args") or []
-    if isinstance(arguments, str):
-        arguments = arguments.split()
-    parsed = dict(str(word).partition("=")[::2] for word in arguments)
-    kinds = {"loha": "loha", "lokr": "lokr", "locon": "locon"}
-    algorithm = parsed.get("algo", "")
-    if module == native_module("lycoris") and algorithm in kinds and algorithm != "locon":
-        reader.put("network.type", kinds[algorithm])
-        parsed.pop("algo")
-        parsed.pop("preset", None)
-    elif module not in ("", "networks.lora", "networks.lora_flux", "networks.lora_sd3", "networks.lora_lumina",
-                        "networks.lora_anima", "networks.lora_hunyuan_image"):  # fmt: skip
-        reader.flat["network_module"] = module
-    elif parsed.get("conv_dim"):
-        reader.put("network.type", "locon")
-    if "network_module" not in reader.flat:
-        for key, path in (("conv_dim", "network.conv_rank"), ("conv_alpha", "network.conv_alpha")):
-            if parsed.get(key):
-                reader.put(path, parsed.pop(key))
-    if parsed:
-        reader.flat["network_args"] = [f"{key}={value}" for key, value in parsed.items()]
-
-
-def native_module(name: str) -> str:
-    """The module that holds LoHa, LoKr and their kin."""
-    return {"lycoris": "lycoris.kohya"}[name]
-
-
-def _length(reader: _Reader) -> None:
+def _length(reader: Reader) -> None:
     length = reader.document.get("length", {})
     if "epochs" in length and "steps" in length:
         reader.document["length"] = {"epochs": length["epochs"]}
@@ -281,7 +170,7 @@ def _length(reader: _Reader) -> None:
         reader.put("buckets.upscale", False)
 
 
-def _rest(reader: _Reader) -> None:
+def _rest(reader: Reader) -> None:
     """What has no canonical field goes on as it is, if any LoRA script knows it."""
     known: dict[str, Any] = {}
     for table in options.shipped().data.values():
@@ -305,7 +194,7 @@ def _fitted(value: Any, option: Any) -> Any:
     kind = option.get("type")
     try:
         if option.get("switch"):
-            return _on(value)
+            return is_on(value)
         if option.get("many"):
             return value if isinstance(value, list) else str(value).split()
         if isinstance(value, bool):
