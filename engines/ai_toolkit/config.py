@@ -129,6 +129,11 @@ def _write_length(draft: Draft, spec: JobSpec, length: Length) -> None:
         draft.put("train.ema_config.use_ema", True, "ema.enabled")
         draft.put("train.ema_config.ema_decay", spec.ema.decay, "ema.decay")
         draft.note("The saved weights are the running mean (EMA).")
+    if spec.saving.every_steps >= length.steps:
+        draft.note(
+            f"Nothing is saved before the end: {length.steps} steps, saving every "
+            f"{spec.saving.every_steps}."
+        )
     epochs = spec.length.epochs
     if epochs is None:
         return

@@ -274,6 +274,12 @@ def test_an_incomplete_spec_is_rendered_with_the_usual_base_model_and_a_note():
     assert ENGINE.complaints(spec(), made.files, ENGINE.shipped_options()) == ()
 
 
+def test_a_run_that_saves_only_at_its_end_says_so():
+    said = "Nothing is saved before the end: 200 steps, saving every 250."
+    assert said in plan(spec(saving={"every_steps": 250})).notes
+    assert said not in plan(spec(saving={"every_steps": 100})).notes
+
+
 def test_the_control_file_lies_beside_the_output():
     made = plan()
     assert made.control is not None
