@@ -248,6 +248,9 @@ class Engine(Protocol):
     ) -> ResumePoint | None:
         """The newest whole state to go on from, or None to start at 0."""
 
+    def quarantine(self, states: Sequence[SavedState]) -> tuple[OutputFile, ...]:
+        """What has to be moved out of the engine's sight before it goes on: torn files."""
+
     def complaints(
         self, spec: JobSpec, files: Mapping[str, str], options: OptionList
     ) -> tuple[str, ...]:

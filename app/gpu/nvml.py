@@ -39,6 +39,12 @@ class GpuReport:
     gpus: tuple[Gpu, ...]
     problem: str | None = None
 
+    @property
+    def smallest_gb(self) -> float | None:
+        """Memory of the smallest GPU in GiB, as cards are sold by; None without any."""
+        sizes = [gpu.memory_total for gpu in self.gpus if gpu.memory_total]
+        return min(sizes) / 2**30 if sizes else None
+
 
 def discover() -> GpuReport:
     """Ask now. Never raises: a machine without GPUs is a report without GPUs."""

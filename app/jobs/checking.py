@@ -43,10 +43,10 @@ class Checked:
 
 
 def read(
-    document: Mapping[str, Any], *, gpu: bool
+    document: Mapping[str, Any], *, gpu: bool, vram_gb: float | None = None
 ) -> tuple[JobSpec | None, dict[str, str], dict[str, Any]]:
     """The spec of a document, or sentences why it is none; and the completed document."""
-    completed = presets.complete(document, gpu=gpu)
+    completed = presets.complete(document, gpu=gpu, vram_gb=vram_gb)
     try:
         spec = JobSpec.model_validate(completed)
     except ValidationError as error:
@@ -82,8 +82,9 @@ def check(platform: Platform, document: Mapping[str, Any], *, thorough: bool = T
 
     ``thorough`` also decodes pictures and asks the Hub; a live preview does without.
     """
-    gpus = tuple(g.index for g in platform.gpus.report().gpus)
-    spec, errors, completed = read(document, gpu=bool(gpus))
+    report = platform.gpus.report()
+    gpus = tuple(g.index for g in report.gpus)
+    spec, errors, completed = read(document, gpu=bool(gpus), vram_gb=report.smallest_gb)
     if spec is None:
         return Checked(completed, errors=errors)
     errors = spec.missing()

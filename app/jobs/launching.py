@@ -164,11 +164,12 @@ def _resume_point(
     if not earlier:
         return workspace.starting_point(spec, platform.settings)
     states = artifacts.saved_states(run.output, installation.engine, spec.name)
-    for torn in (state for state in states if not state.whole):
-        _set_aside(job, run, torn.path)
-    return installation.engine.resume_point(
-        [state for state in states if state.whole], _known_steps_per_epoch(job)
-    )
+    bad = {file.path for file in installation.engine.quarantine(states)}
+    for state in states:
+        if state.file.path in bad:
+            _set_aside(job, run, state.path)
+    left = [state for state in states if state.file.path not in bad]
+    return installation.engine.resume_point(left, _known_steps_per_epoch(job))
 
 
 def _set_aside(job: Job, run: RunDir, path: Path) -> None:
@@ -264,6 +265,9 @@ def environment(server: Mapping[str, str], plan: LaunchPlan) -> dict[str, str]:
     }
     for name in ("AUTH_TOKEN", "AUTH_TOKEN_FILE", "DATABASE_URL", "VIRTUAL_ENV", "PYTHONHOME"):
         kept.pop(name, None)
+    if "CUDA_VISIBLE_DEVICES" not in plan.env:
+        # Measured: on a small CPU a training is twice as fast without threads of its own.
+        kept.setdefault("OMP_NUM_THREADS", "1")
     return {**kept, **plan.env}
 
 

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.jobs.rundir import RunDir
+from engines.ai_toolkit import lossdb
 from engines.base import ControlTable
 from engines.kohya_ss import events
 from engines.spec import EngineName
 
 log = logging.getLogger(__name__)
 
+MOST_ROWS = 5000
 HEADER = ("attempt", "step", "time", "loss", "learning_rate")
 
 
@@ -76,25 +78,21 @@ class Recorder:
                 writer.writerow((p.attempt, p.step, f"{p.time:.3f}", p.loss, p.learning_rate))
 
     def _loss_database(self) -> Iterator[Point]:
-        databases = list(self._run.output.glob("*/loss_log.db"))
+        databases = list(self._run.output.glob(f"*/{lossdb.FILE}"))
         if not databases:
             return
-        query = (
-            "SELECT s.step, s.wall_time, l.value_real, r.value_real FROM steps s "
-            "LEFT JOIN metrics l ON l.step = s.step AND l.key = 'loss/loss' "
-            "LEFT JOIN metrics r ON r.step = s.step AND r.key = 'learning_rate' "
-            "WHERE s.step > ? ORDER BY s.step LIMIT 5000"
-        )
         try:
             with contextlib.closing(
                 sqlite3.connect(f"file:{databases[0]}?mode=ro", uri=True, timeout=0.2)
             ) as connection:
-                rows = connection.execute(query, (self._last_step,)).fetchall()
+                rows = connection.execute(lossdb.QUERY, (self._last_step, MOST_ROWS)).fetchall()
         except sqlite3.Error as error:
             log.debug("%s: not read this time: %s", databases[0], error)
             return
-        for step, wall, loss, rate in rows:
-            yield Point(self._attempt, step, wall or 0.0, loss, rate)
+        for reading in map(lossdb.reading, rows):
+            yield Point(
+                self._attempt, reading.step, reading.time, reading.loss, reading.learning_rate
+            )
 
     def _tensorboard(self) -> Iterator[Point]:
         """The event files of this attempt; the engine makes a new folder at each start."""

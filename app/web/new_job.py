@@ -109,8 +109,8 @@ def _page(
 
 def _context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
     document, _ = forms.read(values)
-    gpu = bool(current().gpus.report().gpus)
-    completed = presets.complete(document, gpu=gpu)
+    report = current().gpus.report()
+    completed = presets.complete(document, gpu=bool(report.gpus), vram_gb=report.smallest_gb)
     family = families.get(values.get("family", ""))
     return {
         "form": values,

@@ -86,6 +86,10 @@ class AiToolkit:
         """The newest whole checkpoint, or None to start at 0."""
         return output.resume_point(states)
 
+    def quarantine(self, states: Sequence[SavedState]) -> tuple[OutputFile, ...]:
+        """Torn checkpoints, and the other half of a torn pair."""
+        return output.quarantine(states)
+
     def complaints(
         self, spec: JobSpec, files: Mapping[str, str], options: OptionList
     ) -> tuple[str, ...]:

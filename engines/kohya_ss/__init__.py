@@ -95,6 +95,9 @@ class KohyaSs:
     ) -> ResumePoint | None:
         return output.resume_point(states, steps_per_epoch)
 
+    def quarantine(self, states: Sequence[SavedState]) -> tuple[OutputFile, ...]:
+        return tuple(state.file for state in states if not state.whole)
+
     def complaints(
         self, spec: JobSpec, files: Mapping[str, str], options: OptionList
     ) -> tuple[str, ...]:
