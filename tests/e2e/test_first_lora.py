@@ -7,6 +7,8 @@ import struct
 
 import pytest
 
+from tests.support.wait import until
+
 pytestmark = pytest.mark.e2e
 
 
@@ -51,11 +53,8 @@ def test_the_log_grows_while_it_is_watched_and_keeps_a_selection(page, make_serv
     server.post("/api/v1/jobs", document)
     page.goto(f"{server.url}/jobs/1")
     page.wait_for_selector("#job-status [data-state=running]")
-    page.wait_for_function("document.getElementById('log').textContent.includes('/40')")
-    before = page.inner_text("#log")
-    page.wait_for_function(
-        "old => document.getElementById('log').textContent !== old", arg=before, timeout=10_000
-    )
+    before = until(lambda: "/40" in (text := page.inner_text("#log")) and text, 10, "the bar")
+    until(lambda: page.inner_text("#log") != before, 10, "the log grows")
 
 
 def test_stop_says_what_is_lost_shows_stopping_and_leaves_no_process(page, make_server, document):

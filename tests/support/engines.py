@@ -24,12 +24,23 @@ words = [sys.executable, {str(_TRAINER)!r}, "--engine", "kohya_ss", "--write-lor
 os.execv(words[0], words + os.environ.get("STANDIN_ARGUMENTS", "").split())
 """
 _AI_TOOLKIT = f"""
-import os, sys, yaml
+import glob, json, os, struct, sys, yaml
 process = yaml.safe_load(open(sys.argv[1]))["config"]
 name, process = process["name"], process["process"][0]
+
+def step_of(path):
+    data = open(path, "rb").read()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8:8 + length])
+    return json.loads(header["__metadata__"]["training_info"])["step"]
+
+# As the engine does: from the newest file, whether asked or not; a torn one ends the run.
+found = glob.glob(os.path.join(process["training_folder"], name, name + "*.safetensors"))
+start = step_of(max(found, key=os.path.getctime)) if found else 0
 words = [sys.executable, {str(_TRAINER)!r}, "--engine", "ai-toolkit", "--write-lora",
          "--steps", str(process["train"]["steps"]), "--output", process["training_folder"],
-         "--name", name, "--control", process["sqlite_db_path"],
+         "--name", name, "--control", process["sqlite_db_path"], "--start-step", str(start),
+         "--save-every", str(process["save"]["save_every"]),
          "--rank", str(process["network"]["linear"]),
          "--step-seconds", os.environ.get("STANDIN_SECONDS", "0.02")]
 os.execv(words[0], words + os.environ.get("STANDIN_ARGUMENTS", "").split())
