@@ -55,6 +55,13 @@ class Job(db.Model):  # type: ignore[name-defined,misc]
     learning_rate: Mapped[float | None]
     seconds_per_step: Mapped[float | None]
     redone_steps: Mapped[int] = mapped_column(default=0)
+    extra_steps: Mapped[int] = mapped_column(default=0)
+    """Steps added after a finished run; the spec itself is never edited."""
+    gpu_choice: Mapped[str] = mapped_column(default="")
+    """GPU numbers that a person chose, such as "1"; empty takes any."""
+    cause: Mapped[str] = mapped_column(default="")
+    """Key of the diagnosis, where the cause of a failure is a known one."""
+    stalled: Mapped[bool] = mapped_column(default=False)
     notes: Mapped[str] = mapped_column(Text, default="")
     """Sentences of the plan, one a line: what was rounded or translated."""
     last_output: Mapped[float | None]

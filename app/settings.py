@@ -51,6 +51,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("HF_TOKEN", "none", "Hugging Face token for gated models; handed to the trainer only."),
     Setting("HF_HOME", "Hugging Face's own default", "Cache of downloaded models."),
     Setting("VAST_API_URL", "the public API", "Address of the Vast API; tests point it at a stand-in."),
+    Setting("GPUS", "all", "Which GPUs jobs may use: all, or their numbers, such as 0,2."),
     Setting("MAX_INTERRUPTIONS", "5", "A job interrupted more often than this is failed."),
     Setting("DISK_SOFT_GB", "5", "With less free disk than this, no job is started."),
     Setting("DISK_HARD_GB", "1", "With less free disk than this, running jobs are stopped before a write fails."),
@@ -81,6 +82,7 @@ class Settings:
     hf_home: Path | None
     hf_endpoint: str
     vast_api_url: str
+    gpus: frozenset[int] | None = None
     max_interruptions: int = 5
     disk_soft_gb: float = 5.0
     disk_hard_gb: float = 1.0
@@ -120,6 +122,7 @@ class Settings:
             hf_home=_path(env, "HF_HOME"),
             hf_endpoint=(env.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/"),
             vast_api_url=(env.get("VAST_API_URL") or "https://console.vast.ai").rstrip("/"),
+            gpus=_gpus(env),
             max_interruptions=_number(env, "MAX_INTERRUPTIONS", 5, 0, 1000),
             disk_soft_gb=_decimal(env, "DISK_SOFT_GB", 5.0),
             disk_hard_gb=_decimal(env, "DISK_HARD_GB", 1.0),
@@ -163,6 +166,17 @@ def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int
     if not low <= value <= high:
         raise SettingsError(f"{name} is {value}; it must be from {low} to {high}.")
     return value
+
+
+def _gpus(env: Mapping[str, str]) -> frozenset[int] | None:
+    """The GPU numbers jobs may use; None for all of them."""
+    text = env.get("GPUS", "").strip().lower()
+    if text in ("", "all"):
+        return None
+    try:
+        return frozenset(int(word) for word in text.split(","))
+    except ValueError:
+        raise SettingsError(f"GPUS is {text!r}; use all, or numbers such as 0,2.") from None
 
 
 def _decimal(env: Mapping[str, str], name: str, default: float) -> float:

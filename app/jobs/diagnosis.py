@@ -79,6 +79,16 @@ CAUSES: tuple[Cause, ...] = (
            "Check the path named in the log."),
 )  # fmt: skip
 
+REMEDIES: dict[str, tuple[str, dict[str, str]]] = {
+    "gpu-memory": (
+        "Try with gradient checkpointing and batch 1",
+        {"memory.gradient_checkpointing": "true", "batch.size": "1"},
+    ),
+    "half-on-cpu": ("Try with bf16", {"memory.mixed_precision": "bf16"}),
+    "nan": ("Try with bf16 and a tenth of the rate", {"memory.mixed_precision": "bf16"}),
+}
+"""By cause: the words of a button, and the form fields it changes in a clone of the job."""
+
 _EXCEPTION = re.compile(
     r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Invalid|Interrupt|Exit|NotFound)\b.*|\w+ error: .*)$"
 )

@@ -52,6 +52,8 @@ def settle(platform: Platform, job_id: int, folder: AttemptDir, record: ExitReco
             verdict.state,
             verdict.reason,
             suggestion=verdict.suggestion,
+            cause=verdict.cause or job.cause,
+            stalled=False,
             finished=record.ended,
             phase="",
             wish="",

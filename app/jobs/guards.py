@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import time
 from typing import TYPE_CHECKING
 
-from app.jobs import store
+from app.jobs import logcap, store
 from app.jobs.following import Following
 from app.jobs.rundir import AttemptDir
 from app.jobs.states import JobState
@@ -37,24 +38,32 @@ def holds_queue(platform: Platform) -> str:
 
 
 def watch(platform: Platform, job: Job, following: Following, folder: AttemptDir) -> None:
-    """Stop a run that would fill the disk or that trains on nothing."""
+    """Stop a run that would fill the disk or that trains on nothing; flag one that is silent."""
     settings = platform.settings
+    logcap.keep_small(job, folder.log, int(settings.log_cap_mb * 1_000_000))
+    _flag_silence(job, settings.stall_minutes * 60)
     if job.status is not JobState.RUNNING:
         return
     free = free_gb(platform)
+    count, limit = following.seen.nan_in_a_row, settings.nan_readings
     if free < settings.disk_hard_gb:
-        store.move(
-            job,
-            JobState.STOPPING,
-            f"stopped: only {free:.2f} GB of disk were free (DISK_HARD_GB is {settings.disk_hard_gb:g})",
-            wish="guard",
-        )
+        hard = f"{settings.disk_hard_gb:g}"
+        reason = f"stopped: only {free:.2f} GB of disk were free (DISK_HARD_GB is {hard})"
+        store.move(job, JobState.STOPPING, reason, wish="guard", cause="disk-full")
+    elif limit and count >= limit:
+        reason = f"stopped: the loss was not a number {count} times in a row"
+        store.move(job, JobState.STOPPING, reason, wish="guard", cause="nan")
+
+
+def _flag_silence(job: Job, seconds: float) -> None:
+    """A run without any output for so long is flagged, with the phase it is in."""
+    silent = time.time() - (job.last_output or job.started or time.time())
+    stalled = bool(seconds) and silent > seconds
+    if stalled == job.stalled:
         return
-    limit = settings.nan_readings
-    if limit and following.seen.nan_in_a_row >= limit:
-        store.move(
-            job,
-            JobState.STOPPING,
-            f"stopped: the loss was not a number {following.seen.nan_in_a_row} times in a row",
-            wish="guard",
-        )
+    store.change(job, stalled=stalled)
+    if stalled:
+        phase = job.phase or job.state
+        store.note(job, f"no output for {silent / 60:.0f} minutes while {phase}; it may hang")
+    else:
+        store.note(job, "it writes again")

@@ -9,16 +9,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import sqlite3
 import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from app import artifacts, base_models, datasets
+from app import base_models, datasets
 from app.errors import UserError
-from app.jobs import installations, runcard, service, store, workspace
+from app.jobs import installations, resuming, runcard, service, store, workspace
 from app.jobs.executor import ExecutorError
 from app.jobs.installations import Installation
 from app.jobs.metrics import create_control
@@ -26,8 +25,14 @@ from app.jobs.rundir import AttemptDir, Launch, RunDir, write_json_atomic
 from app.jobs.states import IllegalMoveError, JobState
 from app.models import Attempt, Job
 from app.platform import Platform
-from engines.base import DatasetFacts, LaunchPlan, ResumePoint, StopStep, UnsupportedError
-from engines.spec import EngineName, JobSpec
+from engines.base import (
+    DatasetFacts,
+    LaunchPlan,
+    ResumePoint,
+    StopStep,
+    UnsupportedError,
+)
+from engines.spec import EngineName, JobSpec, Length
 
 log = logging.getLogger(__name__)
 
@@ -76,14 +81,14 @@ def _give_up(job_id: int, number: int, reason: str) -> None:
 
 
 def _launch(platform: Platform, job: Job, number: int) -> None:
-    spec = workspace.resolved(service.spec_of(job), platform.settings)
+    spec = workspace.resolved(_lengthened(job), platform.settings)
     run = service.run_dir(job)
     installation = installations.require(platform.settings, engine_name(job))
     facts = _look(platform, spec, installation)
     attempt = store.attempt_of(job, number)
     if attempt is None:
         raise PreparationError(f"Attempt {number} of job {job.id} has no row; retry the job.")
-    resume = _resume_point(platform, job, spec, run, installation)
+    resume = resuming.resume_point(platform, job, spec, run, installation)
     gpus = tuple(int(g) for g in job.gpus.split(",") if g)
     space = workspace.for_run(
         run,
@@ -93,7 +98,7 @@ def _launch(platform: Platform, job: Job, number: int) -> None:
         facts=facts,
         gpus=gpus,
         resume=resume,
-        steps_per_epoch=_known_steps_per_epoch(job),
+        steps_per_epoch=resuming.known_steps_per_epoch(job),
     )
     try:
         plan = installation.engine.plan(spec, space)
@@ -109,6 +114,15 @@ def _launch(platform: Platform, job: Job, number: int) -> None:
     )
     runcard.write(run, spec, installation, plan, gpus)
     runcard.fingerprint_later(run, spec)
+
+
+def _lengthened(job: Job) -> JobSpec:
+    """The spec, longer by the steps that were added after a finished run."""
+    spec = service.spec_of(job)
+    if not job.extra_steps:
+        return spec
+    before = job.step if job.total_steps is None else job.total_steps
+    return spec.model_copy(update={"length": Length(steps=before + job.extra_steps)})
 
 
 def engine_name(job: Job) -> EngineName:
@@ -142,49 +156,6 @@ def _look(
         if answer is not None and not answer.ok:
             raise PreparationError(answer.sentence)
     return tuple(facts)
-
-
-def _resume_point(
-    platform: Platform, job: Job, spec: JobSpec, run: RunDir, installation: Installation
-) -> ResumePoint | None:
-    """Where the attempt starts. A fresh start moves what is there out of the engine's sight.
-
-    ai-toolkit takes the newest file of its folder whether asked or not, so torn files are
-    moved away as well.
-    """
-    earlier = job.attempt > 1 and run.output.exists() and any(run.output.iterdir())
-    if earlier and (job.fresh or spec.resume == "never"):
-        kept = run.attempt(job.attempt - 1).root / "output"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        run.output.rename(kept)
-        store.note(
-            job, f"what attempt {job.attempt - 1} wrote was moved to {kept.relative_to(run.root)}"
-        )
-        earlier = False
-    if not earlier:
-        return workspace.starting_point(spec, platform.settings)
-    states = artifacts.saved_states(run.output, installation.engine, spec.name)
-    bad = {file.path for file in installation.engine.quarantine(states)}
-    for state in states:
-        if state.file.path in bad:
-            _set_aside(job, run, state.path)
-    left = [state for state in states if state.file.path not in bad]
-    return installation.engine.resume_point(left, _known_steps_per_epoch(job))
-
-
-def _set_aside(job: Job, run: RunDir, path: Path) -> None:
-    target = run.root / "torn" / f"{path.name}.{uuid.uuid4().hex[:6]}"
-    target.parent.mkdir(exist_ok=True)
-    shutil.move(path, target)
-    store.note(
-        job, f"{path.name} was incomplete (the machine stopped while it was written); set aside"
-    )
-
-
-def _known_steps_per_epoch(job: Job) -> int | None:
-    """What the engine itself printed in the latest attempt that got so far."""
-    told = [a.steps_per_epoch for a in job.attempts if a.steps_per_epoch]
-    return told[-1] if told else None
 
 
 def _write(run: RunDir, plan: LaunchPlan) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from app.errors import ConflictError, InvalidSpecError
-from app.jobs import checking, describing, installations, store, waking
+from app.errors import ConflictError, InvalidSpecError, UserError
+from app.jobs import checking, describing, installations, previewing, store, waking
 from app.jobs.checking import Checked
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
@@ -24,30 +24,12 @@ from app.jobs.states import JobState
 from app.models import Job
 from app.platform import current
 from engines.base import LaunchPlan
-from engines.spec import EngineName, JobSpec
+from engines.spec import JobSpec
 
 get = store.get
 table_version = store.table_version
 as_json = describing.as_json
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What an engine would be given, before anything is written. ``env`` holds no secret."""
-
-    engine: EngineName | None
-    errors: dict[str, str]
-    warnings: tuple[str, ...] = ()
-    files: dict[str, str] = field(default_factory=dict)
-    argv: tuple[str, ...] = ()
-    cwd: str = ""
-    env: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    sources: dict[str, str] = field(default_factory=dict)
-    total_steps: int | None = None
-    steps_per_epoch: int | None = None
-    epochs: int | None = None
-    images: int | None = None
+preview = previewing.preview
 
 
 @dataclass(frozen=True)
@@ -64,39 +46,11 @@ def check(document: Mapping[str, Any], *, thorough: bool = True) -> Checked:
     return checking.check(current(), document, thorough=thorough)
 
 
-def preview(document: Mapping[str, Any]) -> Preview:
-    """The exact native files and command; quick, so it decodes no picture.
+def submit(document: Mapping[str, Any], *, hold: bool = False, gpu: str = "") -> Job:
+    """Queue a job, on the GPU of number ``gpu`` if one is chosen.
 
-    What is still missing is stood in for, so that there is something to see from the start.
+    Raises InvalidSpecError with a sentence for every field that is wrong.
     """
-    given = {"name": "untitled", "datasets": [{"path": "dataset"}], **document}
-    checked = check(given, thorough=False)
-    for field_name in ("name", "datasets"):
-        if field_name not in document:
-            key = "datasets.0.path" if field_name == "datasets" else field_name
-            checked.errors[key] = "This is needed."
-    if checked.plan is None:
-        return Preview(checked.engine, checked.errors, checked.warnings)
-    plan = checked.plan
-    return Preview(
-        engine=checked.engine,
-        errors=checked.errors,
-        warnings=checked.warnings,
-        files=dict(plan.files),
-        argv=plan.argv,
-        cwd=str(plan.cwd),
-        env=dict(plan.env),
-        notes=plan.notes,
-        sources=dict(plan.sources),
-        total_steps=plan.total_steps,
-        steps_per_epoch=plan.steps_per_epoch,
-        epochs=plan.epochs,
-        images=sum(f.images for f in checked.facts) if checked.facts else None,
-    )
-
-
-def submit(document: Mapping[str, Any], *, hold: bool = False) -> Job:
-    """Queue a job. Raises InvalidSpecError with a sentence for every field that is wrong."""
     checked = check(document)
     if checked.errors or checked.spec is None or checked.engine is None or checked.plan is None:
         raise InvalidSpecError(checked.errors or {"engine": "This spec cannot be planned."})
@@ -109,7 +63,7 @@ def submit(document: Mapping[str, Any], *, hold: bool = False) -> Job:
         total_steps=checked.plan.total_steps,
         notes="\n".join((*checked.plan.notes, *checked.warnings)),
         held=hold,
-        gpus="",
+        gpu_choice=gpu,
     )
     _write_spec(run_dir(job), spec)
     wake()
@@ -170,6 +124,40 @@ def retry(job: Job, *, resume: bool = True) -> None:
         finished=None,
         phase="",
     )
+    wake()
+
+
+def extend(job: Job, steps: int) -> None:
+    """Go on from a finished run for so many more steps. The spec itself stays as it is."""
+    if job.status is not JobState.SUCCEEDED:
+        raise ConflictError(f"Job {job.id} is {job.state}; only a finished run can be continued.")
+    if not 1 <= steps <= 10_000_000:
+        raise UserError("Give the number of further steps: at least 1.")
+    store.change(job, extra_steps=job.extra_steps + steps)
+    retry(job)
+
+
+def order(job: Job, what: str) -> None:
+    """Have a running trainer save or draw its samples now: save-now or sample-now."""
+    if job.status is not JobState.RUNNING:
+        raise ConflictError(f"Job {job.id} is {job.state}; only a running one can do that.")
+    if why := why_no_order(job):
+        raise ConflictError(why)
+    store.change(job, wish=what)
+    wake()
+
+
+def why_no_order(job: Job) -> str:
+    """Why the job's engine takes no orders while it runs; empty when it does."""
+    if job.engine == "ai-toolkit":
+        return ""
+    return f"{job.engine} takes no orders while it trains; it saves and samples by epochs only."
+
+
+def run_next(job: Job) -> None:
+    """Put a queued job before all others, and release it."""
+    set_priority(job, store.highest_priority() + 1)
+    store.change(job, held=False, not_before=0.0)
     wake()
 
 

@@ -37,6 +37,7 @@ class Verdict:
     state: JobState
     reason: str
     suggestion: str = ""
+    cause: str = ""
 
 
 def gather(
@@ -89,14 +90,16 @@ def judge(state: JobState, evidence: Evidence, guard: str = "") -> Verdict:
     if done.error:
         return Verdict(JobState.FAILED, done.error, "Check the engine on the Engines page.")
     if done.code != 0:
-        return Verdict(JobState.FAILED, f"{ending(done)}: {found.sentence}", found.suggestion)
+        return Verdict(
+            JobState.FAILED, f"{ending(done)}: {found.sentence}", found.suggestion, found.cause
+        )
     if evidence.lora:
         why = (
             found.sentence
             if found.known
             else f"the trainer ended without an error, but {evidence.lora}"
         )
-        return Verdict(JobState.FAILED, why, found.suggestion)
+        return Verdict(JobState.FAILED, why, found.suggestion, found.cause)
     return Verdict(JobState.SUCCEEDED, "")
 
 

@@ -129,6 +129,12 @@ def page(
     return _jobs(statement)
 
 
+def highest_priority() -> int:
+    """The highest priority in the queue; 0 when it is empty."""
+    queued = select(func.max(Job.priority)).where(Job.state == JobState.QUEUED.value)
+    return db.session.scalar(queued) or 0
+
+
 def counts() -> dict[str, int]:
     """How many jobs there are in each state that has any."""
     rows = db.session.execute(select(Job.state, func.count()).group_by(Job.state))

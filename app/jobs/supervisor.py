@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
 from app.db import db
-from app.jobs import ending, guards, launching, service, slots, store
+from app.jobs import ending, guards, launching, orders, service, slots, store
 from app.jobs.executor import Ended, Lost, Running
 from app.jobs.following import Following
 from app.jobs.installations import ENGINES
@@ -132,6 +132,8 @@ class Supervisor:
         following.write(job, attempt)
         if job.status is JobState.STOPPING:
             self._stop(job, folder)
+        elif job.wish:
+            orders.give(job, folder)
         else:
             guards.watch(self._platform, job, following, folder)
 

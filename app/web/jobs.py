@@ -9,7 +9,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import artifacts
-from app.jobs import guards, logtail, service, store
+from app.jobs import diagnosis, guards, logtail, service, store
 from app.jobs.installations import ENGINES
 from app.jobs.launching import read_plan_files
 from app.jobs.states import JobState
@@ -93,7 +93,9 @@ def _status(job: Job) -> dict[str, Any]:
         "notes": service.plan_summary(job),
         "version": str(job.version),
         "lost": _lost_steps(job),
-        "can_save": job.engine == "ai-toolkit",
+        "can_save": not service.why_no_order(job),
+        "why_no_order": service.why_no_order(job),
+        "remedy": diagnosis.REMEDIES.get(job.cause) if job.state == "failed" else None,
     }
 
 
@@ -214,6 +216,26 @@ def delete(job_id: int) -> ResponseReturnValue:
 @bp.post("/jobs/<int:job_id>/retry")
 def retry(job_id: int) -> ResponseReturnValue:
     service.retry(service.get(job_id), resume=request.form.get("fresh") != "1")
+    return _back(job_id)
+
+
+@bp.post("/jobs/<int:job_id>/extend")
+def extend(job_id: int) -> ResponseReturnValue:
+    steps = request.form.get("steps", "")
+    service.extend(service.get(job_id), int(steps) if steps.strip().isdigit() else 0)
+    return _back(job_id)
+
+
+@bp.post("/jobs/<int:job_id>/order")
+def order(job_id: int) -> ResponseReturnValue:
+    what = request.form.get("what", "")
+    service.order(service.get(job_id), "sample-now" if what == "sample-now" else "save-now")
+    return _back(job_id)
+
+
+@bp.post("/jobs/<int:job_id>/next")
+def run_next(job_id: int) -> ResponseReturnValue:
+    service.run_next(service.get(job_id))
     return _back(job_id)
 
 

@@ -37,6 +37,8 @@ def form() -> ResponseReturnValue:
     if cloned is not None:
         values = forms.fill(service.clone(service.get(cloned)))
         values["name"] = _next_name(values.get("name", ""))
+        # A remedy changes a field or two of the copy.
+        values.update({name: text for name, text in request.args.items() if name in table()})
     else:
         values = {name: text for name, text in request.args.items() if name in table()}
         values.setdefault("family", FIRST_FAMILY)
@@ -92,7 +94,9 @@ def create() -> ResponseReturnValue:
     try:
         if errors:
             raise InvalidSpecError(errors)
-        job = service.submit(document, hold=request.form.get("hold") == "1")
+        chosen = request.form.get("gpu", "")
+        gpu = chosen if chosen.isdigit() else ""
+        job = service.submit(document, hold=request.form.get("hold") == "1", gpu=gpu)
     except InvalidSpecError as error:
         return _page(dict(request.form.items()), error.errors, with_preview=True), 422
     return redirect(url_for("jobs.show", job_id=job.id), 303)
@@ -123,6 +127,7 @@ def _context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
         "components": _components(family),
         "datasets": range(forms.dataset_count(values)),
         "folders": service.dataset_folders(),
+        "gpus": report.gpus,
         "engines": {found.name: found for found in service.engines()},
     }
 

@@ -48,11 +48,18 @@ def classify(path: str, name: str) -> OutputFile | None:
 
 
 def resume_point(states: Sequence[SavedState], steps_per_epoch: int | None) -> ResumePoint | None:
-    """The whole state of the highest epoch; a step state or a bare LoRA is never right.
+    """The whole state of the highest epoch, or of the finished run when it is continued.
 
+    A step state or a bare LoRA is never right.
     Only whole epochs resume exactly: the order of the pictures within one is not restored.
     """
-    epochs = [s for s in states if s.whole and s.file.kind == "state" and s.file.epoch]
+    states = [s for s in states if s.whole and s.file.kind == "state"]
+    epochs = [s for s in states if s.file.epoch]
+    finished = next((s for s in states if s.file.final and s.step), None)
+    if finished is not None and steps_per_epoch:
+        done = (finished.step or 0) // steps_per_epoch
+        if all((s.file.epoch or 0) < done for s in epochs):
+            return ResumePoint(finished.path, done * steps_per_epoch, done)
     if not epochs:
         return None
     newest = max(epochs, key=lambda s: s.file.epoch or 0)

@@ -1,0 +1,61 @@
+"""What an engine would be given for a document, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.jobs import checking
+from app.platform import current
+from engines.spec import EngineName
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an engine would be given, before anything is written. ``env`` holds no secret."""
+
+    engine: EngineName | None
+    errors: dict[str, str]
+    warnings: tuple[str, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+    argv: tuple[str, ...] = ()
+    cwd: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    sources: dict[str, str] = field(default_factory=dict)
+    total_steps: int | None = None
+    steps_per_epoch: int | None = None
+    epochs: int | None = None
+    images: int | None = None
+
+
+def preview(document: Mapping[str, Any]) -> Preview:
+    """The exact native files and command; quick, so it decodes no picture.
+
+    What is still missing is stood in for, so that there is something to see from the start.
+    """
+    given = {"name": "untitled", "datasets": [{"path": "dataset"}], **document}
+    checked = checking.check(current(), given, thorough=False)
+    for field_name in ("name", "datasets"):
+        if field_name not in document:
+            key = "datasets.0.path" if field_name == "datasets" else field_name
+            checked.errors[key] = "This is needed."
+    if checked.plan is None:
+        return Preview(checked.engine, checked.errors, checked.warnings)
+    plan = checked.plan
+    return Preview(
+        engine=checked.engine,
+        errors=checked.errors,
+        warnings=checked.warnings,
+        files=dict(plan.files),
+        argv=plan.argv,
+        cwd=str(plan.cwd),
+        env=dict(plan.env),
+        notes=plan.notes,
+        sources=dict(plan.sources),
+        total_steps=plan.total_steps,
+        steps_per_epoch=plan.steps_per_epoch,
+        epochs=plan.epochs,
+        images=sum(f.images for f in checked.facts) if checked.facts else None,
+    )

@@ -1,0 +1,67 @@
+"""Finds where an attempt goes on, and keeps torn or unwanted files out of the engine's sight."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import uuid
+from pathlib import Path
+
+from app import artifacts
+from app.jobs import store, workspace
+from app.jobs.installations import Installation
+from app.jobs.rundir import RunDir
+from app.models import Job
+from app.platform import Platform
+from engines.base import ResumePoint, SavedState
+from engines.spec import JobSpec
+
+
+def resume_point(
+    platform: Platform, job: Job, spec: JobSpec, run: RunDir, installation: Installation
+) -> ResumePoint | None:
+    """Where the attempt starts. A fresh start moves what is there out of the engine's sight.
+
+    ai-toolkit takes the newest file of its folder whether asked or not, so torn files are
+    moved away as well.
+    """
+    earlier = job.attempt > 1 and run.output.exists() and any(run.output.iterdir())
+    if earlier and (job.fresh or spec.resume == "never"):
+        kept = run.attempt(job.attempt - 1).root / "output"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        run.output.rename(kept)
+        store.note(
+            job, f"what attempt {job.attempt - 1} wrote was moved to {kept.relative_to(run.root)}"
+        )
+        earlier = False
+    if not earlier:
+        return workspace.starting_point(spec, platform.settings)
+    states = artifacts.saved_states(run.output, installation.engine, spec.name)
+    bad = {file.path for file in installation.engine.quarantine(states)}
+    for state in states:
+        if state.file.path in bad:
+            _set_aside(job, run, state.path)
+    left = [_with_step(job, state) for state in states if state.file.path not in bad]
+    return installation.engine.resume_point(left, known_steps_per_epoch(job))
+
+
+def _with_step(job: Job, state: SavedState) -> SavedState:
+    """sd-scripts' own count in a state is of one attempt; a finished run's is ours."""
+    if state.file.kind == "state" and state.file.final and job.extra_steps:
+        return dataclasses.replace(state, step=job.step)
+    return state
+
+
+def _set_aside(job: Job, run: RunDir, path: Path) -> None:
+    target = run.root / "torn" / f"{path.name}.{uuid.uuid4().hex[:6]}"
+    target.parent.mkdir(exist_ok=True)
+    shutil.move(path, target)
+    store.note(
+        job, f"{path.name} was incomplete (the machine stopped while it was written); set aside"
+    )
+
+
+def known_steps_per_epoch(job: Job) -> int | None:
+    """What the engine itself printed in the latest attempt that got so far."""
+    told = [a.steps_per_epoch for a in job.attempts if a.steps_per_epoch]
+    return told[-1] if told else None
