@@ -55,8 +55,8 @@ class Job(db.Model):  # type: ignore[name-defined,misc]
     learning_rate: Mapped[float | None]
     seconds_per_step: Mapped[float | None]
     redone_steps: Mapped[int] = mapped_column(default=0)
-    extra_steps: Mapped[int] = mapped_column(default=0)
-    """Steps added after a finished run; the spec itself is never edited."""
+    target_steps: Mapped[int] = mapped_column(default=0)
+    """Length after a finished run was continued, in steps; 0: as the spec, which is never edited."""
     gpu_choice: Mapped[str] = mapped_column(default="")
     """GPU numbers that a person chose, such as "1"; empty takes any."""
     cause: Mapped[str] = mapped_column(default="")

@@ -81,7 +81,7 @@ def _give_up(job_id: int, number: int, reason: str) -> None:
 
 
 def _launch(platform: Platform, job: Job, number: int) -> None:
-    spec = workspace.resolved(_lengthened(job), platform.settings)
+    spec = workspace.resolved(lengthened(job), platform.settings)
     run = service.run_dir(job)
     installation = installations.require(platform.settings, engine_name(job))
     facts = _look(platform, spec, installation)
@@ -116,13 +116,12 @@ def _launch(platform: Platform, job: Job, number: int) -> None:
     runcard.fingerprint_later(run, spec)
 
 
-def _lengthened(job: Job) -> JobSpec:
+def lengthened(job: Job) -> JobSpec:
     """The spec, longer by the steps that were added after a finished run."""
     spec = service.spec_of(job)
-    if not job.extra_steps:
+    if not job.target_steps:
         return spec
-    before = job.step if job.total_steps is None else job.total_steps
-    return spec.model_copy(update={"length": Length(steps=before + job.extra_steps)})
+    return spec.model_copy(update={"length": Length(steps=job.target_steps)})
 
 
 def engine_name(job: Job) -> EngineName:

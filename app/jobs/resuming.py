@@ -47,7 +47,7 @@ def resume_point(
 
 def _with_step(job: Job, state: SavedState) -> SavedState:
     """sd-scripts' own count in a state is of one attempt; a finished run's is ours."""
-    if state.file.kind == "state" and state.file.final and job.extra_steps:
+    if state.file.kind == "state" and state.file.final and job.target_steps:
         return dataclasses.replace(state, step=job.step)
     return state
 

@@ -133,7 +133,7 @@ def extend(job: Job, steps: int) -> None:
         raise ConflictError(f"Job {job.id} is {job.state}; only a finished run can be continued.")
     if not 1 <= steps <= 10_000_000:
         raise UserError("Give the number of further steps: at least 1.")
-    store.change(job, extra_steps=job.extra_steps + steps)
+    store.change(job, target_steps=(job.total_steps or job.step) + steps)
     retry(job)
 
 

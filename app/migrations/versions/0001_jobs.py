@@ -44,7 +44,7 @@ def upgrade() -> None:
         sa.Column("learning_rate", sa.Double(), nullable=True),
         sa.Column("seconds_per_step", sa.Double(), nullable=True),
         sa.Column("redone_steps", sa.Integer(), nullable=False),
-        sa.Column("extra_steps", sa.Integer(), nullable=False),
+        sa.Column("target_steps", sa.Integer(), nullable=False),
         sa.Column("gpu_choice", sa.String(), nullable=False),
         sa.Column("cause", sa.String(), nullable=False),
         sa.Column("stalled", sa.Boolean(), nullable=False),

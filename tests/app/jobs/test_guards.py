@@ -1,0 +1,192 @@
+"""Guards: disk, numbers, silence, floods."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from app.errors import ConflictError, UserError
+from app.gpu import Gpu
+from app.jobs import guards, launching, logcap, orders, service, slots, store
+from app.jobs.rundir import write_json_atomic
+from app.jobs.states import JobState
+from app.platform import current
+from engines.spec import JobSpec
+from tests.support.platform import FakeGpus, make_app
+
+S = JobState
+SPEC = JobSpec.model_validate(
+    {
+        "name": "dog",
+        "family": "sd15",
+        "base_model": "a/b",
+        "datasets": [{"path": "d"}],
+        "length": {"steps": 9},
+    }
+)
+
+
+@pytest.fixture
+def app(tmp_path):
+    app = make_app(tmp_path, {"STALL_MINUTES": "10", "NAN_READINGS": "3"})
+    with app.app_context():
+        yield app
+
+
+def add(engine="kohya_ss", **columns):
+    return store.add(
+        name="dog", family="sd15", engine=engine, document=SPEC.model_dump_json(), **columns
+    )
+
+
+def running(engine="kohya_ss"):
+    job = add(engine)
+    store.move(job, S.STARTING, attempt=1, last_output=time.time())
+    store.open_attempt(job, number=1)
+    store.move(job, S.RUNNING)
+    return job
+
+
+def watch(job, nan=0):
+    following = SimpleNamespace(seen=SimpleNamespace(nan_in_a_row=nan))
+    guards.watch(current(), job, following, service.run_dir(job).attempt(1))
+    return store.get(job.id)
+
+
+def test_a_loss_that_is_no_number_for_several_readings_ends_the_run(app):
+    job = running()
+    assert watch(job, nan=2).status is S.RUNNING
+    job = watch(job, nan=3)
+    assert (job.status, job.wish, job.cause) == (S.STOPPING, "guard", "nan")
+    assert "not a number 3 times" in job.reason
+
+
+def test_a_disk_that_fills_ends_the_run_before_a_write_fails(tmp_path):
+    app = make_app(tmp_path / "full", {"DISK_HARD_GB": "1000000"})
+    with app.app_context():
+        job = watch(running())
+        assert job.status is S.STOPPING
+        assert "DISK_HARD_GB" in job.reason
+
+
+def test_with_little_disk_no_job_starts_and_the_page_says_why(tmp_path):
+    app = make_app(tmp_path / "full", {"DISK_SOFT_GB": "1000000"})
+    with app.app_context():
+        add()
+        current().supervisor.tick()
+        assert store.counts() == {"queued": 1}
+        assert "DISK_SOFT_GB" in store.fact("held")
+
+
+def test_a_silent_run_is_flagged_with_its_phase_and_the_flag_goes_when_it_writes(app):
+    job = running()
+    store.change(job, last_output=time.time() - 3600, phase="caching")
+    assert watch(job).stalled
+    assert "while caching" in store.get(job.id).events[-1].reason
+    store.change(job, last_output=time.time())
+    assert not watch(job).stalled
+
+
+def test_a_flooded_log_gives_back_its_middle_and_keeps_its_offsets(app):
+    job = running()
+    log = service.run_dir(job).attempt(1).log
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"first\n" + b"x" * 30_000_000 + b"\nlast\n")
+    size = log.stat().st_size
+    logcap.keep_small(job, log, 10_000_000)
+    stat = log.stat()
+    if stat.st_blocks * 512 >= size:
+        pytest.skip("this file system punches no holes")
+    assert stat.st_size == size
+    assert stat.st_blocks * 512 < 10_000_000
+    data = log.read_bytes()
+    assert data.startswith(b"first\n")
+    assert data.endswith(b"\nlast\n")
+    assert "LOG_CAP_MB" in store.get(job.id).events[-1].reason
+    events = len(store.get(job.id).events)
+    logcap.keep_small(job, log, 10_000_000)
+    assert len(store.get(job.id).events) == events
+
+
+def gpu(index, **values):
+    return Gpu(index, f"u{index}", "Test", 24_000_000_000, **values)
+
+
+def test_a_gpu_runs_one_job_and_a_busy_lost_or_excluded_one_runs_none(tmp_path):
+    app = make_app(tmp_path / "gpus", {"GPUS": "0,1,2,3"})
+    with app.app_context():
+        current().gpus = FakeGpus(
+            gpu(0), gpu(1, memory_used=9_000_000_000), gpu(2, usable=False), gpu(3), gpu(4)
+        )
+        holder = add()
+        store.move(holder, S.STARTING, gpus="0")
+        free = slots.Slots.now(current(), [holder])
+        assert free.take(add()) == (3,)
+        assert free.take(add()) is None
+
+
+def test_a_job_waits_for_the_gpu_that_was_chosen_for_it(app):
+    current().gpus = FakeGpus(gpu(0), gpu(1))
+    holder = add()
+    store.move(holder, S.STARTING, gpus="1")
+    free = slots.Slots.now(current(), [holder])
+    assert free.take(add(gpu_choice="1")) is None
+    assert free.take(add()) == (0,)
+
+
+def test_save_now_is_written_once_into_the_table_the_trainer_reads(app, tmp_path):
+    job = running("ai-toolkit")
+    table = tmp_path / "control.db"
+    with sqlite3.connect(table) as connection:
+        connection.execute("CREATE TABLE Job (id TEXT, save_now INTEGER DEFAULT 0)")
+        connection.execute("INSERT INTO Job (id) VALUES ('1')")
+    connection.close()
+    folder = service.run_dir(job).attempt(1)
+    folder.root.mkdir(parents=True)
+    step = {"kind": "sqlite", "path": str(table), "statement": "UPDATE Job SET save_now = 1 WHERE id = ?",
+            "parameters": ["1"], "until": None, "grace": 0}  # fmt: skip
+    write_json_atomic(folder.root / launching.ACTIONS, {"save_now": [step]})
+    service.order(job, "save-now")
+    orders.give(store.get(job.id), folder)
+    connection = sqlite3.connect(table)
+    assert connection.execute("SELECT save_now FROM Job").fetchone() == (1,)
+    connection.close()
+    assert store.get(job.id).wish == ""
+
+
+def test_an_engine_that_takes_no_orders_says_why(app):
+    with pytest.raises(ConflictError, match="by epochs only"):
+        service.order(running("kohya_ss"), "save-now")
+
+
+def test_run_next_puts_a_job_before_all_others(app):
+    first, second = add(), add(held=True)
+    service.run_next(second)
+    assert [j.id for j in store.launchable(time.time())] == [second.id, first.id]
+
+
+def test_only_a_finished_run_is_continued_and_its_spec_stays_as_it_was(app):
+    job = running()
+    with pytest.raises(ConflictError, match="only a finished run"):
+        service.extend(job, 5)
+    store.move(job, S.SUCCEEDED, total_steps=9, step=9)
+    with pytest.raises(UserError, match="at least 1"):
+        service.extend(job, 0)
+    before = job.document
+    service.extend(job, 6)
+    job = store.get(job.id)
+    assert (job.state, job.target_steps, job.document) == ("queued", 15, before)
+    # Another attempt of the longer run is no longer still.
+    store.change(job, total_steps=15)
+    assert launching.lengthened(store.get(job.id)).length.steps == 15
+
+
+def test_punching_where_nothing_is_to_remove_changes_nothing(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(b"abc")
+    assert logcap.punch(path, 2, 2) == 0
+    assert os.stat(path).st_size == 3
