@@ -5,26 +5,25 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.artifacts.safetensors import TornSafetensorsError, read_header
 from engines.base import Engine, OutputFile, SavedState
+from engines.kohya_ss.output import STATE_FILES
 
 MOST_ENTRIES = 20_000
-_STATE_FILES = (
-    "model.safetensors",
-    "optimizer.bin",
-    "scheduler.bin",
-    "random_states_0.pkl",
-    "train_state.json",
-)
+_ZIPS = (".bin", ".pkl", ".pt")
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """One file or state folder: what the engine calls it, size in bytes, mtime in epoch seconds."""
+    """One file or state folder: what the engine calls it, size in bytes, mtime in epoch seconds.
+
+    The size of a folder is that of the files in it.
+    """
 
     file: OutputFile
     path: Path
@@ -44,7 +43,8 @@ class Outputs:
     def version(self) -> str:
         """Changes whenever something is added, replaced or removed."""
         everything = (*self.loras, *self.states, *self.samples)
-        return f"{len(everything)}.{max((a.mtime for a in everything), default=0.0):.3f}"
+        told = "".join(f"{a.file.path}\0{a.size}\0{a.mtime}\0" for a in everything)
+        return f"{len(everything)}.{zlib.crc32(told.encode()):08x}"
 
 
 def find(output: Path, engine: Engine, name: str) -> Outputs:
@@ -56,9 +56,10 @@ def find(output: Path, engine: Engine, name: str) -> Outputs:
             continue
         try:
             stat = entry.stat(follow_symlinks=False)
-        except FileNotFoundError:
+            size = _folder_size(entry.path) if entry.is_dir() else stat.st_size
+        except OSError:
             continue  # pruned by the engine between the listing and the look
-        kinds[file.kind].append(Artifact(file, Path(entry.path), stat.st_size, stat.st_mtime))
+        kinds[file.kind].append(Artifact(file, Path(entry.path), size, stat.st_mtime))
     late = 1 << 60
     return Outputs(
         tuple(
@@ -77,6 +78,11 @@ def find(output: Path, engine: Engine, name: str) -> Outputs:
     )
 
 
+def _folder_size(folder: str) -> int:
+    with os.scandir(folder) as entries:
+        return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
+
+
 def _walk(root: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
     """Entries below ``root`` with their path relative to it; hidden folders are left out."""
     todo, seen = [(str(root), "")], 0
@@ -84,8 +90,8 @@ def _walk(root: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
         folder, prefix = todo.pop()
         try:
             entries = sorted(os.scandir(folder), key=lambda e: e.name)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
+        except OSError:
+            continue  # gone meanwhile, or not ours to read: there is nothing to show of it
         for entry in entries:
             seen += 1
             if seen > MOST_ENTRIES:
@@ -101,7 +107,8 @@ def _walk(root: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
 def saved_states(output: Path, engine: Engine, name: str) -> list[SavedState]:
     """Everything an attempt could go on from, each with whether it is whole."""
     found = find(output, engine, name)
-    states = []
+    states: list[SavedState] = []
+    step: int | None
     for artifact in (*found.states, *found.loras):
         if artifact.path.is_dir():
             whole, step = _folder_is_whole(artifact.path), None
@@ -121,21 +128,30 @@ def _file_is_whole(path: Path) -> tuple[bool, int | None]:
         return False, None
     try:
         return True, int(json.loads(metadata.get("training_info", "{}")).get("step"))
-    except (TypeError, ValueError):
-        return True, None
+    except (AttributeError, TypeError, ValueError):
+        return True, None  # not written by the engine: whole, of no known step
 
 
 def _folder_is_whole(path: Path) -> bool:
-    """All files of an accelerate state are there and none is torn."""
-    if not all((path / name).is_file() for name in _STATE_FILES):
+    """All files of an accelerate state are there and none is torn.
+
+    The engine writes them one after another, so a kill leaves the last one torn or missing.
+    """
+    if not all((path / name).is_file() for name in STATE_FILES):
         return False
     try:
         read_header(path / "model.safetensors")
         json.loads((path / "train_state.json").read_text("utf-8"))
-        # optimizer.bin and scheduler.bin are zip archives, whose directory comes last.
-        for name in ("optimizer.bin", "scheduler.bin"):
-            with zipfile.ZipFile(path / name):
-                continue
-    except (TornSafetensorsError, OSError, ValueError, zipfile.BadZipFile):
+        # With fp16 there is a scaler.pt as well, with two GPUs a second random_states.
+        return all(_is_whole_zip(file) for file in path.iterdir() if file.suffix in _ZIPS)
+    except (TornSafetensorsError, OSError, ValueError):
         return False
-    return (path / "random_states_0.pkl").stat().st_size > 0
+
+
+def _is_whole_zip(path: Path) -> bool:
+    """torch.save writes a zip, whose directory comes last: with it, the file is whole."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return bool(archive.namelist())
+    except zipfile.BadZipFile:
+        return False

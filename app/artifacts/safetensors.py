@@ -6,6 +6,7 @@ Source of the format: the safetensors project's own description.
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,11 @@ from pathlib import Path
 from typing import Any
 
 LARGEST_HEADER = 100_000_000
+_BITS = {
+    "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "U16": 16, "I16": 16,
+    "F16": 16, "BF16": 16, "U32": 32, "I32": 32, "F32": 32, "U64": 64, "I64": 64, "F64": 64,
+}  # fmt: skip
+"""Bits of a number, by dtype. Other dtypes are newer than this; their size is not checked."""
 _RANK_FIRST = (
     "lora_down.weight", "lora_A.weight", "lora_A.default.weight", "hada_w1_b", "lokr_w2_b", "lokr_w1_b",
 )  # fmt: skip
@@ -60,17 +66,35 @@ def read_header(path: Path) -> Header:
     try:
         data = json.loads(text)
         tensors = _tensors(data)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TornSafetensorsError(
             f"{path.name} has a header that cannot be read: {error}."
         ) from error
-    end = max((offsets[1] for _, _, offsets in tensors.values()), default=0)
+    end = _laid_out(path, tensors)
     if 8 + length + end != size:
         raise TornSafetensorsError(
             f"{path.name} should hold {8 + length + end} bytes and holds {size}; it was torn while written."
         )
-    metadata = {str(key): str(value) for key, value in (data.get("__metadata__") or {}).items()}
+    metadata = {str(key): str(value) for key, value in dict(data.get("__metadata__") or {}).items()}
     return Header(tensors, metadata, 8 + length)
+
+
+def _laid_out(
+    path: Path, tensors: Mapping[str, tuple[str, tuple[int, ...], tuple[int, int]]]
+) -> int:
+    """Where the last number ends. Tensors lie one after another, each as long as its shape says.
+
+    The safetensors library refuses anything else, so a file that breaks the rule does not load.
+    """
+    at = 0
+    for name, (dtype, shape, (start, end)) in sorted(tensors.items(), key=lambda t: t[1][2]):
+        bits = _BITS.get(dtype)
+        if start != at or end < start or (bits and math.prod(shape) * bits != (end - start) * 8):
+            raise TornSafetensorsError(
+                f"{path.name} has a header that does not fit its numbers (at {name}); it will not load."
+            )
+        at = end
+    return at
 
 
 def _tensors(data: Any) -> dict[str, tuple[str, tuple[int, ...], tuple[int, int]]]:
@@ -78,5 +102,6 @@ def _tensors(data: Any) -> dict[str, tuple[str, tuple[int, ...], tuple[int, int]
     for name, entry in data.items():
         if name != "__metadata__":
             start, end = entry["data_offsets"]
-            found[name] = (str(entry["dtype"]), tuple(entry["shape"]), (int(start), int(end)))
+            shape = tuple(int(size) for size in entry["shape"])
+            found[name] = (str(entry["dtype"]), shape, (int(start), int(end)))
     return found
