@@ -6,8 +6,10 @@ import logging
 
 from flask import Flask, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from app.db import db
 from app.errors import InvalidSpecError, UserError
 from app.web import htmx
 
@@ -18,6 +20,7 @@ def install(app: Flask) -> None:
     """Register the handlers."""
     app.register_error_handler(UserError, _user_error)
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(OperationalError, _database_error)
     app.register_error_handler(Exception, _unforeseen)
 
 
@@ -33,6 +36,15 @@ def _user_error(error: UserError) -> ResponseReturnValue:
     if isinstance(error, InvalidSpecError) and request.path.startswith("/api/"):
         return jsonify({"error": str(error), "errors": error.errors}), error.status
     return _answer(str(error), error.status, "That did not work")
+
+
+def _database_error(error: OperationalError) -> ResponseReturnValue:
+    """A full disk is the user's to mend; any other trouble of the database is not."""
+    db.session.rollback()
+    if getattr(error.orig, "sqlite_errorname", "") not in ("SQLITE_FULL", "SQLITE_IOERR_WRITE"):
+        return _unforeseen(error)
+    text = "The disk is full, so nothing could be written down. Free some, then try again."
+    return _answer(text, 507, "The disk is full")
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

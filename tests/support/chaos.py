@@ -13,6 +13,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,7 +31,18 @@ from tests.support.server import Server
 from tests.support.wait import until
 
 STEPS = 30
-FAULTS = ("worker", "master", "runner", "trainer", "child", "all", "tear", "freeze", "flood")
+FAULTS = (
+    "worker",
+    "master",
+    "runner",
+    "trainer",
+    "child",
+    "all",
+    "tear",
+    "freeze",
+    "flood",
+    "fill",
+)
 SETTLE_SECONDS = 90
 
 
@@ -53,6 +65,7 @@ class Chaos:
         )  # fmt: skip
         self.document = _document(folder)
         self.markers: set[str] = set()
+        self.small_disk = _mount_small_disk(self.server.data)
         self.slowest_start = 0.0
 
     def start(self) -> None:
@@ -148,7 +161,16 @@ class Chaos:
             )
             with log.open("ab") as file:
                 file.write(b"\nflood " + b"y" * 100 + b"\n")
-                file.write((b"z" * 99 + b"\n") * 20_000)
+                file.write((b"z" * 99 + b"\n") * 5_000)
+
+    def break_fill(self, _job_id: int) -> None:
+        """The disk of the data folder is full for a while (only where it is a small one of its own)."""
+        filler = self.server.data / "filler"
+        with contextlib.suppress(OSError), filler.open("wb") as file:
+            while self.small_disk:
+                file.write(bytes(1 << 16))
+        time.sleep(self.random.uniform(0.3, 1.5))
+        filler.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _launch(self, job_id: int) -> Iterator[Any]:
@@ -185,6 +207,8 @@ class Chaos:
             must(bool(finals), "succeeded without a LoRA")
             must(last is not None and last.code == 0, "succeeded without exit code 0")
             must(job["step"] == job["total_steps"], f"step {job['step']} of {job['total_steps']}")
+        elif fault == "fill":
+            must(bool(job["reason"]), "failed on a full disk without a reason")
         else:
             must(fault == "trainer", f"{fault} ended as {job['state']}: {job['reason']}")
             must("SIGKILL" in job["reason"], f"the reason hides the signal: {job['reason']}")
@@ -201,6 +225,16 @@ class Chaos:
         jobs = self.server.get("/api/v1/jobs?limit=500")["jobs"]
         must(len(jobs) == sum(self.faults.values()), f"{len(jobs)} jobs known")
         self.server.kill()
+
+
+def _mount_small_disk(data: Path) -> bool:
+    """A disk of 64 MB for the data folder, where we may mount one."""
+    data.mkdir(parents=True, exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(data)]
+    return (
+        os.geteuid() == 0
+        and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    )
 
 
 def must(holds: bool, what: str) -> None:
@@ -253,6 +287,8 @@ def run(rounds: int, seed: int, say: Callable[[str], None]) -> Chaos:
             raise
         finally:
             chaos.server.kill()
+            if chaos.small_disk:
+                subprocess.run(["umount", "-l", str(chaos.server.data)], check=False)
             for marker in chaos.markers:
                 processes.end(processes.marked(marker))
     return chaos
