@@ -84,7 +84,7 @@ def _not_finite(path: Path, header: Header) -> list[str]:
 
 def verify_in_child(path: Path, timeout: float) -> Verdict:
     """The same in a child process; ``timeout`` in seconds."""
-    command = [sys.executable, "-m", "app.artifacts.verify", str(path)]
+    command = [sys.executable, "-c", "from app.artifacts.verify import main; main()", str(path)]
     try:
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False
@@ -99,5 +99,10 @@ def verify_in_child(path: Path, timeout: float) -> Verdict:
         return Verdict(False, f"{path.name} could not be checked: {error}.")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print the verdict about the file named by the first argument."""
     print(json.dumps(asdict(verify(Path(sys.argv[1])))))
+
+
+if __name__ == "__main__":
+    main()

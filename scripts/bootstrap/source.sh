@@ -46,14 +46,14 @@ has_engine() {
 
 # kohya_ss as a source: its sd-scripts is a submodule, taken from the folder beside it where it is filled.
 fetch_submodule() {
-  local source=$1 dir=$2 commit inner
-  commit=$(git -C "$dir" ls-tree HEAD sd-scripts 2>/dev/null | awk '$2 == "commit" { print $3 }')
+  local source=$1 dir=$2 inner
+  SUBMODULE=$(git -C "$dir" ls-tree HEAD sd-scripts 2>/dev/null | awk '$2 == "commit" { print $3 }')
   inner=$source/sd-scripts
   if is_local "$source" && [ -f "$inner/train_network.py" ]; then
     copy_files "$inner" "$dir/sd-scripts"
-  elif [ -n "$commit" ]; then
-    say "$ENGINE: the source is kohya_ss itself; its sd-scripts is taken at ${commit:0:12}."
-    fetch_commit "$SD_SCRIPTS_SOURCE" "$commit" "$dir/sd-scripts"
+  elif [ -n "$SUBMODULE" ]; then
+    say "$ENGINE: the source is kohya_ss itself; its sd-scripts is taken at ${SUBMODULE:0:12}."
+    fetch_commit "$SD_SCRIPTS_SOURCE" "$SUBMODULE" "$dir/sd-scripts"
   fi
 }
 
@@ -91,8 +91,8 @@ get_code() {
   if ! { stamped source "$want" && has_engine "$home"; }; then
     begin source "getting the code from $source ..."
     [ ! -e "$home" ] || [ -r "$STATE/source" ] || fail "$home is there already and was not put there by this script. Move it away, or name it in ${PREFIX}_DIR and do without bootstrap."
-    fetch_any "$source" "$new" || source_failed "$source"
-    if ! has_engine "$new"; then fetch_submodule "$source" "$new" || source_failed "$SD_SCRIPTS_SOURCE"; fi
+    fetch_any "$source" "$new" || source_failed "$source" "${PINS%% *}"
+    if ! has_engine "$new"; then fetch_submodule "$source" "$new" || source_failed "$SD_SCRIPTS_SOURCE" "$SUBMODULE"; fi
     has_engine "$new" || fail "$source is not a checkout of $ENGINE: its training script is not in it. Set ${PREFIX}_SOURCE."
     place "$new" "$home"
     stamp source "$want"
@@ -108,5 +108,5 @@ get_code() {
 
 source_failed() {
   sed 's/^/  git: /' "$STATE/git.log" >&2 2>/dev/null || true
-  fail "the code could not be had from $1. Is there a network, and does it hold ${PINS%% *}? What was fetched is kept: run the same command again, or set ${PREFIX}_SOURCE to another address or a local checkout."
+  fail "the code could not be had from $1. Is there a network, and does it hold $2? What was fetched is kept: run the same command again, or set ${PREFIX}_SOURCE to another address or a local checkout."
 }

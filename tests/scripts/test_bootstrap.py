@@ -161,13 +161,19 @@ def test_the_second_of_two_waits_for_the_first(machine: Machine) -> None:
     assert second.returncode == 0, err
 
 
-def test_a_killed_bootstrap_lets_the_next_one_in(machine: Machine) -> None:
+@pytest.mark.parametrize(
+    ("number", "state"), [(signal.SIGTERM, "failed"), (signal.SIGKILL, "running")]
+)
+def test_an_ended_bootstrap_lets_the_next_one_in(
+    machine: Machine, number: signal.Signals, state: str
+) -> None:
     hanging = FAKE_PYTHON.replace('-m venv")', f'-m venv") touch {machine.root}/at; sleep 60;')
     machine.program("python3.11", hanging.replace("FAKE", str(machine.root)))
     first = machine.start("kohya_ss")
     until((machine.root / "at").exists, what="the first at its environment")
-    os.killpg(first.pid, signal.SIGKILL)
+    os.killpg(first.pid, number)
     first.communicate(timeout=60)
+    assert machine.status() == {"kohya_ss": ("environment", state)}
     machine.program("python3.11", FAKE_PYTHON.replace("FAKE", str(machine.root)))
     done = machine.run("kohya_ss")
     assert done.returncode == 0, done.stderr
