@@ -107,7 +107,8 @@ def _maybe(nvml: Any, ask: Callable[..., T], *arguments: Any) -> T | None:
     """The answer, or None for whatever this card, driver or moment does not tell."""
     try:
         return ask(*arguments)
-    except nvml.NVMLError:
+    except (nvml.NVMLError, getattr(nvml, "NVMLLibraryMismatchError", nvml.NVMLError)):
+        # The second is raised by newer bindings on older drivers, and is no NVMLError.
         return None
 
 

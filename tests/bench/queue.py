@@ -89,6 +89,7 @@ def submit_to_exec(server: Server, document: dict[str, object], times: int) -> l
 
 
 def main() -> int:
+    """Measure, and show the server's log if it fails."""
     rows: list[tuple[str, str]] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
