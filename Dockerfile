@@ -28,8 +28,9 @@ ENV VENV=/venv/platform \
     ENGINES_DIR=/opt/engines \
     DATA_DIR=/workspace/lora
 RUN mkdir -p /workspace/lora && /bin/bash -c 'ROOT=/opt/lora-platform; . scripts/environment.sh; ensure_environment "$ROOT/requirements.lock" run'
+# No GPU is to be seen while an image is built, so the CUDA build is named.
 # Engines lie in /opt: what lies in the workspace would be copied onto the charged disk.
-RUN if [ "$ENGINES" != none ]; then ./scripts/bootstrap.sh "$ENGINES"; fi
+RUN if [ "$ENGINES" != none ]; then TORCH_BUILD=cuda ./scripts/bootstrap.sh "$ENGINES"; fi
 COPY . .
 RUN ./scripts/start.sh --setup-only
 

@@ -8,4 +8,4 @@ VENV=${VENV:-$ROOT/.venv}
 . "$ROOT/scripts/environment.sh"
 ensure_environment "$ROOT/requirements-dev.lock" test
 cd "$ROOT"
-exec "$VENV/bin/python" -m tests.support.chaos "$@"
+exec "$VENV/bin/python" -m tests.support.chaos_run "$@"

@@ -51,7 +51,7 @@ check "ruff" ruff check .
 check "ruff format" ruff format --check --quiet .
 check "mypy" mypy --no-error-summary
 check "layers" lint-imports --no-cache
-check "shellcheck" shellcheck -x scripts/*.sh .ci/run
+check "shellcheck" shellcheck -x scripts/*.sh scripts/bootstrap/*.sh .ci/run
 check "hadolint" hadolint Dockerfile
 if [ -n "$unit_only" ]; then
   check "unit tests" "$python" -m pytest -q -m "not e2e and not engine and not gpu" "$@"

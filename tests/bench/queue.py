@@ -65,7 +65,7 @@ def fake_gpus(folder: Path, count: int) -> dict[str, str]:
 
 def make(folder: Path, **env: str) -> tuple[Server, dict[str, object]]:
     server = Server(folder, {**engines.make(folder / "engines"), **env})
-    document = {**chaos._document(folder), "engine": "kohya_ss"}
+    document = {**chaos.document(folder), "engine": "kohya_ss"}
     return server, document
 
 

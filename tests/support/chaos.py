@@ -1,12 +1,11 @@
 """Kills a random part of the real program at a random moment, then checks that nothing lied.
 
 Used by the suite (a few rounds) and by ``scripts/chaos.sh`` (as many as you like):
-``python -m tests.support.chaos --rounds 200 --seed 1``.
+``tests.support.chaos_run`` strings the rounds together.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import itertools
 import os
@@ -14,11 +13,9 @@ import random
 import re
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +60,7 @@ class Chaos:
             {**settings, "STANDIN_SECONDS": "0.03", "STANDIN_ARGUMENTS": "--children 1",
              "MAX_INTERRUPTIONS": "5"},
         )  # fmt: skip
-        self.document = _document(folder)
+        self.document = document(folder)
         self.markers: set[str] = set()
         self.small_disk = _mount_small_disk(self.server.data)
         self.slowest_start = 0.0
@@ -258,7 +255,7 @@ def _check_log(attempt: AttemptDir) -> None:
         must(after - before in (0, 1), f"{attempt.log}: step {after} follows {before}")
 
 
-def _document(folder: Path) -> dict[str, Any]:
+def document(folder: Path) -> dict[str, Any]:
     pictures = folder / "pictures"
     pictures.mkdir(parents=True)
     for index in range(4):
@@ -271,41 +268,3 @@ def _document(folder: Path) -> dict[str, Any]:
         "datasets": [{"path": str(pictures), "resolution": [64]}], "length": {"steps": STEPS},
         "memory": {"mixed_precision": "no"}, "network": {"rank": 4}, "saving": {"every_steps": 7},
     }  # fmt: skip
-
-
-def run(rounds: int, seed: int, say: Callable[[str], None]) -> Chaos:
-    """So many rounds on a fresh folder. Raises ViolationError at the first lie."""
-    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        chaos = Chaos(Path(folder), seed)
-        chaos.start()
-        try:
-            for number in range(1, rounds + 1):
-                say(f"{number:4} {chaos.round()}")
-            chaos.end()
-        except BaseException:
-            say(chaos.server.log.read_text(errors="replace")[-3000:])
-            raise
-        finally:
-            chaos.server.kill()
-            if chaos.small_disk:
-                subprocess.run(["umount", "-l", str(chaos.server.data)], check=False)
-            for marker in chaos.markers:
-                processes.end(processes.marked(marker))
-    return chaos
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    options = parser.parse_args()
-    print(f"seed {options.seed}")
-    chaos = run(options.rounds, options.seed, lambda text: print(text, flush=True))
-    for name, count in sorted(chaos.outcomes.items()):
-        print(f"{count:5} x {name}")
-    print(f"{options.rounds} rounds without a violation; slowest start {chaos.slowest_start:.1f} s")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
