@@ -111,13 +111,20 @@ def retry(job: Job, *, resume: bool = True) -> None:
     """Queue a final job again. ``resume`` goes on from the newest whole save; else from step 0."""
     if not job.status.is_final:
         raise ConflictError(f"Job {job.id} is {job.state}; only a finished job can be tried again.")
+    why = "tried again from the newest save" if resume else "tried again from the start"
+    _queue_again(job, why, fresh=not resume)
+
+
+def _queue_again(job: Job, reason: str, *, fresh: bool) -> None:
+    """A new attempt of a final job, with what the last one left on the row cleared."""
     store.move(
         job,
         JobState.QUEUED,
-        "tried again from the newest save" if resume else "tried again from the start",
-        fresh=not resume,
+        reason,
+        fresh=fresh,
         wish="",
         suggestion="",
+        cause="",
         held=False,
         interruptions=0,
         not_before=0.0,
@@ -134,7 +141,7 @@ def extend(job: Job, steps: int) -> None:
     if not 1 <= steps <= 10_000_000:
         raise UserError("Give the number of further steps: at least 1.")
     store.change(job, target_steps=(job.total_steps or job.step) + steps)
-    retry(job)
+    _queue_again(job, f"continued for {steps} more steps", fresh=False)
 
 
 def order(job: Job, what: str) -> None:

@@ -1,0 +1,31 @@
+"""The database is brought up to date, and what was there is kept first."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from app import schema
+from app.settings import Settings
+
+
+def test_a_fresh_folder_gets_a_current_database_and_the_second_look_does_nothing(tmp_path):
+    settings = Settings.from_env({"DATA_DIR": str(tmp_path / "d")})
+    assert schema.migrate(settings)
+    assert schema.is_current(settings)
+    assert not schema.migrate(settings)
+    assert settings.jobs_dir.is_dir()
+
+
+def test_before_a_migration_the_old_database_is_copied(tmp_path):
+    settings = Settings.from_env({"DATA_DIR": str(tmp_path)})
+    old = sqlite3.connect(tmp_path / "lora.db")
+    old.execute("CREATE TABLE kept (value)")
+    old.execute("INSERT INTO kept VALUES (7)")
+    old.commit()
+    old.close()
+    schema.migrate(settings)
+    copies = list(tmp_path.glob("lora.db.before-*"))
+    assert len(copies) == 1
+    copy = sqlite3.connect(copies[0])
+    assert copy.execute("SELECT value FROM kept").fetchone() == (7,)
+    copy.close()
