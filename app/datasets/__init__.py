@@ -1,5 +1,6 @@
 """Dataset folders: what is in them, what is wrong with them, and their fingerprint."""
 
-from app.datasets.looking import Report, fingerprint, look
+from app.datasets.fingerprints import fingerprint
+from app.datasets.looking import Report, look
 
 __all__ = ["Report", "fingerprint", "look"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,15 @@ class Gpu:
 
 @dataclass(frozen=True)
 class GpuReport:
-    """Every GPU, and a sentence about what kept us from seeing any (None: nothing did)."""
+    """Every GPU, and a sentence about what kept us from seeing any (None: nothing did).
+
+    ``broken``: there is a driver, but it does not answer, so that no GPU seen does not mean
+    that there is none.
+    """
 
     gpus: tuple[Gpu, ...]
     problem: str | None = None
+    broken: bool = False
 
     @property
     def smallest_gb(self) -> float | None:
@@ -53,30 +60,49 @@ def discover() -> GpuReport:
     except ImportError as error:
         return GpuReport((), f"the package nvidia-ml-py cannot be loaded: {error}")
     try:
-        pynvml.nvmlInit()
+        # Once for each program: without persistence mode, each further start wakes the cards.
+        if not _library.started:
+            pynvml.nvmlInit()
+            _library.started = True
     except pynvml.NVMLError_LibraryNotFound:
         return GpuReport((), "no NVIDIA driver on this machine")
+    except pynvml.NVMLError_DriverNotLoaded:
+        return GpuReport((), "the NVIDIA driver is not loaded")
     except pynvml.NVMLError as error:
-        return GpuReport((), f"the NVIDIA driver does not answer: {error}")
-    try:
-        return _report(pynvml)
-    finally:
+        return GpuReport((), f"the NVIDIA driver does not answer: {error}", broken=True)
+    report = _report(pynvml)
+    if not report.gpus or not all(gpu.usable for gpu in report.gpus):
+        # What became of a lost card is seen only after a new start.
         _maybe(pynvml, pynvml.nvmlShutdown)
+        _library.started = False
+    return report
+
+
+@dataclass
+class _Library:
+    """NVML of this program. Whoever asks holds no lock: NVML itself is safe with threads."""
+
+    started: bool = False
+
+
+_library = _Library()
 
 
 def _report(nvml: Any) -> GpuReport:
     count = _maybe(nvml, nvml.nvmlDeviceGetCount) or 0
     found = [_gpu(nvml, number) for number in range(count)]
     # NVML's own order is by PCI bus as well; sorting keeps that true on drivers where it is not.
-    found.sort(key=lambda pair: pair[0])
-    gpus = tuple(Gpu(**{**vars(gpu), "index": index}) for index, (_, gpu) in enumerate(found))
+    # A lost card tells no address: it keeps its place, so that the others keep their numbers.
+    if all(address for address, _ in found):
+        found.sort(key=lambda pair: pair[0])
+    gpus = tuple(replace(gpu, index=index) for index, (_, gpu) in enumerate(found))
     return GpuReport(gpus, None if gpus else "the NVIDIA driver reports no GPU")
 
 
 def _gpu(nvml: Any, number: int) -> tuple[str, Gpu]:
     handle = _maybe(nvml, nvml.nvmlDeviceGetHandleByIndex, number)
     if handle is None:
-        return f"~{number:03}", Gpu(number, "", f"GPU {number} (lost)", usable=False)
+        return "", Gpu(number, "", f"GPU {number} (lost)", usable=False)
     name = _maybe(nvml, nvml.nvmlDeviceGetName, handle)
     memory = _maybe(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
     rates = _maybe(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
@@ -96,7 +122,7 @@ def _gpu(nvml: Any, number: int) -> tuple[str, Gpu]:
         # A lost card still has a handle, but answers nothing.
         usable=memory is not None or name is not None,
     )
-    return _text(getattr(bus, "busId", "")) or f"~{number:03}", gpu
+    return _text(getattr(bus, "busId", "")), gpu
 
 
 def _text(value: Any) -> str:
@@ -113,23 +139,52 @@ def _maybe(nvml: Any, ask: Callable[..., T], *arguments: Any) -> T | None:
 
 
 class Sampler:
-    """One reading for all viewers: at most one a second, none when nobody asks."""
+    """One reading for all viewers: at most one a second, none when nobody asks.
+
+    A driver that hangs (it happens with a lost card) holds up one background thread and, each
+    time, an asker for ``patience`` seconds; then the reading before stands.
+    """
 
     def __init__(
-        self, ask: Callable[[], GpuReport] = discover, clock: Callable[[], float] = time.monotonic
+        self,
+        ask: Callable[[], GpuReport] = discover,
+        clock: Callable[[], float] = time.monotonic,
+        patience: float = 5.0,
     ) -> None:
-        self._ask, self._clock = ask, clock
+        self._ask, self._clock, self._patience = ask, clock, patience
         self._lock = threading.Lock()
         self._latest: GpuReport | None = None
         self._at = 0.0
+        self._asking: threading.Thread | None = None
 
     def report(self) -> GpuReport:
         """The latest reading, made anew when it is older than a second."""
         with self._lock:
-            now = self._clock()
-            if self._latest is None or now - self._at >= self._age(self._latest):
-                self._latest, self._at = self._ask(), now
+            latest = self._latest
+            if latest is not None and self._clock() - self._at < self._age(latest):
+                return latest
+            asking = self._asking
+            hangs = asking is not None and latest is not None
+            if asking is None:
+                asking = threading.Thread(target=self._take, name="nvml", daemon=True)
+                self._asking = asking
+                asking.start()
+        assert asking is not None
+        if not hangs:
+            asking.join(self._patience)
+        with self._lock:
+            if self._latest is None:
+                return GpuReport((), "the NVIDIA driver does not answer", broken=True)
             return self._latest
+
+    def _take(self) -> None:
+        try:
+            report = self._ask()
+        except Exception as error:
+            log.exception("asking for the GPUs failed")
+            report = GpuReport((), f"the GPUs could not be asked for: {error}", broken=True)
+        with self._lock:
+            self._latest, self._at, self._asking = report, self._clock(), None
 
     @staticmethod
     def _age(report: GpuReport) -> float:

@@ -1,0 +1,141 @@
+"""The sentences about a dataset folder: what keeps a job from starting, and what is only odd."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from app.datasets.walking import File, Listing
+from engines.spec import EngineName
+
+IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+VIDEO_ENDINGS = frozenset({".mp4", ".avi", ".mov", ".webm", ".mkv", ".wmv", ".m4v", ".flv"})
+_OLD_LAYOUT = re.compile(r"(\d+)_(.+)")
+"""Folders such as ``10_dog``: repeats and name, as sd-scripts' train_data_dir had them."""
+
+
+def endings(engine: EngineName) -> frozenset[str]:
+    """The endings an engine reads. sd-scripts knows each all lower and all upper case.
+
+    ai-toolkit lowers them itself, so every mixture will do.
+    """
+    if engine == "kohya_ss":
+        return IMAGE_ENDINGS | {ending.upper() for ending in IMAGE_ENDINGS}
+    return _AnyCase(IMAGE_ENDINGS - {".bmp"})
+
+
+class _AnyCase(frozenset[str]):
+    """Holds an ending in whatever case it is written."""
+
+    def __contains__(self, ending: object) -> bool:
+        return isinstance(ending, str) and super().__contains__(ending.lower())
+
+
+def folder_problem(path: Path) -> str:
+    """Why the folder cannot be looked into; empty when it can."""
+    try:
+        if not path.exists():
+            return f"There is no folder {path}. Upload the pictures there, or name another folder."
+        if not path.is_dir():
+            return f"{path} is a file; name the folder that holds the pictures."
+    except (OSError, ValueError) as error:
+        return f"{path} is no usable folder name: {getattr(error, 'strerror', None) or error}."
+    if not os.access(path, os.R_OK | os.X_OK):
+        return f"{path} cannot be read. Give this program the right to read it."
+    return ""
+
+
+def no_images(path: Path, listing: Listing, videos: Sequence[File], engine: EngineName) -> str:
+    """Why there is nothing to train on, and where it may be."""
+    below = listing.folders
+    if below and engine == "kohya_ss":
+        old = [m for m in map(_OLD_LAYOUT.fullmatch, below) if m]
+        advice = (
+            f"name {path / old[0][0]} itself and set repeats to {old[0][1]}."
+            if old
+            else "name the folder that holds the pictures."
+        )
+        return (
+            f"{path} holds no pictures itself, only folders ({', '.join(below[:3])}). "
+            f"kohya_ss does not look into them: {advice}"
+        )
+    odd = [f.name for f in listing.files if f.ending.lower() in IMAGE_ENDINGS]
+    if odd:
+        return (
+            f"{path}: {engine} skips endings such as that of {odd[0]}; rename them to .png or .jpg."
+        )
+    if videos:
+        return (
+            f"{path} holds videos and no pictures; only video families of ai-toolkit train on them."
+        )
+    return f"{path} holds no pictures (.png, .jpg, .jpeg, .webp). Put some there first."
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return "; ".join(names[:3]) + more
+
+
+def unreadable_pictures(broken: Sequence[str]) -> Iterator[str]:
+    if broken:
+        yield (
+            f"Pictures that cannot be read would stop the run: {_some(broken)}. "
+            "Remove or replace them."
+        )
+
+
+def empty_captions(empty: Sequence[str], engine: EngineName) -> Iterator[str]:
+    if empty and engine == "kohya_ss":
+        yield f"Empty caption files stop kohya_ss: {_some(empty)}. Write or delete them."
+
+
+def unreadable_captions(unreadable: Sequence[str]) -> Iterator[str]:
+    if unreadable:
+        yield (
+            f"Captions that cannot be read would stop the run: {_some(unreadable)}. "
+            "Save them as UTF-8 text."
+        )
+
+
+def not_writable(path: Path, engine: EngineName, *, fatal: bool) -> Iterator[str]:
+    """ai-toolkit always keeps a file of sizes in the folder; sd-scripts only caches there."""
+    if fatal is (engine == "ai-toolkit") and not os.access(path, os.W_OK):
+        advice = (
+            "ai-toolkit keeps its caches beside the pictures and stops without. Copy them elsewhere."
+            if fatal
+            else "caches are kept beside the pictures; set cache latents to memory."
+        )
+        yield f"{path} cannot be written, and {advice}"
+
+
+def without_caption(
+    path: Path, images: Sequence[File], captions: int, ending: str
+) -> Iterator[str]:
+    if captions < len(images):
+        missing = len(images) - captions
+        yield f"{path.name}: {missing} of {len(images)} pictures have no {ending} caption."
+
+
+def skipped(path: Path, listing: Listing, engine: EngineName) -> Iterator[str]:
+    known = endings(engine)
+    names = [
+        f.name
+        for f in listing.files
+        if f.ending.lower() in IMAGE_ENDINGS | {".avif", ".heic"} and f.ending not in known
+    ]
+    if names:
+        yield f"{path.name}: {engine} skips {len(names)} pictures for their ending, such as {names[0]}."
+    if engine == "kohya_ss" and listing.folders:
+        yield f"{path.name}: kohya_ss does not look into its folders ({_some(listing.folders)})."
+
+
+def unfinished(path: Path, images: int, unknown: int, *, cut: bool) -> Iterator[str]:
+    if unknown:
+        yield (
+            f"{path.name}: {images - unknown} of {images} pictures are measured so far; "
+            "the planned steps may still change."
+        )
+    if cut:
+        yield f"{path.name} holds more files than are looked at; split the dataset."

@@ -1,0 +1,69 @@
+"""Lists the files of a dataset folder: bounded, and never twice around a link."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+MOST_FILES = 200_000
+_CACHES = ("_latent_cache", "_t_e_cache", "_controls")
+"""Folders that ai-toolkit makes beside the pictures."""
+
+
+class File(NamedTuple):
+    """One file: its path relative to the folder, time in nanoseconds, size in bytes."""
+
+    name: str
+    mtime_ns: int
+    size: int
+
+    @property
+    def stem(self) -> str:
+        return os.path.splitext(self.name)[0]
+
+    @property
+    def ending(self) -> str:
+        return os.path.splitext(self.name)[1]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Files in order of name, the names of folders at the top, and whether the bound was hit."""
+
+    files: tuple[File, ...]
+    folders: tuple[str, ...]
+    cut: bool = False
+
+
+def walk(root: Path, *, recursive: bool) -> Listing:
+    """List ``root``. Hidden things and the engines' caches are left out, linked folders too."""
+    files: list[File] = []
+    folders: list[str] = []
+    todo, seen = [""], 0
+    while todo:
+        prefix = todo.pop()
+        try:
+            entries = sorted(os.scandir(root / prefix), key=lambda e: e.name)
+        except OSError:
+            if not prefix:
+                raise
+            continue  # gone or forbidden: the engine sees nothing there either
+        for entry in entries:
+            seen += 1
+            if seen > MOST_FILES:
+                return Listing(tuple(files), tuple(folders), cut=True)
+            if entry.name.startswith((".", *_CACHES)):
+                continue
+            name = prefix + entry.name
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    folders += [] if prefix else [entry.name]
+                    todo += [name + "/"] if recursive else []
+                elif entry.is_file():
+                    stat = entry.stat()
+                    files.append(File(name, stat.st_mtime_ns, stat.st_size))
+            except OSError:
+                continue  # vanished meanwhile
+    return Listing(tuple(files), tuple(folders))
