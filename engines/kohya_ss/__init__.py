@@ -58,6 +58,9 @@ class KohyaSs:
 
     def plan(self, spec: JobSpec, workspace: Workspace) -> LaunchPlan:
         found = [*self.refusals(spec, workspace.options), *_not_here(spec, workspace)]
+        open_parts = _open_parts(spec)
+        if workspace.datasets is not None:
+            found += open_parts
         if found:
             raise UnsupportedError(self.name, found)
         family = families.families()[spec.family].kohya
@@ -80,7 +83,7 @@ class KohyaSs:
             start_step=_start_step(workspace, run),
             steps_per_epoch=run.steps_per_epoch,
             epochs=run.epochs,
-            notes=(*run.notes, *_notes(spec)),
+            notes=(*run.notes, *_notes(spec), *(f"{r.field}: {r.message}" for r in open_parts)),
             sources=_sources(job),
         )
 
@@ -142,6 +145,11 @@ def _start_step(workspace: Workspace, run: config.Length) -> int:
     if point is None or point.weights_only:
         return 0
     return (point.epoch or 0) * (run.steps_per_epoch or 0) or point.step
+
+
+def _open_parts(spec: JobSpec) -> list[Refusal]:
+    family = families.get(spec.family)
+    return list(refusals.missing_components(spec, family.kohya)) if family and family.kohya else []
 
 
 def _not_here(spec: JobSpec, workspace: Workspace) -> Iterator[Refusal]:

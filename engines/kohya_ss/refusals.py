@@ -40,14 +40,17 @@ def find(spec: JobSpec) -> Iterator[Refusal]:
     yield from _rest(spec, family.kohya)
 
 
-def _components(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
+def missing_components(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
+    """Paths the family cannot do without; a file may be rendered without them, not started."""
     for name in family.components:
-        # An incomplete spec (an import) is told by its missing base model already.
-        if name not in spec.components and spec.base_model:
+        if name not in spec.components:
             what = _NAMES.get(name, name)
             yield Refusal(
                 f"components.{name}", f"kohya_ss needs the path of {what} for {spec.family}."
             )
+
+
+def _components(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
     known = {**family.components, **family.optional}
     for name in spec.components:
         if name not in known:

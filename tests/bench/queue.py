@@ -57,10 +57,10 @@ def load(server: Server, seconds: float) -> float:
 def fake_gpus(folder: Path, count: int) -> dict[str, str]:
     """The environment of a machine with so many GPUs; needs a C compiler."""
     folder.mkdir()
-    source = Path(__file__).parents[1] / "support" / "fake_nvml.c"
+    source = Path(__file__).parents[1] / "support" / "nvml_double.c"
     library = folder / "libnvidia-ml.so.1"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
-    return {"LD_LIBRARY_PATH": str(folder), "FAKE_NVML_COUNT": str(count)}
+    return {"LD_LIBRARY_PATH": str(folder), "DOUBLE_COUNT": str(count)}
 
 
 def make(folder: Path, **env: str) -> tuple[Server, dict[str, object]]:

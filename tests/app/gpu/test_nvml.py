@@ -30,7 +30,7 @@ def library(tmp_path_factory):
     if compiler is None:
         pytest.skip("no C compiler for the stand-in of NVIDIA's library")
     folder = tmp_path_factory.mktemp("nvml")
-    source = Path(__file__).with_name("nvml_double.c")
+    source = Path(__file__).parents[2] / "support" / "nvml_double.c"
     target = folder / "libnvidia-ml.so.1"
     subprocess.run([compiler, "-shared", "-fPIC", "-o", target, source], check=True)
     return folder
