@@ -74,7 +74,8 @@ class JobSpec(Section):
     saving: Saving = Field(default_factory=Saving, title="Saving")
     sampling: Sampling = Field(default_factory=Sampling, title="Sampling")
     resume: Literal["auto", "never"] | ResumeFrom = about(
-        "auto", "Resume", "auto goes on from the newest whole save after an interruption; never starts anew.",
+        "auto", "Start from", "auto goes on from this job's newest whole save, never starts anew; "
+        "a job's number or the path of a LoRA starts from its weights.",
         ai="(same name and folder)", kohya="resume, initial_epoch",
     )  # fmt: skip
     seed: int = about(

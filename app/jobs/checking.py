@@ -10,14 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app import base_models, datasets
+from app import artifacts, base_models, datasets
 from app.jobs import installations, sentences, workspace
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
 from app.platform import Platform
 from engines import families, presets
 from engines.base import DatasetFacts, LaunchPlan, UnsupportedError
-from engines.spec import EngineName, JobSpec
+from engines.spec import EngineName, JobSpec, ResumeFrom
 
 HUB_SECONDS = 2.0
 """How long a check waits for the Hub's answer; later the answer comes before the start."""
@@ -101,6 +101,7 @@ def check(platform: Platform, document: Mapping[str, Any], *, thorough: bool = T
     errors.update(found)
     errors.update(_models(platform, spec, thorough=thorough))
     errors.update(_disk(platform.settings.data_dir))
+    errors.update(_start(spec, platform))
     plan, refused = _plan(platform, spec, installation, facts if not found else None, gpus)
     for name, text in refused.items():
         errors.setdefault(name, text)
@@ -165,6 +166,22 @@ def _models(platform: Platform, spec: JobSpec, *, thorough: bool) -> dict[str, s
         if answer is not None and not answer.ok:
             errors[name] = answer.sentence
     return errors
+
+
+def _start(spec: JobSpec, platform: Platform) -> dict[str, str]:
+    """Another job's LoRA or a file to start from has to be there."""
+    if not isinstance(spec.resume, ResumeFrom):
+        return {}
+    point = workspace.starting_point(spec, platform.settings)
+    if point is None:
+        return {"resume": f"Job {spec.resume.source} has written no LoRA to start from."}
+    problem = "" if point.path.exists() else f"There is no {point.path} to start from."
+    if not problem and point.path.suffix == ".safetensors":
+        try:
+            artifacts.read_header(point.path)
+        except artifacts.TornSafetensorsError as error:
+            problem = str(error)
+    return {"resume": problem} if problem else {}
 
 
 def _disk(data_dir: Path) -> dict[str, str]:

@@ -60,6 +60,10 @@ def _names(path: str, datasets: int) -> list[str]:
 
 
 def _value(row: Row, text: str) -> Any:
+    if row.path == "resume":
+        return (
+            text if text in ("auto", "never") else {"from": int(text) if text.isdigit() else text}
+        )
     if row.path == "sampling.prompts":
         return [line.strip() for line in text.splitlines() if line.strip()]
     if row.kind == "list":
@@ -105,6 +109,8 @@ def _find(document: Any, name: str) -> Any:
 
 
 def _text(row: Row, value: Any) -> str:
+    if row.path == "resume" and isinstance(value, Mapping):
+        return str(value.get("from", ""))
     if row.path == "sampling.prompts":
         return "\n".join(str(prompt) for prompt in value)
     if row.kind == "list":

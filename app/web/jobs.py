@@ -233,6 +233,13 @@ def order(job_id: int) -> ResponseReturnValue:
     return _back(job_id)
 
 
+@bp.post("/jobs/<int:job_id>/priority")
+def priority(job_id: int) -> ResponseReturnValue:
+    text = request.form.get("priority", "").strip()
+    service.set_priority(service.get(job_id), int(text) if text.lstrip("-").isdigit() else 0)
+    return _back(job_id)
+
+
 @bp.post("/jobs/<int:job_id>/next")
 def run_next(job_id: int) -> ResponseReturnValue:
     service.run_next(service.get(job_id))

@@ -28,7 +28,7 @@ SECTIONS = (
     ("batch", "Batch"), ("memory", "Memory"), ("saving", "Saving"), ("sampling", "Samples"),
     ("buckets", "Buckets"), ("loss", "Loss"), ("ema", "EMA"), ("job", "Further"),
 )  # fmt: skip
-_LEFT_OUT = ("version", "components", "resume")
+_LEFT_OUT = ("version", "components")
 
 
 @bp.get("/jobs/new")
