@@ -1,27 +1,36 @@
 """Collects loss and learning rate from the engines' own records into ``metrics.csv``.
 
-Opening the files is done here; what their rows mean is said by the engines' modules.
+The file is append-only, a row for each step of each attempt: steps done again by a later attempt
+stand there twice, told apart by the attempt's number. Opening the engines' files is done here;
+what their rows mean is said by the engines' modules.
 """
 
 from __future__ import annotations
 
 import contextlib
 import csv
+import errno
+import io
 import logging
+import os
 import sqlite3
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.jobs.rundir import RunDir
+from app.jobs.control import ControlRow, create_control, read_control
+from app.jobs.rundir import RunDir, TornFileError
 from engines.ai_toolkit import lossdb
-from engines.base import ControlTable
 from engines.kohya_ss import events
 from engines.spec import EngineName
 
 log = logging.getLogger(__name__)
 
 MOST_ROWS = 5000
+MOST_BYTES = 1 << 20
+"""Of an event file at once: a quarter of a second's work."""
+MOST_WAITING = 100_000
 HEADER = ("attempt", "step", "time", "loss", "learning_rate")
 
 
@@ -36,17 +45,12 @@ class Point:
     learning_rate: float | None
 
 
-def create_control(table: ControlTable) -> None:
-    """Make the table that a trainer reads its orders from, with every order cleared."""
-    table.path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.closing(sqlite3.connect(table.path, timeout=10)) as connection, connection:
-        connection.execute("DROP TABLE IF EXISTS Job")
-        connection.execute(table.schema)
-        connection.execute(table.insert, table.parameters)
-
-
 class Recorder:
-    """Appends what is new in the engine's records to the metrics file, and hands it out."""
+    """Appends what is new in the engine's records to the metrics file, and hands it out.
+
+    It never fails for a record that is locked, torn or not there, nor for a full disk: what
+    cannot be read or written now is read or written later.
+    """
 
     def __init__(
         self, run: RunDir, engine: EngineName, *, attempt: int, step_offset: int = 0
@@ -58,55 +62,92 @@ class Recorder:
         self._last_step = _last_step(run.metrics, attempt)
         self._offsets: dict[Path, int] = {}
         self._pending: dict[int, dict[str, float]] = {}
+        self._first_row: int | None = None
+        self._unwritten: list[Point] = []
 
     def collect(self) -> list[Point]:
         """New points in order of step. A record that cannot be read now is read later."""
         rows = self._tensorboard() if self._engine == "kohya_ss" else self._loss_database()
+        return self._take(rows)
+
+    def flush(self) -> list[Point]:
+        """Everything there is, the last step too, once the writer is gone."""
+        points: list[Point] = []
+        while (new := self.collect()) or self._more_events():
+            points += new
+        left = [self._point(step, self._pending.pop(step)) for step in sorted(self._pending)]
+        return points + self._take(left)
+
+    def _take(self, rows: Iterable[Point]) -> list[Point]:
         points = [point for point in rows if point.step > self._last_step]
         if points:
-            self._append(points)
             self._last_step = points[-1].step
+        if points or self._unwritten:
+            self._unwritten = [*self._unwritten, *points][-MOST_WAITING:]
+            try:
+                append_points(self._run.metrics, self._unwritten)
+                self._unwritten = []
+            except OSError as error:
+                log.warning("%s: written later: %s", self._run.metrics, error)
         return points
 
-    def _append(self, points: list[Point]) -> None:
-        new = not self._run.metrics.exists()
-        with self._run.metrics.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(HEADER)
-            for p in points:
-                writer.writerow((p.attempt, p.step, f"{p.time:.3f}", p.loss, p.learning_rate))
-
-    def _loss_database(self) -> Iterator[Point]:
+    def _loss_database(self) -> list[Point]:
+        """The rows of this attempt. The table also holds those of the attempts before, and,
+        until the engine prunes them, steps that this attempt will do again."""
         databases = list(self._run.output.glob(f"*/{lossdb.FILE}"))
-        if not databases:
-            return
+        since = self._since()
+        if not databases or since is None:
+            return []
         try:
             with contextlib.closing(
                 sqlite3.connect(f"file:{databases[0]}?mode=ro", uri=True, timeout=0.2)
             ) as connection:
-                rows = connection.execute(lossdb.QUERY, (self._last_step, MOST_ROWS)).fetchall()
+                if self._first_row is None:
+                    query = "SELECT MIN(step) FROM steps WHERE wall_time >= ?"
+                    (self._first_row,) = connection.execute(query, (since,)).fetchone()
+                if self._first_row is None:
+                    return []
+                at = max(self._first_row, self._last_step)
+                rows = connection.execute(lossdb.QUERY, (at, MOST_ROWS)).fetchall()
         except sqlite3.Error as error:
             log.debug("%s: not read this time: %s", databases[0], error)
-            return
-        for reading in map(lossdb.reading, rows):
-            yield Point(
-                self._attempt, reading.step, reading.time, reading.loss, reading.learning_rate
-            )
+            return []
+        readings = map(lossdb.reading, rows)
+        return [Point(self._attempt, r.step, r.time, r.loss, r.learning_rate) for r in readings]
 
-    def _tensorboard(self) -> Iterator[Point]:
-        """The event files of this attempt; the engine makes a new folder at each start."""
-        for path in sorted(
-            (self._run.root / "logs" / str(self._attempt)).glob("*/*/events.out.tfevents.*")
-        ):
+    def _since(self) -> float | None:
+        """When this attempt's trainer was started, less a second; None: not yet."""
+        try:
+            launch = self._run.attempt(self._attempt).read_launch()
+        except TornFileError:
+            return None
+        if launch is None:
+            return 0.0
+        return None if launch.started is None else launch.started - 1
+
+    def _event_files(self) -> list[Path]:
+        """Those of this attempt; the engine makes a new folder at each start."""
+        folder = self._run.root / "logs" / str(self._attempt)
+        return sorted(folder.glob("*/*/events.out.tfevents.*"))
+
+    def _tensorboard(self) -> list[Point]:
+        for path in self._event_files():
             offset = self._offsets.get(path, 0)
             try:
                 with path.open("rb") as file:
                     file.seek(offset)
-                    data = file.read(4 << 20)
+                    data = file.read(MOST_BYTES)
+                readings, used = events.read_events(data)
             except OSError:
                 continue
-            readings, used = events.read_events(data)
+            except (IndexError, struct.error, ValueError) as error:
+                log.warning(
+                    "%s: %d bytes from %d are no events: %s", path, len(data), offset, error
+                )
+                readings, used = [], len(data)
+            if used == 0 and len(data) == MOST_BYTES:
+                log.warning("%s: from %d on there are no whole events", path, offset)
+                used = path.stat().st_size - offset
             self._offsets[path] = offset + used
             for reading in readings:
                 name = events.MEANING.get(reading.tag)
@@ -114,17 +155,14 @@ class Recorder:
                     values = self._pending.setdefault(reading.step, {"time": reading.time})
                     values.setdefault(name, reading.value)
         # A step's values come one after another; the newest step may not be complete yet.
-        for step in sorted(self._pending)[:-1]:
-            yield self._point(step, self._pending.pop(step))
+        return [self._point(step, self._pending.pop(step)) for step in sorted(self._pending)[:-1]]
 
-    def flush(self) -> list[Point]:
-        """The last step too, once the writer is gone."""
-        points = self.collect()
-        left = [self._point(step, self._pending.pop(step)) for step in sorted(self._pending)]
-        left = [point for point in left if point.step > self._last_step]
-        if left:
-            self._append(left)
-        return points + left
+    def _more_events(self) -> bool:
+        """Whether a whole read of events brought no point, but there is more to read."""
+        return self._engine == "kohya_ss" and any(
+            path.stat().st_size - self._offsets.get(path, 0) > MOST_BYTES
+            for path in self._event_files()
+        )
 
     def _point(self, step: int, values: dict[str, float]) -> Point:
         return Point(
@@ -136,19 +174,73 @@ class Recorder:
         )
 
 
-def read_points(path: Path) -> Iterator[Point]:
-    """Every whole row of a metrics file; a torn last line is left out."""
-    if not path.exists():
+def append_points(path: Path, points: Iterable[Point]) -> None:
+    """Add rows at the end, after a torn last line if there is one. Raises OSError."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    with path.open("a+b", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size == 0:
+            writer.writerow(HEADER)
+        else:
+            file.seek(size - 1)
+            text.write("" if file.read(1) == b"\n" else "\n")
+        for p in points:
+            writer.writerow((p.attempt, p.step, f"{p.time:.3f}", p.loss, p.learning_rate))
+        data = text.getvalue().encode()
+        try:
+            if file.write(data) == len(data):
+                return
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        except OSError:
+            # Half of a row is of no use to anyone, and the rows come again.
+            os.ftruncate(file.fileno(), size)
+            raise
+
+
+def read_points(path: Path, last: int | None = None) -> Iterator[Point]:
+    """Every whole row of a metrics file, or the ``last`` ones; torn rows are left out."""
+    try:
+        with path.open("rb") as file:
+            if last is not None:
+                # A row is at most so long; the first one of the tail may be cut.
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 100 * (last + 1)))
+                yield from list(_points(file))[-last:] if last else ()
+            else:
+                yield from _points(file)
+    except FileNotFoundError:
         return
-    with path.open(newline="") as file:
-        for row in csv.reader(line for line in file if line.endswith("\n")):
-            if len(row) == len(HEADER) and row[0] != HEADER[0]:
-                yield Point(
-                    int(row[0]), int(row[1]), float(row[2]),
-                    float(row[3]) if row[3] else None, float(row[4]) if row[4] else None,
-                )  # fmt: skip
+
+
+def _points(lines: Iterable[bytes]) -> Iterator[Point]:
+    for line in lines:
+        row = line.decode("ascii", "replace").rstrip("\r\n").split(",")
+        if len(row) != len(HEADER) or not line.endswith(b"\n"):
+            continue
+        try:
+            attempt, step, time, loss, rate = row
+            yield Point(
+                int(attempt),
+                int(step),
+                float(time),
+                float(loss) if loss else None,
+                float(rate) if rate else None,
+            )
+        except ValueError:
+            continue  # the header, or a row that was torn
 
 
 def _last_step(path: Path, attempt: int) -> int:
-    """The newest step that this attempt recorded; 0 if none."""
-    return max((p.step for p in read_points(path) if p.attempt == attempt), default=0)
+    """The newest step that this attempt recorded; 0 if none. Rows of one attempt are in order."""
+    return max((p.step for p in read_points(path, last=1000) if p.attempt == attempt), default=0)
+
+
+__all__ = [
+    "ControlRow",
+    "Point",
+    "Recorder",
+    "append_points",
+    "create_control",
+    "read_control",
+    "read_points",
+]
