@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
+import zipfile
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from app.artifacts.safetensors import Header, TornSafetensorsError, read_header
+from app.base_models.cache import missing_components
 
 FILE_ENDINGS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft")
+_MOST_FILES = 200
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(?:/[\w./-]+)?$")
 
 
@@ -35,11 +38,19 @@ def resolve(text: str, data_dir: Path) -> Local | Hub:
     after a further slash; any other name is an entry of the model library, DATA_DIR/models.
     """
     if text.startswith(("/", "~", "./", "../")):
-        return Local(Path(text).expanduser().absolute())
+        return Local(_home(text).absolute())
     parts = text.split("/")
     if _HUB_ID.match(text) and (len(parts) > 2 or not text.endswith(FILE_ENDINGS)):
         return Hub("/".join(parts[:2]), "/".join(parts[2:]))
     return Local((data_dir / "models" / text).absolute())
+
+
+def _home(text: str) -> Path:
+    """The path with ``~`` filled in; as it is where there is no such home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def check_local(path: Path, family: str | None = None) -> str:
@@ -47,10 +58,17 @@ def check_local(path: Path, family: str | None = None) -> str:
 
     ``family`` is None for a component, which may be a folder of any form.
     """
-    if not path.exists():
-        return f"There is no {path}. Give a hub id (owner/name), or the path of a model on this machine."
-    if path.is_dir():
-        return _check_folder(path, family)
+    try:
+        if not path.exists():
+            return f"There is no {path}. Give a hub id (owner/name), or the path of a model on this machine."
+        if path.is_dir():
+            return _check_folder(path, family)
+        return _check_file(path)
+    except (OSError, ValueError) as error:
+        return f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
+
+
+def _check_file(path: Path) -> str:
     if path.stat().st_size == 0:
         return f"{path} is empty (0 bytes). Download it again."
     if path.suffix in (".safetensors", ".sft"):
@@ -58,12 +76,16 @@ def check_local(path: Path, family: str | None = None) -> str:
             header = read_header(path)
         except TornSafetensorsError as error:
             return f"{error} Download it again."
-        except OSError as error:
-            return f"{path} cannot be read: {error.strerror}."
         if is_lora(header):
             return (
                 f"{path.name} is a LoRA, not a base model. Name the model that it was trained on."
             )
+        return ""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == b"PK\3\4" and not zipfile.is_zipfile(path):
+        # What torch.save writes is a zip, whose directory comes last.
+        return f"{path.name} is incomplete; it was torn while written. Download it again."
     return ""
 
 
@@ -73,11 +95,25 @@ def _check_folder(path: Path, family: str | None) -> str:
     index = path / "model_index.json"
     if family in ("sd15", "sd2", "sdxl") and not index.is_file():
         return f"{path} has no model_index.json, so it is no diffusers model. Name a model folder or a single file."
-    if index.is_file():
-        try:
-            json.loads(index.read_text("utf-8"))
-        except (OSError, ValueError):
-            return f"{index} cannot be read. Download the model again."
+    if not index.is_file():
+        return _torn_inside([path])
+    try:
+        missing = missing_components(path)
+    except (OSError, ValueError):
+        return f"{index} cannot be read. Download the model again."
+    if missing:
+        return f"{path} lacks {', '.join(missing[:3])}, which its model_index.json lists. Download it again."
+    return _torn_inside([entry for entry in path.iterdir() if entry.is_dir()])
+
+
+def _torn_inside(folders: list[Path]) -> str:
+    """The first file that was torn while it was downloaded. Only headers are read."""
+    for folder in folders:
+        for file in islice(sorted(folder.glob("*.safetensors")), _MOST_FILES):
+            try:
+                read_header(file)
+            except TornSafetensorsError as error:
+                return f"{folder.name}/{error} Download the model again."
     return ""
 
 

@@ -29,6 +29,19 @@ CASES = {
     "ai_toolkit-missing_model": (1, "missing-model"),
     "ai_toolkit-nan": (0, "nan"),
     "ai_toolkit-trunc_resume": (1, "torn-file"),
+    "ai_toolkit-envvar": (1, "bad-option"),
+    "ai_toolkit-no_process": (1, "bad-option"),
+    "ai_toolkit-bad_scheduler": (1, "bad-option"),
+    "ai_toolkit-sdxl_cache_te_crash": (1, "text-cache"),
+    "ai_toolkit-dbjob": (1, "stopped"),
+    "kohya_ss-22_missing_dataset_config": (1, "missing-file"),
+    "kohya_ss-24_bad_choice_cli": (1, "bad-option"),
+    "kohya_ss-28_missing_config_file": (1, "missing-file"),
+}
+SIGNALS = {
+    "kohya_ss-02_sigint_group": ("SIGINT", "ended"),
+    "kohya_ss-03_sigterm_group": ("SIGTERM", "ended"),
+    "kohya_ss-06_sigkill_at_23": ("SIGKILL", "memory"),
 }
 
 
@@ -42,6 +55,28 @@ def test_a_recorded_death_is_told_by_its_cause_with_something_to_do(name, code, 
     assert (found.known, found.cause) == (True, cause)
     assert found.sentence
     assert found.suggestion.endswith(".")
+
+
+@pytest.mark.parametrize(("name", "signal", "cause"), [(n, *w) for n, w in SIGNALS.items()])
+def test_an_end_by_a_signal_that_we_did_not_send_is_no_error_of_the_engine(name, signal, cause):
+    found = diagnose(code=None, signal=signal, tail=tail(name), engine="kohya_ss")
+    assert (found.known, found.cause) == (True, cause)
+    assert "%|" not in found.sentence
+
+
+@pytest.mark.parametrize("name", [*CASES, *SIGNALS, "kohya_ss-26_wrong_type_toml"])
+def test_no_sentence_quotes_a_wrapper_a_bar_or_a_frame(name):
+    sentence = diagnose(code=1, signal=None, tail=tail(name), engine="x").sentence
+    for word in ("CalledProcessError", "%|", "Error running", 'File "', "KeyboardInterrupt"):
+        assert word not in sentence
+
+
+def test_without_an_exception_the_last_line_that_says_something_is_quoted():
+    text = (
+        "loading\nthe disk smells of smoke\n\rsteps:  18%|█▊        | 7/40 [00:03<00:15]\n=====\n"
+    )
+    found = diagnose(code=3, signal=None, tail=text, engine="x")
+    assert (found.sentence, found.known) == ("the disk smells of smoke", False)
 
 
 def test_an_unknown_cause_quotes_the_last_exception_and_not_its_wrapper():
@@ -59,6 +94,26 @@ def test_an_unknown_cause_quotes_the_last_exception_and_not_its_wrapper():
         ("OSError: [Errno 28] No space left on device", "disk-full"),
         ("huggingface_hub.errors.GatedRepoError: 403 Client Error.", "gated"),
         ("RuntimeError: CUDA error: no kernel image is available for execution", "driver"),
+        ("huggingface_hub.errors.LocalEntryNotFoundError: offline mode is enabled", "network"),
+        ("huggingface_hub.errors.RemoteEntryNotFoundError: 404 Client Error.", "missing-model"),
+        ("MemoryError", "memory"),
+        (
+            "RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible "
+            "that dataloader's workers are out of shared memory.",
+            "shared-memory",
+        ),
+        ("RuntimeError: DataLoader worker (pid 7) is killed by signal: Killed.", "memory"),
+        (
+            "RuntimeError: The NVIDIA driver on your system is too old (found version 11040).",
+            "driver",
+        ),
+        (
+            "torch.AcceleratorError: CUDA error: an illegal memory access was encountered",
+            "gpu-failed",
+        ),
+        ("UnicodeDecodeError: 'utf-8' codec can't decode byte 0xe9 in position 3", "bad-caption"),
+        ("PermissionError: [Errno 13] Permission denied: '/data/x'", "permission"),
+        ("Exception: Job stopped", "stopped"),
         ("requests.exceptions.ConnectionError: Max retries exceeded with url", "network"),
     ],
 )

@@ -1,0 +1,69 @@
+"""What lies in the Hugging Face cache, told by its folders alone."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+
+WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth", ".gguf", ".sft")
+_MOST_FILES = 2000
+_OPTIONAL = ("safety_checker", "feature_extractor", "image_encoder")
+"""Components that a training does without."""
+
+
+def cache_folder(home: Path | None, override: str | None) -> Path:
+    """The cache: HF_HUB_CACHE where it is set, else ``hub`` in HF_HOME."""
+    if override:
+        return Path(override).expanduser()
+    return (home or Path("~/.cache/huggingface").expanduser()) / "hub"
+
+
+def is_cached(cache: Path, repo: str, file: str = "") -> bool:
+    """Whether a whole snapshot of a repository, or the ``file`` of it, lies in the cache.
+
+    A snapshot is a folder of links to blobs. One of diffusers is whole when every component
+    that its index lists is there, any other when it holds weights. Never raises.
+    """
+    folder = cache / f"models--{repo.replace('/', '--')}"
+    try:
+        if file:
+            return any((s / file).is_file() for s in (folder / "snapshots").iterdir())
+        if any((folder / "blobs").glob("*.incomplete")):
+            return False
+        return any(_is_whole(snapshot) for snapshot in (folder / "snapshots").iterdir())
+    except (OSError, ValueError):
+        return False
+
+
+def _is_whole(snapshot: Path) -> bool:
+    index = snapshot / "model_index.json"
+    if index.is_file():
+        return not missing_components(snapshot)
+    files = islice(snapshot.rglob("*"), _MOST_FILES)
+    # A link whose blob was deleted is no file.
+    return any(path.suffix in WEIGHTS and path.is_file() for path in files)
+
+
+def missing_components(folder: Path) -> list[str]:
+    """Components that a diffusers index lists and that have no folder, or an empty one.
+
+    Raises OSError or ValueError if the index cannot be read.
+    """
+    data = json.loads((folder / "model_index.json").read_text("utf-8"))
+    if not isinstance(data, dict):
+        raise ValueError("model_index.json holds no object")
+    listed = [
+        name
+        for name, value in data.items()
+        if not name.startswith("_")
+        and name not in _OPTIONAL
+        and isinstance(value, list)
+        and value
+        and value[0]
+    ]
+    return [
+        name
+        for name in listed
+        if not (folder / name).is_dir() or not any((folder / name).iterdir())
+    ]
