@@ -19,6 +19,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UserError, SettingsError) as error:
         print(f"vast-lora: {error}", file=sys.stderr)
         return 2
+    except PermissionError as error:
+        place = error.filename or "A file"
+        print(
+            f"vast-lora: {place} may not be written. Check its owner, or set DATA_DIR.",
+            file=sys.stderr,
+        )
+        return 2
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

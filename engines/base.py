@@ -258,3 +258,9 @@ class Engine(Protocol):
 
     def shipped_options(self) -> OptionList:
         """The list for the pinned commit, shipped with the project."""
+
+    def option_sources(self) -> tuple[str, ...]:
+        """Files of a checkout, as patterns relative to it, that tell what it accepts."""
+
+    def read_options(self, texts: Mapping[str, str]) -> OptionList:
+        """The option list from the text of those files. Raises ValueError if it cannot be read."""

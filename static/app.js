@@ -40,7 +40,9 @@
     const box = log();
     if (event.target === box) atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
   }, true);
-  document.addEventListener("htmx:after:swap", follow);
+  // A page that stays open for days keeps the newest pieces of the log only.
+  const trim = () => { const box = log(); while (box && box.childNodes.length > 3000) box.firstChild.remove(); };
+  document.addEventListener("htmx:after:swap", () => { trim(); follow(); });
 
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog]");

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 
 import pytest
 
 _skipped: Counter[str] = Counter()
+
+
+@pytest.fixture(autouse=True)
+def _databases_are_closed():
+    yield
+    # Imported here: most tests need no application.
+    platform = sys.modules.get("tests.support.platform")
+    if platform is not None:
+        platform.close_all()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import sys
 from pathlib import Path
 
@@ -43,6 +44,9 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     settings = Settings.from_env(os.environ)
     schema.migrate(settings)
+    if problem := _port_problem(settings.host, settings.port):
+        print(f"vast-lora: {problem}", file=sys.stderr)
+        return 2
     token = access.ensure_token(settings)
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     address = f"http://{shown}:{settings.port}/"
@@ -56,6 +60,18 @@ def _serve(arguments: argparse.Namespace) -> int:
     command = [str(gunicorn), "-c", str(ROOT / "gunicorn.conf.py"), "app.wsgi:app"]
     os.chdir(ROOT)
     os.execv(command[0], command)
+
+
+def _port_problem(host: str, port: int) -> str:
+    """Why nothing can listen there; empty when something can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return f"{host}:{port} cannot be listened on ({error.strerror}). Set PORT to another number."
+    return ""
 
 
 def _serve_pages(host: str, port: int) -> int:

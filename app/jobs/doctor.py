@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from app.jobs import installations
+from app.jobs import engine_options, installations
 from app.platform import current
 from engines.spec import ENGINE_NAMES, EngineName
 
@@ -29,7 +30,7 @@ def examine(engine: str | None = None) -> list[Line]:
     any_runs = any(line.ok for line in engines)
     engines = [line._replace(needed=not any_runs or engine is not None) for line in engines]
     if engine is not None:
-        return engines
+        return [*engines, *_conformance(engine)]
     return [*engines, *_gpus(), _disk(), _writable(), _token()]
 
 
@@ -38,7 +39,30 @@ def _engine(name: EngineName) -> Line:
     problem = found.problem or installations.interpreter_runs(found)
     if problem:
         return Line(name, False, True, f"{problem} To install: {found.how}")
-    return Line(name, True, True, f"{found.home} with {found.python}")
+    options = engine_options.of(found, wait=30)
+    why = engine_options.problem(found)
+    told = why or f"options {options.source}"
+    return Line(name, True, True, f"{found.home} with {found.python}; {told}")
+
+
+def _conformance(name: str) -> list[Line]:
+    """How the installed engine's options differ from those of the pinned commit."""
+    found = next(i for i in installations.find_all(current().settings) if i.name == name)
+    if found.problem:
+        return []
+    ours = flat(found.engine.shipped_options().data)
+    theirs = flat(engine_options.of(found, wait=30).data)
+    lines = []
+    for what, names in (("only installed", theirs - ours), ("only in the pin", ours - theirs)):
+        text = ", ".join(sorted(names)[:12]) + (" ..." if len(names) > 12 else "")
+        lines.append(Line(what, True, False, f"{len(names)} options{': ' if names else ''}{text}"))
+    return lines
+
+
+def flat(data: Mapping[str, Any]) -> set[str]:
+    """Names of options, as script.option or class.key."""
+    groups = data.get("classes", data)
+    return {f"{group}.{key}" for group, keys in groups.items() for key in keys}
 
 
 def _gpus() -> list[Line]:

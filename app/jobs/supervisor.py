@@ -63,6 +63,11 @@ class Supervisor:
             self._lock = None
 
     @property
+    def tasks(self) -> tuple[threading.Thread, ...]:
+        """What is being done beside the ticks: preparing, settling."""
+        return tuple(self._busy.values())
+
+    @property
     def is_first(self) -> bool:
         """Whether this copy holds the lock and so does the work."""
         return self._lock is not None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.base_models import Local, resolve
+from app.jobs import engine_options
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
 from app.settings import Settings
@@ -63,7 +64,7 @@ def for_run(
         gpus=gpus,
         resume=resume,
         steps_per_epoch=steps_per_epoch,
-        options=None,
+        options=engine_options.of(installation),
     )
 
 

@@ -180,10 +180,12 @@ def log(job_id: int) -> ResponseReturnValue:
     job = service.get(job_id)
     number = _attempt(job)
     after = request.args.get("after", 0, type=int)
-    chunk = logtail.read(service.run_dir(job).attempt(number).log, after)
-    if number != job.attempt and request.args.get("live"):
+    if request.args.get("live") and request.args.get("attempt", type=int) != job.attempt:
         # A new attempt began: its log is another one, so the page is drawn again.
         return "", 200, {"HX-Refresh": "true"}
+    if not job.attempt:
+        return "", 204
+    chunk = logtail.read(service.run_dir(job).attempt(number).log, after)
     same = chunk.end == after and chunk.live == request.args.get("shown", "")
     if same and not job.status.is_final:
         return "", 204

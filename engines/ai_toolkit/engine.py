@@ -104,9 +104,9 @@ class AiToolkit:
         """Files of a checkout, as patterns relative to it, that tell what it accepts."""
         return (options.CONFIG_CLASSES, *options.TRAINERS, *options.MODELS)
 
-    def read_options(self, sources: Mapping[str, str]) -> OptionList:
+    def read_options(self, texts: Mapping[str, str]) -> OptionList:
         """The option list from the text of those files. Raises ValueError if it cannot be read."""
-        return options.read_options(sources)
+        return options.read_options(texts)
 
 
 def environment(spec: JobSpec, workspace: Workspace) -> dict[str, str]:

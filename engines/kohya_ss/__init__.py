@@ -29,6 +29,7 @@ from engines.kohya_ss import (
     output,
     prompts,
     refusals,
+    sources,
 )
 from engines.kohya_ss import options as option_lists
 from engines.spec import EngineName, JobSpec
@@ -108,6 +109,12 @@ class KohyaSs:
 
     def shipped_options(self) -> OptionList:
         return option_lists.shipped()
+
+    def option_sources(self) -> tuple[str, ...]:
+        return sources.PATTERNS
+
+    def read_options(self, texts: Mapping[str, str]) -> OptionList:
+        return sources.read_options(texts)
 
     def _script(self, spec: JobSpec) -> str:
         family = families.get(spec.family)

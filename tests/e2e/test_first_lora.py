@@ -136,3 +136,18 @@ def test_the_form_can_be_filled_and_sent_from_the_keyboard_alone(page, server, d
         "length.steps",
     } <= set(seen)
     assert seen[-1] == "Start"
+
+
+def test_a_page_opened_before_the_start_shows_the_log_once_it_begins(page, make_server, document):
+    server = make_server(STANDIN_SECONDS="0.1")
+    server.post("/api/v1/jobs?hold=1", document)
+    page.goto(f"{server.url}/jobs/1")
+    assert "The log begins when the job starts" in page.inner_text("#log")
+    page.click("button:has-text('Start')")
+    until(lambda: "/40" in page.inner_text("#log"), 20, "the log of the first attempt")
+    page.wait_for_selector("#job-status [data-state=succeeded]", timeout=30_000)
+    page.fill("#extend-steps", "4")
+    page.click("button:has-text('more steps')")
+    page.wait_for_selector("#job-status :text('Attempt') + dd:text('2')", timeout=30_000)
+    job = server.wait_for(1, "succeeded")
+    assert (job["attempt"], job["total_steps"]) == (2, 44)

@@ -12,6 +12,7 @@ from typing import Any
 from flask import Flask
 
 from app import create_app, schema
+from app.db import db
 from app.gpu import GpuReport
 from app.jobs.executor import Lost, Running, Status
 from app.jobs.rundir import AttemptDir, Launch
@@ -63,6 +64,22 @@ class FakeGpus:
         return GpuReport(gpus=tuple(self.gpus), problem=None if self.gpus else "no GPU (test)")
 
 
+_apps: list[Flask] = []
+
+
+def close_all() -> None:
+    """Close the databases of every application that was made; a test does so when it ends."""
+    while _apps:
+        app = _apps.pop()
+        supervisor = app.extensions[EXTENSION].supervisor
+        for thread in list(supervisor.tasks):
+            thread.join(timeout=10)
+        with app.app_context():
+            db.session.remove()
+            for engine in db.engines.values():
+                engine.dispose()
+
+
 def make_app(tmp_path: Path, env: Mapping[str, str] | None = None) -> Flask:
     """An application on ``tmp_path/data`` with a fresh database and a fake executor."""
     data = tmp_path / "data"
@@ -74,6 +91,7 @@ def make_app(tmp_path: Path, env: Mapping[str, str] | None = None) -> Flask:
     for folder in (settings.jobs_dir, settings.datasets_dir, settings.models_dir):
         folder.mkdir()
     app = create_app(settings)
+    _apps.append(app)
     app.config.update(TESTING=True)
     platform: Platform = app.extensions[EXTENSION]
     platform.executor = FakeExecutor()

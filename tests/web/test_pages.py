@@ -168,6 +168,19 @@ def test_the_log_comes_in_pieces_and_is_never_sent_twice(client, job):
     assert "one" not in more
 
 
+def test_the_log_of_an_older_attempt_is_not_polled_and_a_new_one_draws_the_page_again(client, job):
+    store.move(job, JobState.STARTING, attempt=2)
+    for number in (1, 2):
+        log = service.run_dir(job).attempt(number).log
+        log.parent.mkdir(parents=True)
+        log.write_text(f"attempt {number}\n")
+    older = client.get("/jobs/1?attempt=1").text
+    assert "attempt 1\n" in older
+    assert 'hx-get="/jobs/1/log' not in older
+    answer = client.get("/jobs/1/log?attempt=1&live=1&after=0")
+    assert answer.headers["HX-Refresh"] == "true"
+
+
 def test_the_log_of_an_attempt_downloads_as_it_is(client, job):
     store.move(job, JobState.STARTING, attempt=1)
     log = service.run_dir(job).attempt(1).log

@@ -1,0 +1,105 @@
+"""The command line says plainly what is wrong, and never with a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from app.settings import ROOT
+
+SPEC = "name: dog\nfamily: sd15\nbase_model: null\ndatasets: []\nlength: {steps: 9}\n"
+
+
+def lora(tmp_path, *words, **env):
+    base = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")}
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", *words],
+        cwd=ROOT, capture_output=True, text=True, timeout=60,
+        env={**base, "DATA_DIR": str(tmp_path / "data"), **env},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["ai-toolkit", "kohya_ss"])
+@pytest.mark.parametrize("family", ["sd15", "sdxl", "flux"])
+def test_render_needs_neither_database_nor_engine_and_prints_json_alone(tmp_path, engine, family):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC.replace("sd15", family))
+    out = tmp_path / "out"
+    done = lora(tmp_path, "render", str(spec), "--engine", engine, "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert set(told) == {"argv", "cwd", "env"}
+    named = [word for word in told["argv"] if word.startswith(str(out))]
+    assert len(named) == 1
+    assert os.path.isfile(named[0])
+    assert "Name the base model" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_refused_spec_names_every_field(tmp_path):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC)
+    done = lora(tmp_path, "submit", str(spec))
+    assert done.returncode == 2
+    assert "base_model: Name the base model" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("text", ["[", "just words", ""])
+def test_what_is_no_spec_is_told(tmp_path, text):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(text)
+    done = lora(tmp_path, "submit", str(spec))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_told_with_what_to_set(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = lora(tmp_path, "serve", PORT=str(taken.getsockname()[1]))
+    assert done.returncode == 2
+    assert "Set PORT to another number" in done.stderr
+
+
+def test_a_setting_that_makes_no_sense_refuses_to_start(tmp_path):
+    done = lora(tmp_path, "serve", PORT="web")
+    assert (done.returncode, "PORT is 'web'" in done.stderr) == (2, True)
+
+
+def test_doctor_fails_where_no_engine_is_installed_and_says_how_to_get_one(tmp_path):
+    done = lora(tmp_path, "doctor", "--json", DISK_SOFT_GB="0")
+    assert done.returncode == 1
+    lines = {line["what"]: line for line in json.loads(done.stdout)}
+    assert "./scripts/bootstrap.sh kohya_ss" in lines["kohya_ss"]["text"]
+
+
+def test_import_writes_a_spec_and_a_line_for_each_key_that_was_lost(tmp_path):
+    source = tmp_path / "gui.json"
+    source.write_text(
+        json.dumps(
+            {"LoRA_type": "Standard", "network_dim": 8, "network_alpha": "4", "learning_rate": "1e-5",
+             "optimizer": "AdamW8bit", "epoch": 3, "num_processes": 1, "sdxl": True, "seed": ""}
+        )
+    )  # fmt: skip
+    out = tmp_path / "spec.yaml"
+    done = lora(tmp_path, "import", str(source), "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "dropped num_processes: a word of the GUI or of its launcher",
+        "translated epoch -> length.epochs",
+    ]
+    assert "family: sdxl" in out.read_text()
+    assert "name: adamw8bit" in out.read_text()
+
+
+def test_a_job_that_is_not_there_is_told(tmp_path):
+    done = lora(tmp_path, "show", "7")
+    assert (done.returncode, "There is no job 7" in done.stderr) == (2, True)
+    assert json.loads(lora(tmp_path, "list", "--json").stdout) == []
