@@ -4,7 +4,7 @@
 #   ./scripts/start.sh --setup-only    prepare everything and end
 # VENV names another place for the environment; PYTHON another interpreter to make it with.
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+ROOT=$(CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
 # shellcheck source=scripts/environment.sh
 . "$ROOT/scripts/environment.sh"

@@ -2,19 +2,23 @@
 # Runs everything that is checked: style, types, layers, scripts, unit tests, end-to-end tests.
 #   ./scripts/test.sh              all of it
 #   ./scripts/test.sh --unit       no browser, no servers
+#   ./scripts/test.sh --e2e        only the end-to-end tests
 #   ./scripts/test.sh -- -k NAME   further words go to pytest
 # REQUIRE_E2E=1 turns a skipped end-to-end test into a failure. Tests with real engines run where
 # AI_TOOLKIT_DIR and KOHYA_SS_DIR with their tiny models are set, and are counted apart.
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+ROOT=$(CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
 # shellcheck source=scripts/environment.sh
 . "$ROOT/scripts/environment.sh"
 cd "$ROOT"
 
-unit_only=
-[ "${1:-}" = --unit ] && unit_only=1 && shift
-[ "${1:-}" = -- ] && shift
+part=all
+case "${1:-}" in
+--unit | --e2e) part=${1#--} && shift ;;
+-h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" && exit 0 ;;
+esac
+if [ "${1:-}" = -- ]; then shift; fi
 
 failed=()
 check() {
@@ -36,7 +40,8 @@ find_chromium() {
 ensure_chromium() {
   if ! CHROMIUM=$(find_chromium) && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     say "Installing Chromium for the browser tests ..."
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null || true
+    apt-get update -qq || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null || true
     CHROMIUM=$(find_chromium) || true
   fi
   export CHROMIUM
@@ -47,18 +52,20 @@ ensure_environment "$ROOT/requirements-dev.lock" test
 export PATH="$VENV/bin:$PATH" PYTHONWARNDEFAULTENCODING=
 python=$VENV/bin/python
 
-check "ruff" ruff check .
-check "ruff format" ruff format --check --quiet .
-check "mypy" mypy --no-error-summary
-check "layers" lint-imports --no-cache
-check "shellcheck" shellcheck -x scripts/*.sh scripts/bootstrap/*.sh .ci/run
-check "hadolint" hadolint Dockerfile
-if [ -n "$unit_only" ]; then
-  check "unit tests" "$python" -m pytest -q -m "not e2e and not engine and not gpu" "$@"
-else
-  ensure_chromium
-  check "tests" "$python" -m pytest -q "$@"
+if [ "$part" != e2e ]; then
+  check "ruff" ruff check .
+  check "ruff format" ruff format --check --quiet .
+  check "mypy" mypy --no-error-summary
+  check "layers" lint-imports --no-cache
+  check "shellcheck" shellcheck -x scripts/*.sh scripts/bootstrap/*.sh .ci/run
+  check "hadolint" hadolint Dockerfile
 fi
+if [ "$part" != unit ]; then ensure_chromium; fi
+case $part in
+unit) check "unit tests" "$python" -m pytest -q -m "not e2e and not engine and not gpu" "$@" ;;
+e2e) check "end-to-end tests" "$python" -m pytest -q -m e2e "$@" ;;
+all) check "tests" "$python" -m pytest -q "$@" ;;
+esac
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'FAILED: %s\n' "${failed[*]}"

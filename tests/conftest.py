@@ -8,7 +8,9 @@ from collections import Counter
 
 import pytest
 
+KINDS = ("e2e", "engine", "gpu")
 _skipped: Counter[str] = Counter()
+_outcomes: dict[str, Counter[str]] = {kind: Counter() for kind in (*KINDS, "unit")}
 
 
 @pytest.fixture(autouse=True)
@@ -25,17 +27,23 @@ def pytest_runtest_makereport(item, call):
     """With REQUIRE_E2E=1 an end-to-end test that is skipped has failed."""
     outcome = yield
     report = outcome.get_result()
-    if not report.skipped or hasattr(report, "wasxfail"):
-        return
-    kind = next((k for k in ("e2e", "engine", "gpu") if item.get_closest_marker(k)), "other")
-    if kind == "e2e" and os.environ.get("REQUIRE_E2E") == "1":
-        report.outcome = "failed"
-        report.longrepr = f"REQUIRE_E2E=1, but this test was skipped: {report.longrepr[2]}"
-        return
-    _skipped[f"{kind}: {report.longrepr[2].removeprefix('Skipped: ')}"] += 1
+    kind = next((k for k in KINDS if item.get_closest_marker(k)), "unit")
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if kind == "e2e" and os.environ.get("REQUIRE_E2E") == "1":
+            report.outcome = "failed"
+            report.longrepr = f"REQUIRE_E2E=1, but this test was skipped: {reason}"
+        else:
+            _skipped[f"{kind}: {reason}"] += 1
+    if report.when == "call" or report.outcome != "passed":
+        _outcomes[kind][report.outcome] += 1
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Every skip with its reason, counted by kind."""
+    """Every skip with its reason, then the outcomes by kind."""
     for reason, count in sorted(_skipped.items()):
         terminalreporter.write_line(f"skipped {count} x {reason}")
+    for kind, outcomes in _outcomes.items():
+        if outcomes:
+            counts = ", ".join(f"{n} {outcome}" for outcome, n in sorted(outcomes.items()))
+            terminalreporter.write_line(f"{kind} tests: {counts}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from os.path import splitext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,19 +14,16 @@ _CACHES = ("_latent_cache", "_t_e_cache", "_controls")
 
 
 class File(NamedTuple):
-    """One file: its path relative to the folder, time in nanoseconds, size in bytes."""
+    """One file: its path relative to the folder, time in nanoseconds, size in bytes.
+
+    ``stem`` and ``ending`` are the two parts of the name.
+    """
 
     name: str
     mtime_ns: int
     size: int
-
-    @property
-    def stem(self) -> str:
-        return os.path.splitext(self.name)[0]
-
-    @property
-    def ending(self) -> str:
-        return os.path.splitext(self.name)[1]
+    stem: str
+    ending: str
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def walk(root: Path, *, recursive: bool) -> Listing:
                     todo += [name + "/"] if recursive else []
                 elif entry.is_file():
                     stat = entry.stat()
-                    files.append(File(name, stat.st_mtime_ns, stat.st_size))
+                    files.append(File(name, stat.st_mtime_ns, stat.st_size, *splitext(name)))
             except OSError:
                 continue  # vanished meanwhile
     return Listing(tuple(files), tuple(folders))

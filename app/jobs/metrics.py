@@ -62,6 +62,7 @@ class Recorder:
         self._last_step = _last_step(run.metrics, attempt)
         self._offsets: dict[Path, int] = {}
         self._pending: dict[int, dict[str, float]] = {}
+        self._started: float | None = None
         self._first_row: int | None = None
         self._unwritten: list[Point] = []
 
@@ -117,13 +118,15 @@ class Recorder:
 
     def _since(self) -> float | None:
         """When this attempt's trainer was started, less a second; None: not yet."""
-        try:
-            launch = self._run.attempt(self._attempt).read_launch()
-        except TornFileError:
-            return None
-        if launch is None:
-            return 0.0
-        return None if launch.started is None else launch.started - 1
+        if self._started is None:
+            try:
+                launch = self._run.attempt(self._attempt).read_launch()
+            except TornFileError:
+                return None
+            if launch is None:
+                return 0.0
+            self._started = launch.started
+        return None if self._started is None else self._started - 1
 
     def _event_files(self) -> list[Path]:
         """Those of this attempt; the engine makes a new folder at each start."""

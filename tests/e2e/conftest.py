@@ -29,8 +29,12 @@ def browser():
 
 
 @pytest.fixture
-def page(browser):
-    """A page whose console must stay free of errors (a broken policy is one of them)."""
+def page(browser, make_server):
+    """A page whose console must stay free of errors (a broken policy is one of them).
+
+    It asks for ``make_server`` only to be closed before the servers are: a page that still
+    polls would report the refused connection.
+    """
     context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     page = context.new_page()
     errors = []
