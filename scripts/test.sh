@@ -60,11 +60,19 @@ if [ "$part" != e2e ]; then
   check "shellcheck" shellcheck -x scripts/*.sh scripts/bootstrap/*.sh .ci/run
   check "hadolint" hadolint Dockerfile
 fi
+# Unit tests share nothing, so each core takes its part of them.
+run_unit() {
+  check "unit tests" "$python" -m pytest -q -n auto --dist worksteal -m "not e2e and not engine and not gpu" "$@"
+}
+
 if [ "$part" != unit ]; then ensure_chromium; fi
 case $part in
-unit) check "unit tests" "$python" -m pytest -q -m "not e2e and not engine and not gpu" "$@" ;;
+unit) run_unit "$@" ;;
 e2e) check "end-to-end tests" "$python" -m pytest -q -m e2e "$@" ;;
-all) check "tests" "$python" -m pytest -q "$@" ;;
+all)
+  run_unit "$@"
+  check "end-to-end, engine and GPU tests" "$python" -m pytest -q -m "e2e or engine or gpu" "$@"
+  ;;
 esac
 
 if [ ${#failed[@]} -gt 0 ]; then

@@ -27,14 +27,19 @@ def pytest_runtest_makereport(item, call):
     """With REQUIRE_E2E=1 an end-to-end test that is skipped has failed."""
     outcome = yield
     report = outcome.get_result()
-    kind = next((k for k in KINDS if item.get_closest_marker(k)), "unit")
-    if report.skipped and not hasattr(report, "wasxfail"):
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return
+    if item.get_closest_marker("e2e") and os.environ.get("REQUIRE_E2E") == "1":
         reason = report.longrepr[2].removeprefix("Skipped: ")
-        if kind == "e2e" and os.environ.get("REQUIRE_E2E") == "1":
-            report.outcome = "failed"
-            report.longrepr = f"REQUIRE_E2E=1, but this test was skipped: {reason}"
-        else:
-            _skipped[f"{kind}: {reason}"] += 1
+        report.outcome = "failed"
+        report.longrepr = f"REQUIRE_E2E=1, but this test was skipped: {reason}"
+
+
+def pytest_runtest_logreport(report):
+    """Count by kind, where the reports of all worker processes arrive."""
+    kind = next((k for k in KINDS if k in report.keywords), "unit")
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _skipped[f"{kind}: {report.longrepr[2].removeprefix('Skipped: ')}"] += 1
     if report.when == "call" or report.outcome != "passed":
         _outcomes[kind][report.outcome] += 1
 
