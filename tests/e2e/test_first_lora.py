@@ -45,7 +45,8 @@ def test_a_lora_from_the_form_to_the_download(page, make_server, document, engin
     assert shapes == [[4, 8]]
     assert "40 / 40" in page.inner_text("#job-status")
     assert page.locator("#job-status[hx-get]").count() == 0
-    assert "succeeded" in page.inner_text("#job-papers")
+    # The events ask every 4 s, by themselves.
+    page.wait_for_selector("#job-papers strong:has-text('succeeded')")
 
 
 def test_the_log_grows_while_it_is_watched_and_keeps_a_selection(page, make_server, document):
