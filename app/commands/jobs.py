@@ -132,7 +132,7 @@ def _follow(job_id: int, out: Any) -> None:
         if job.attempt != attempt:
             attempt, offset = job.attempt, 0
         if attempt:
-            chunk = logtail.read(service.run_dir(job).attempt(attempt).log, offset)
+            chunk = logtail.read(service.run_dir(job).attempt(attempt).log, offset, skip=False)
             offset = chunk.end
             for line in chunk.lines:
                 print(line, file=out)

@@ -99,7 +99,7 @@ def check(platform: Platform, document: Mapping[str, Any], *, thorough: bool = T
     spec = workspace.resolved(spec, platform.settings)
     facts, found, warnings = _look(spec, installation, thorough=thorough)
     errors.update(found)
-    errors.update(_models(platform, spec, thorough=thorough))
+    errors.update(model_problems(platform, spec, seconds=HUB_SECONDS if thorough else 0))
     errors.update(_disk(platform.settings.data_dir))
     errors.update(_start(spec, platform))
     plan, refused = _plan(platform, spec, installation, facts if not found else None, gpus)
@@ -135,6 +135,7 @@ def _look(
             caption_extension=dataset.caption_extension,
             engine=installation.name,
             decode_seconds=LOOK_SECONDS if thorough else 0.0,
+            video=is_video(spec),
         )
         facts.append(report.facts)
         if report.errors:
@@ -143,7 +144,8 @@ def _look(
     return tuple(facts), errors, tuple(warnings)
 
 
-def _models(platform: Platform, spec: JobSpec, *, thorough: bool) -> dict[str, str]:
+def model_problems(platform: Platform, spec: JobSpec, *, seconds: float) -> dict[str, str]:
+    """Why the base model or a component cannot be used, by field; waits ``seconds`` for the Hub."""
     named = {
         "base_model": spec.base_model,
         **{f"components.{k}": v for k, v in spec.components.items()},
@@ -160,12 +162,16 @@ def _models(platform: Platform, spec: JobSpec, *, thorough: bool) -> dict[str, s
             if problem:
                 errors[name] = problem
             continue
-        answer = (
-            platform.hub.wait(place.repo, HUB_SECONDS) if thorough else platform.hub.ask(place.repo)
-        )
+        answer = platform.hub.wait(place.repo, seconds, place.file)
         if answer is not None and not answer.ok:
             errors[name] = answer.sentence
     return errors
+
+
+def is_video(spec: JobSpec) -> bool:
+    """Whether the family trains on clips as well."""
+    family = families.get(spec.family)
+    return family is not None and family.video
 
 
 def _start(spec: JobSpec, platform: Platform) -> dict[str, str]:

@@ -15,9 +15,9 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from app import base_models, datasets
+from app import datasets
 from app.errors import UserError
-from app.jobs import installations, resuming, runcard, service, store, workspace
+from app.jobs import checking, installations, resuming, runcard, service, store, workspace
 from app.jobs.executor import ExecutorError
 from app.jobs.installations import Installation
 from app.jobs.metrics import create_control
@@ -141,19 +141,14 @@ def _look(
             caption_extension=dataset.caption_extension,
             engine=installation.name,
             decode_seconds=LOOK_SECONDS,
+            video=checking.is_video(spec),
         )
         if report.errors:
             raise PreparationError(" ".join(report.errors))
         facts.append(report.facts)
-    place = base_models.resolve(spec.base_model or "", platform.settings.data_dir)
-    if isinstance(place, base_models.Local):
-        problem = base_models.check_local(place.path, spec.family)
-        if problem:
-            raise PreparationError(problem)
-    else:
-        answer = platform.hub.wait(place.repo, HUB_SECONDS)
-        if answer is not None and not answer.ok:
-            raise PreparationError(answer.sentence)
+    problems = checking.model_problems(platform, spec, seconds=HUB_SECONDS)
+    if problems:
+        raise PreparationError(" ".join(problems.values()))
     return tuple(facts)
 
 

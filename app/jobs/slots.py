@@ -34,7 +34,8 @@ class Slots:
             for gpu in report.gpus
             if gpu.index not in taken and not why_not(gpu, platform.settings.gpus)
         }
-        return cls(free, cpu=not report.gpus and not active)
+        # A driver that fails is no reason to train on the CPU of a GPU machine.
+        return cls(free, cpu=not report.gpus and not report.broken and not active)
 
     def take(self, job: Job) -> tuple[int, ...] | None:
         """GPU indices for the job (none on a CPU machine), or None when it has to wait."""

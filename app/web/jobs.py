@@ -186,7 +186,7 @@ def log(job_id: int) -> ResponseReturnValue:
     if not job.attempt:
         return "", 204
     chunk = logtail.read(service.run_dir(job).attempt(number).log, after)
-    same = chunk.end == after and chunk.live == request.args.get("shown", "")
+    same = chunk.end == after and chunk.live[-200:] == request.args.get("shown", "")
     if same and not job.status.is_final:
         return "", 204
     return render_template("fragments/job_log.html", job=job, number=number, chunk=chunk)
