@@ -91,7 +91,7 @@ install_into() {
 make_environment() {
   local lock=$1 stamp=$2 python
   if ! usable; then
-    python=$(find_python)
+    python=$(find_python) || exit 1
     new_environment "$python"
   fi
   say "Installing from ${lock##*/} ..."
@@ -114,7 +114,7 @@ take_turn() {
     flock 9
   else
     local python
-    python=$(find_python)
+    python=$(find_python) || exit 1
     "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
   fi
 }
