@@ -106,7 +106,7 @@ make_environment() {
 # Two starts at once: the second waits here for the first. Not every system has flock.
 take_turn() {
   local place=${VENV%/*}
-  if ! mkdir -p "$place" || ! : 9>>"$VENV.lock"; then fail "$place cannot be written. Is the disk full?"; fi
+  if ! { mkdir -p "$place" && : >>"$VENV.lock"; } 2>/dev/null; then fail "$place cannot be written. Is the disk full?"; fi
   exec 9>>"$VENV.lock"
   if command -v flock >/dev/null 2>&1; then
     flock -n 9 && return
