@@ -1,5 +1,6 @@
-# The dashboard with both engines. On Vast.ai the base image's own boot starts it; with plain
-# Docker:  docker run --gpus all -p 7860:7860 -v lora:/workspace/lora IMAGE
+# The dashboard with both engines:
+#   docker run --gpus all -p 7860:7860 -v lora:/workspace/lora IMAGE
+# It prints a login link. There is no EXPOSE: Vast.ai would take it for a request to open the port.
 # A base without CUDA also works:  --build-arg BASE=python:3.11-slim --build-arg ENGINES=none
 ARG BASE=vastai/pytorch:2.9.1-cu128-cuda-12.9-mini-py312-2026-08-21
 # hadolint ignore=DL3006
@@ -27,12 +28,20 @@ COPY engines/__init__.py ./engines/__init__.py
 ENV VENV=/venv/platform \
     ENGINES_DIR=/opt/engines \
     DATA_DIR=/workspace/lora
-RUN mkdir -p /workspace/lora && /bin/bash -c 'ROOT=/opt/lora-platform; . scripts/environment.sh; ensure_environment "$ROOT/requirements.lock" run'
+# A base whose own Python is too old has a newer one in its main environment.
+RUN ROOT=$PWD; . scripts/environment.sh \
+ && { (find_python) >/dev/null 2>&1 || export PYTHON=/venv/main/bin/python; } \
+ && ensure_environment "$ROOT/requirements.lock" run
 # No GPU is to be seen while an image is built, so the CUDA build is named.
 # Engines lie in /opt: what lies in the workspace would be copied onto the charged disk.
 RUN if [ "$ENGINES" != none ]; then TORCH_BUILD=cuda ./scripts/bootstrap.sh "$ENGINES"; fi
 COPY . .
-RUN ./scripts/start.sh --setup-only
+# Proves that it starts, on a database that is thrown away; what is compiled here need not be at each start.
+RUN DATA_DIR=/tmp/setup ./scripts/start.sh --setup-only \
+ && rm -rf /tmp/setup \
+ && /venv/platform/bin/python -m compileall -q app engines \
+ && mkdir -p "$DATA_DIR" \
+ && ln -s /venv/platform/bin/vast-lora /usr/local/bin/vast-lora
 
 # Whatever starts it plainly is reached from outside: a token is made and printed as a link.
 ENV HOST=0.0.0.0 PORT=7860 PYTHONUNBUFFERED=1

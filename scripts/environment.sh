@@ -91,7 +91,7 @@ install_into() {
 make_environment() {
   local lock=$1 stamp=$2 python
   if ! usable; then
-    python=$(find_python)
+    python=$(find_python) || exit 1
     new_environment "$python"
   fi
   say "Installing from ${lock##*/} ..."
@@ -106,7 +106,7 @@ make_environment() {
 # Two starts at once: the second waits here for the first. Not every system has flock.
 take_turn() {
   local place=${VENV%/*}
-  if ! mkdir -p "$place" || ! : 9>>"$VENV.lock"; then fail "$place cannot be written. Is the disk full?"; fi
+  if ! { mkdir -p "$place" && : >>"$VENV.lock"; } 2>/dev/null; then fail "$place cannot be written. Is the disk full?"; fi
   exec 9>>"$VENV.lock"
   if command -v flock >/dev/null 2>&1; then
     flock -n 9 && return
@@ -114,7 +114,7 @@ take_turn() {
     flock 9
   else
     local python
-    python=$(find_python)
+    python=$(find_python) || exit 1
     "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
   fi
 }

@@ -2,7 +2,7 @@
 # Makes requirements.lock and requirements-dev.lock again from pyproject.toml: every version pinned,
 # every file by hash, for Python 3.11 to 3.13 on any platform, naming no package index.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")/.."
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
 python3 -m venv "$tools/venv"
@@ -13,4 +13,5 @@ compile() {
     --custom-compile-command ./scripts/lock.sh "$@"
 }
 compile --output-file requirements.lock
-compile --extra dev --output-file requirements-dev.lock
+# The development list holds the very versions of the other: both go into one environment.
+compile --extra dev --constraint requirements.lock --output-file requirements-dev.lock

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from app.settings import ROOT
 
-LONGEST_FILE, LONGEST_FUNCTION, LONGEST_TEMPLATE = 300, 40, 100
+LONGEST_FILE, LONGEST_FUNCTION, LONGEST_TEMPLATE, MOST_PARAMETERS = 300, 40, 100, 5
 
 
 def tracked(*patterns):
@@ -31,7 +33,8 @@ def python_files():
 def test_no_file_is_longer_than_300_lines():
     long = {
         str(p.relative_to(ROOT)): n
-        for p in python_files()
+        for p in [*python_files(), *tracked("*.sh", "*.ps1", "static/*.js", "static/*.css")]
+        if "vendor" not in p.parts
         if (n := p.read_text().count("\n")) > LONGEST_FILE
     }
     assert long == {}
@@ -46,6 +49,53 @@ def test_no_function_is_longer_than_40_lines():
                 if lines > LONGEST_FUNCTION:
                     long[f"{path.relative_to(ROOT)}:{node.name}"] = lines
     assert long == {}
+
+
+def test_no_function_takes_more_than_5_parameters_by_position():
+    many = {}
+    for path in tracked("app/*.py", "engines/*.py", "scripts/*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                names = [a.arg for a in node.args.posonlyargs + node.args.args]
+                taken = len([name for name in names if name not in ("self", "cls")])
+                if taken > MOST_PARAMETERS:
+                    many[f"{path.relative_to(ROOT)}:{node.name}"] = taken
+    assert many == {}
+
+
+def imported_by(path):
+    """Top-level packages that a file imports, at its head or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").split(".")[0])
+    return found
+
+
+def test_engines_and_the_runner_import_nothing_but_what_they_may():
+    pure = sys.stdlib_module_names | {
+        "engines", "pydantic", "pydantic_core", "annotated_types", "yaml", "toml"
+    }  # fmt: skip
+    strangers = {
+        str(p.relative_to(ROOT)): extra
+        for p in tracked("engines/*.py")
+        if (extra := imported_by(p) - pure)
+    }
+    assert strangers == {}
+    # The runner lives as long as the training: small, and free of our environment.
+    assert imported_by(ROOT / "scripts/run_job.py") <= sys.stdlib_module_names
+
+
+def test_the_layers_hold():
+    program = Path(sys.executable).with_name("lint-imports")
+    if not program.exists():
+        pytest.skip("import-linter is not installed")
+    done = subprocess.run(
+        [program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_no_template_is_longer_than_100_lines_and_each_fragment_says_what_it_needs():
