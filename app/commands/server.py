@@ -95,7 +95,8 @@ def _doctor(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([line._asdict() for line in lines], indent=1))
     else:
-        width = min(shutil.get_terminal_size().columns, 200)
+        # On a terminal a line stays a line; in a file or a pipe nothing is cut.
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for line in lines:
             print(
                 f"{'ok  ' if line.ok else 'FAIL' if line.needed else 'warn'}  {line.what}: {line.text}"[
