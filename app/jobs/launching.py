@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sqlite3
 import time
 import uuid
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 ACTIONS = "actions.json"
 LOOK_SECONDS = 600.0
 HUB_SECONDS = 20.0
-_SECRETS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "ACCESS_KEY")
+_SECRET = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|API_KEY|ACCESS_KEY|CREDENTIALS)(_|$)")
 _WANTED_SECRETS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "WANDB_API_KEY"})
 
 
@@ -226,7 +227,7 @@ def environment(server: Mapping[str, str], plan: LaunchPlan) -> dict[str, str]:
     kept = {
         name: value
         for name, value in server.items()
-        if name in _WANTED_SECRETS or not any(word in name.upper() for word in _SECRETS)
+        if name in _WANTED_SECRETS or not _SECRET.search(name.upper())
     }
     for name in ("AUTH_TOKEN", "AUTH_TOKEN_FILE", "DATABASE_URL", "VIRTUAL_ENV", "PYTHONHOME"):
         kept.pop(name, None)

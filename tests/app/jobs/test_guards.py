@@ -190,3 +190,16 @@ def test_punching_where_nothing_is_to_remove_changes_nothing(tmp_path):
     path.write_bytes(b"abc")
     assert logcap.punch(path, 2, 2) == 0
     assert os.stat(path).st_size == 3
+
+
+def test_the_trainer_gets_the_servers_environment_less_secrets_it_does_not_need():
+    plan = SimpleNamespace(env={"PYTHONUNBUFFERED": "1"})
+    server = {
+        "PATH": "/bin", "HF_TOKEN": "h", "AUTH_TOKEN": "a", "CONTAINER_API_KEY": "c", "WEB_PASSWORD": "w",
+        "AWS_SECRET_ACCESS_KEY": "s", "TOKENIZERS_PARALLELISM": "false", "DATABASE_URL": "d",
+    }  # fmt: skip
+    found = launching.environment(server, plan)
+    assert found == {
+        "PATH": "/bin", "HF_TOKEN": "h", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
