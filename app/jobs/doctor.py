@@ -39,8 +39,7 @@ def _engine(name: EngineName) -> Line:
     problem = found.problem or installations.interpreter_runs(found)
     if problem:
         return Line(name, False, True, f"{problem} To install: {found.how}")
-    options = engine_options.of(found, wait=30)
-    why = engine_options.problem(found)
+    options, why = engine_options.of(found)
     told = why or f"options {options.source}"
     return Line(name, True, True, f"{found.home} with {found.python}; {told}")
 
@@ -51,7 +50,7 @@ def _conformance(name: str) -> list[Line]:
     if found.problem:
         return []
     ours = flat(found.engine.shipped_options().data)
-    theirs = flat(engine_options.of(found, wait=30).data)
+    theirs = flat(engine_options.of(found)[0].data)
     lines = []
     for what, names in (("only installed", theirs - ours), ("only in the pin", ours - theirs)):
         text = ", ".join(sorted(names)[:12]) + (" ..." if len(names) > 12 else "")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.base_models import Local, resolve
-from app.jobs import engine_options
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
 from app.settings import Settings
@@ -64,7 +63,9 @@ def for_run(
         gpus=gpus,
         resume=resume,
         steps_per_epoch=steps_per_epoch,
-        options=engine_options.of(installation),
+        # The shipped list: reading the installed one parses megabytes of source, which a server
+        # must do in a process of its own (CPython 3.11 also fails when two threads parse at once).
+        options=None,
     )
 
 
