@@ -113,4 +113,7 @@ class JobSpec(Section):
             gaps["datasets"] = "Name at least one folder with pictures."
         elif all(dataset.regularisation for dataset in self.datasets):
             gaps["datasets"] = "At least one dataset must not be a regularisation set."
+        for place, dataset in enumerate(self.datasets):
+            if not dataset.path.strip():
+                gaps[f"datasets.{place}.path"] = "Name the folder that holds the pictures."
         return gaps

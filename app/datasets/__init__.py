@@ -1,6 +1,7 @@
 """Dataset folders: what is in them, what is wrong with them, and their fingerprint."""
 
 from app.datasets.fingerprints import fingerprint
+from app.datasets.habits import sub_folders
 from app.datasets.looking import Report, look
 
-__all__ = ["Report", "fingerprint", "look"]
+__all__ = ["Report", "fingerprint", "look", "sub_folders"]

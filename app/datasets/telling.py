@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from engines.spec import EngineName
 
 IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 VIDEO_ENDINGS = frozenset({".mp4", ".avi", ".mov", ".webm", ".mkv", ".wmv", ".m4v", ".flv"})
-_OLD_LAYOUT = re.compile(r"(\d+)_(.+)")
-"""Folders such as ``10_dog``: repeats and name, as sd-scripts' train_data_dir had them."""
 
 
 def endings(engine: EngineName) -> frozenset[str]:
@@ -51,15 +48,9 @@ def no_images(path: Path, listing: Listing, videos: Sequence[File], engine: Engi
     """Why there is nothing to train on, and where it may be."""
     below = listing.folders
     if below and engine == "kohya_ss":
-        old = [m for m in map(_OLD_LAYOUT.fullmatch, below) if m]
-        advice = (
-            f"name {path / old[0][0]} itself and set repeats to {old[0][1]}."
-            if old
-            else "name the folder that holds the pictures."
-        )
         return (
             f"{path} holds no pictures itself, only folders ({', '.join(below[:3])}). "
-            f"kohya_ss does not look into them: {advice}"
+            "kohya_ss does not look into them: name the folder that holds the pictures."
         )
     odd = [f.name for f in listing.files if f.ending.lower() in IMAGE_ENDINGS]
     if odd:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from app import artifacts, base_models, datasets
-from app.jobs import installations, sentences, workspace
+from app.jobs import installations, opening, sentences, workspace
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
 from app.platform import Platform
@@ -82,6 +82,13 @@ def check(platform: Platform, document: Mapping[str, Any], *, thorough: bool = T
 
     ``thorough`` also decodes pictures and asks the Hub; a live preview does without.
     """
+    opened = opening.open_folders(document, platform.settings)
+    checked = _check(platform, opened.document, thorough=thorough)
+    errors = {opened.place_of(name): text for name, text in checked.errors.items()}
+    return replace(checked, errors=errors, warnings=(*opened.notes, *checked.warnings))
+
+
+def _check(platform: Platform, document: Mapping[str, Any], *, thorough: bool) -> Checked:
     report = platform.gpus.report()
     gpus = tuple(g.index for g in report.gpus)
     spec, errors, completed = read(document, gpu=bool(gpus), vram_gb=report.smallest_gb)
@@ -102,7 +109,8 @@ def check(platform: Platform, document: Mapping[str, Any], *, thorough: bool = T
     errors.update(model_problems(platform, spec, seconds=HUB_SECONDS if thorough else 0))
     errors.update(_disk(platform.settings.data_dir))
     errors.update(_start(spec, platform))
-    plan, refused = _plan(platform, spec, installation, facts if not found else None, gpus)
+    known = not found and all(dataset.path.strip() for dataset in spec.datasets)
+    plan, refused = _plan(platform, spec, installation, facts if known else None, gpus)
     for name, text in refused.items():
         errors.setdefault(name, text)
     return Checked(completed, spec, installation.name, errors, warnings, plan, facts)
@@ -130,6 +138,9 @@ def _look(
     warnings: list[str] = []
     facts: list[DatasetFacts] = []
     for index, dataset in enumerate(spec.datasets):
+        if not dataset.path.strip():
+            facts.append(DatasetFacts(()))
+            continue
         report = datasets.look(
             Path(dataset.path),
             caption_extension=dataset.caption_extension,

@@ -30,6 +30,8 @@ def resolved(spec: JobSpec, settings: Settings) -> JobSpec:
         update={
             "datasets": tuple(
                 dataset.model_copy(update={"path": str(dataset_path(settings, dataset.path))})
+                if dataset.path.strip()
+                else dataset
                 for dataset in spec.datasets
             ),
             "base_model": model_path(settings, spec.base_model) if spec.base_model else None,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engines import families
+from engines import families, folders
 from engines.presets import ladder
 from engines.presets.able import able, engines_of
 
@@ -39,7 +39,7 @@ def complete(
     family's own defaults. What it fills in can be planned by the engine that the document
     names, or by every engine of the family where it names none.
     """
-    filled = copy.deepcopy(dict(document))
+    filled = folders.with_repeats(document)
     for choice in explain(document, gpu=gpu, vram_gb=vram_gb):
         _set_default(filled, choice.path, choice.value)
     return filled

@@ -12,9 +12,10 @@ from engines.sections.table import Section, about
 class Dataset(Section):
     """One folder of pictures and how it is read."""
 
+    # Empty in what an import leaves open; ``JobSpec.missing`` names it before a start.
     path: str = about(
         ..., "Folder", "Folder with the pictures and their caption files.",
-        ai="datasets[].folder_path", kohya="datasets[].subsets[].image_dir", min_length=1,
+        ai="datasets[].folder_path", kohya="datasets[].subsets[].image_dir",
     )  # fmt: skip
     repeats: int = about(
         1, "Repeats", "How often each picture is used in one epoch.", unit="times",

@@ -137,3 +137,16 @@ def test_a_missing_engine_is_told_on_the_form_with_the_command(client):
     page = client.get("/jobs/new?family=sdxl").text
     assert "ai-toolkit (not installed)" in page
     assert "./scripts/bootstrap.sh ai-toolkit" in page
+
+
+def test_a_kohya_training_folder_is_opened_into_datasets_with_repeats(app, client, form, pictures):
+    parent = pictures.parent / "kohya"
+    (parent / "5_zxq").parent.mkdir()
+    pictures.rename(parent / "5_zxq")
+    answer = client.post("/jobs/", data={**form, "datasets.0.path": str(parent)})
+    assert answer.status_code == 303
+    with app.app_context():
+        job = service.get(1)
+        (dataset,) = service.spec_of(job).datasets
+        assert (dataset.path, dataset.repeats) == (str(parent / "5_zxq"), 5)
+        assert "became 1 dataset" in job.notes

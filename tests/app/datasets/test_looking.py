@@ -110,11 +110,12 @@ def test_the_case_of_an_ending_counts_for_kohya_only(tmp_path):
 
 
 def test_sub_folders_count_for_ai_toolkit_only_and_kohya_says_where_to_point(tmp_path):
-    dog(tmp_path / "10_ohwx dog")
+    dog(tmp_path / "front view")
     assert looked(tmp_path, "ai-toolkit").facts.images == 3
     (error,) = looked(tmp_path, "kohya_ss").errors
     assert "kohya_ss does not look into them" in error
-    assert "10_ohwx dog itself and set repeats to 10" in error
+    assert "only folders (front view)" in error
+    assert "name the folder that holds the pictures" in error
     dog(tmp_path)
     assert "does not look into its folders" in " ".join(looked(tmp_path).warnings)
 
