@@ -24,8 +24,7 @@ def lora(tmp_path, *words, **env):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", ["ai-toolkit", "kohya_ss"])
-@pytest.mark.parametrize("family", ["sd15", "sdxl", "flux"])
+@pytest.mark.parametrize(("family", "engine"), [("sd15", "kohya_ss"), ("flux", "ai-toolkit")])
 def test_render_needs_neither_database_nor_engine_and_prints_json_alone(tmp_path, engine, family):
     spec = tmp_path / "spec.yaml"
     spec.write_text(SPEC.replace("sd15", family))

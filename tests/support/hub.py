@@ -49,7 +49,7 @@ def hub() -> Iterator[tuple[str, list[str]]]:
     """Its address, and the list of what it was asked."""
     handler = type("Hub", (_Hub,), {"asked": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", handler.asked
