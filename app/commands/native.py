@@ -49,9 +49,10 @@ def _import(arguments: argparse.Namespace) -> int:
 
     try:
         text = arguments.file.read_text("utf-8")
+        companions = importing.companions_of(text, arguments.file)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{arguments.file} cannot be read: {error}.") from error
-    imported = importing.read(text, arguments.file)
+    imported = importing.read(text, arguments.file, companions)
     for line in imported.lines:
         print(line)
     for name, sentence in imported.gaps.items():

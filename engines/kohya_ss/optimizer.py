@@ -31,6 +31,11 @@ NEEDS_GPU = ("8bit", "paged")
 _NO_WEIGHT_DECAY = frozenset({"adafactor"})
 
 
+def is_schedule(name: str) -> bool:
+    """Whether the engine has it; AdaFactor's own may carry its first rate."""
+    return name in SCHEDULERS or name.partition(":")[0] == "adafactor"
+
+
 def is_known(name: str) -> bool:
     """Whether the engine has it: one of its names, or a dotted class."""
     return name.lower() in NAMES or "." in name

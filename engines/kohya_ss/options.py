@@ -30,6 +30,8 @@ _SUBSET: dict[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 _SUBSET_ONLY: dict[str, type | tuple[type, ...]] = {
     "image_dir": str, "is_reg": bool, "alpha_mask": bool, "metadata_file": str,
+    # Read with masked_loss only: the folder of the masks.
+    "conditioning_data_dir": str,
 }  # fmt: skip
 _DATASET: dict[str, type | tuple[type, ...]] = {
     "batch_size": int, "bucket_no_upscale": bool, "bucket_reso_steps": int, "enable_bucket": bool,

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from engines.prompts import with_trigger
 from engines.spec import JobSpec
 
 
 def text(spec: JobSpec) -> str:
     """The whole file. A flow family takes ``--l`` as its true guidance and ``--g`` as FLUX's."""
-    sampling = spec.sampling
+    given = spec.engine_options.get("kohya_ss", {}).get("prompts") or []
     lines = []
-    for prompt in sampling.prompts:
-        flags = (
-            f"--w {sampling.width} --h {sampling.height} --d {sampling.seed} "
-            f"--s {sampling.steps} {_guidance(spec)}"
-        )
-        lines.append(f"{with_trigger(prompt.strip(), spec.trigger_word)} {flags}")
+    for place, prompt in enumerate(spec.sampling.prompts):
+        flags = {**_shared(spec), **(given[place] if place < len(given) else {})}
+        text = " ".join(f"--{flag} {_number(value)}" for flag, value in flags.items())
+        lines.append(f"{with_trigger(prompt.strip(), spec.trigger_word)} {text}")
     return "\n".join(lines) + "\n"
 
 
-def _guidance(spec: JobSpec) -> str:
+def _shared(spec: JobSpec) -> dict[str, Any]:
+    sampling = spec.sampling
+    flags: dict[str, Any] = {
+        "w": sampling.width, "h": sampling.height, "d": sampling.seed, "s": sampling.steps,
+    }  # fmt: skip
     if spec.family == "flux":
-        return f"--l 1 --g {spec.sampling.guidance:g}"
-    return f"--l {spec.sampling.guidance:g}"
+        return {**flags, "l": 1, "g": sampling.guidance}
+    return {**flags, "l": sampling.guidance}
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def problem(prompt: str) -> str:

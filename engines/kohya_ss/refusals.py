@@ -79,7 +79,7 @@ def _optimizer(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
         yield Refusal(
             "optimizer.name", f"kohya_ss has no optimizer {chosen.name!r}; it has {names}."
         )
-    if chosen.scheduler not in optimizer.SCHEDULERS:
+    if not optimizer.is_schedule(chosen.scheduler):
         names = ", ".join(sorted(optimizer.SCHEDULERS))
         yield Refusal(
             "optimizer.scheduler", f"kohya_ss has no schedule {chosen.scheduler!r}; it has {names}."
@@ -100,7 +100,7 @@ def _memory(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
         )
     if memory.quantize in FLOAT8 and memory.mixed_precision in ("no", "fp32"):
         yield Refusal("memory.quantize", "8-bit floats need mixed precision fp16 or bf16.")
-    if memory.quantize in FLOAT8 and spec.family in ("anima", "sd15", "sd2"):
+    if memory.quantize in FLOAT8 and spec.family == "anima":
         yield Refusal("memory.quantize", f"kohya_ss cannot quantise {spec.family}.")
     if memory.offload and not family.swap_blocks:
         yield Refusal("memory.offload", f"kohya_ss cannot offload {spec.family}; set it to 0.")

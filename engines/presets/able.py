@@ -9,7 +9,7 @@ from engines.families import Family
 from engines.spec import EngineName
 
 _FLOAT8 = ("none", "qfloat8", "float8")
-_KOHYA_WHOLE = ("sd15", "sd2", "anima")
+_KOHYA_WHOLE = ("anima",)
 """Families that sd-scripts cannot hold in 8 bits."""
 
 

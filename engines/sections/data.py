@@ -24,7 +24,7 @@ class Dataset(Section):
     caption_extension: str = about(
         ".txt", "Caption extension", "Ending of the caption file beside each picture.",
         ai="datasets[].caption_ext", kohya="datasets[].subsets[].caption_extension",
-        pattern=r"^\.[A-Za-z0-9_]{1,12}$",
+        pattern=r"^\.[A-Za-z0-9_.-]{1,32}$",
     )  # fmt: skip
     caption_dropout: float = about(
         0.0, "Caption dropout", "Share of the steps that train without the caption.", unit="share",

@@ -1,0 +1,1 @@
+"""Reading configs of sd-scripts and of the kohya_ss GUI back into a canonical document."""
