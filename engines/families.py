@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from engines.catalogue.inputs import FamilyInput, inputs_of
 from engines.catalogue.kohya import KOHYA_FAMILIES, KohyaFamily
 from engines.spec import EngineName
 
@@ -59,6 +60,7 @@ class Family:
 
     ``defaults`` maps dotted canonical paths (``sampling.width``) to values; a dataset's fields
     stand under ``datasets[]``. ``default_model`` is a hub id or path offered in the form.
+    ``inputs`` are ai-toolkit's own for this family: control pictures, frames and the like.
     """
 
     key: str
@@ -70,6 +72,7 @@ class Family:
     ai_toolkit: AiToolkitFamily | None = None
     kohya: KohyaFamily | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[FamilyInput, ...] = ()
 
     @property
     def engines(self) -> tuple[EngineName, ...]:
@@ -79,7 +82,7 @@ class Family:
             both.append("kohya_ss")
         if self.ai_toolkit:
             both.append("ai-toolkit")
-        return tuple(both) if self.key in ("sd15", "sdxl", "sd2") else tuple(reversed(both))
+        return tuple(both) if self.key in ("sd15", "sdxl", "sd2", "sd3") else tuple(reversed(both))
 
 
 def _canonical_defaults(key: str, native: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,6 +128,7 @@ def _ai_toolkit_families() -> dict[str, Family]:
             ),
             kohya=KOHYA_FAMILIES.get(key),
             defaults=MappingProxyType(_canonical_defaults(key, native)),
+            inputs=inputs_of(entry["extra_fields"], native, edits=entry["group"] == "instruction"),
         )
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from engines.ai_toolkit.draft import Draft
 from engines.base import Refusal
+from engines.folders import kohya_habit
 from engines.sections.data import Buckets, Dataset
 from engines.spec import JobSpec
 
@@ -62,6 +63,10 @@ def _write_one(draft: Draft, spec: JobSpec, place: int, dataset: Dataset) -> Non
     }
     for native, (field, value) in pairs.items():
         draft.put(f"{here}.{native}", value, f"{there}.{field}")
+    habit = kohya_habit(dataset.path)
+    if habit and not spec.trigger_word and not dataset.regularisation:
+        draft.put(f"{here}.default_caption", habit.concept, f"{there}.path")
+        draft.note(f"Pictures of {dataset.path} without a caption are called {habit.concept!r}.")
     draft.put(f"{here}.buckets", spec.buckets.enabled, "buckets.enabled")
     cache = spec.memory.cache_latents
     draft.put(f"{here}.cache_latents", cache == "memory", "memory.cache_latents")

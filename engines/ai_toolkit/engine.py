@@ -41,6 +41,9 @@ class AiToolkit:
         """Native file and command. Raises UnsupportedError, naming every field."""
         refused = [*self.refusals(spec, workspace.options)]
         refused += refusals.refuse_place(spec, workspace)
+        still_open = [*refusals.open_inputs(spec)]
+        if workspace.datasets is not None:
+            refused += still_open
         if refused:
             raise UnsupportedError(self.name, refused)
         text, draft, length = build(spec, workspace)
@@ -68,7 +71,7 @@ class AiToolkit:
             start_step=start,
             steps_per_epoch=length.steps_per_epoch,
             epochs=length.epochs,
-            notes=tuple(draft.notes),
+            notes=(*draft.notes, *(f"{r.field}: {r.message}" for r in still_open)),
             sources=dict(draft.sources),
         )
 

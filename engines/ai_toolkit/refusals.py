@@ -49,6 +49,34 @@ def refuse(spec: JobSpec, options: OptionList) -> Iterator[Refusal]:
         )
 
 
+def open_inputs(spec: JobSpec) -> Iterator[Refusal]:
+    """What the family makes no sense without, and no dataset names; a file may be written so."""
+    family = families.get(spec.family)
+    for wanted in family.inputs if family else ():
+        if not wanted.required:
+            continue
+        key = wanted.path.removeprefix("datasets[].")
+        for place in range(len(spec.datasets)):
+            if not _given(spec, place, key):
+                yield Refusal(
+                    f"{overrides.FIELD}.datasets.{place}.{key}",
+                    f"{spec.family} learns to change pictures: name the folder of those to change.",
+                )
+
+
+def _given(spec: JobSpec, place: int, key: str) -> bool:
+    """Whether a dataset names the input; the two ways to name control pictures are one."""
+    datasets = spec.engine_options.get(overrides.NAME, {}).get("datasets") or []
+    if isinstance(datasets, Mapping):
+        entry = datasets.get(str(place), datasets.get(place)) or {}
+    else:
+        entry = datasets[place] if place < len(datasets) else {}
+    stem = key.rstrip("_123")
+    return isinstance(entry, Mapping) and any(
+        value for name, value in entry.items() if str(name).rstrip("_123") == stem
+    )
+
+
 def _refuse_name(spec: JobSpec) -> Iterator[Refusal]:
     hit = next((file for file in _TAKEN if file.startswith(spec.name.lower())), None)
     if hit is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engines.catalogue.kohya import KohyaFamily
+from engines.folders import kohya_habit
 from engines.kohya_ss.buckets import edges
 from engines.spec import Dataset, JobSpec
 
@@ -47,9 +48,13 @@ def _subset(spec: JobSpec, family: KohyaFamily, dataset: Dataset) -> dict[str, A
         subset["caption_dropout_rate"] = float(dataset.caption_dropout)
     if dataset.flip:
         subset["flip_aug"] = True
+    habit = kohya_habit(dataset.path)
     if dataset.regularisation:
         subset["is_reg"] = True
-    elif spec.trigger_word:
+    if habit and (dataset.regularisation or not spec.trigger_word):
+        # What sd-scripts itself takes from such a name, for pictures without a caption.
+        subset["class_tokens"] = habit.concept
+    elif spec.trigger_word and not dataset.regularisation:
         subset["class_tokens"] = spec.trigger_word
         subset["caption_prefix"] = f"{spec.trigger_word},"
     return subset

@@ -16,12 +16,12 @@ KEYS = list(families.families())
 
 def test_every_model_of_ai_toolkits_own_form_is_a_family():
     names = {entry["name"] for entry in json.loads(MODELS.read_text("utf-8"))["archs"]}
-    assert len(names) == 52
+    assert len(names) == 53  # its form's 52, and sd3, which only its examples name
     assert names <= set(KEYS)
 
 
 def test_what_kohya_trains_and_ai_toolkit_does_not_has_one_engine():
-    for key in ("sd2", "sd3", "hunyuan_image"):
+    for key in ("sd2", "hunyuan_image"):
         assert families.families()[key].engines == ("kohya_ss",)
 
 
@@ -61,3 +61,23 @@ def test_recovery_adapters_are_there_where_the_form_offers_them():
 def test_an_unknown_family_is_none():
     assert families.get("sd99") is None
     assert families.get("sdxl") is families.families()["sdxl"]
+
+
+def test_an_edit_family_needs_control_pictures_and_a_video_family_takes_frames():
+    kontext = {item.path: item for item in families.families()["flux_kontext"].inputs}
+    assert kontext["datasets[].control_path"].required
+    wan = {item.path: item for item in families.families()["wan22_14b:t2v"].inputs}
+    assert (wan["datasets[].fps"].default, wan["sample.num_frames"].default) == (16, 41)
+    assert wan["model.model_kwargs.train_low_noise"].default is True
+    assert families.families()["sdxl"].inputs == ()
+
+
+def test_every_input_of_a_family_is_a_key_that_ai_toolkit_knows():
+    from engines.ai_toolkit.draft import place
+    from engines.ai_toolkit.options import shipped, unknown_in_process
+
+    for family in families.families().values():
+        for item in family.inputs:
+            process: dict = {}
+            place(process, item.path.replace("[]", "[0]"), item.default or 1)
+            assert unknown_in_process(process, shipped()) == [], (family.key, item.path)

@@ -23,6 +23,8 @@ _FLAGS: dict[str, tuple[str, type]] = {
     "l": ("guidance_scale", float), "cfg": ("guidance_scale", float), "s": ("sample_steps", int),
     "steps": ("sample_steps", int), "m": ("network_multiplier", float),
     "network_multiplier": ("network_multiplier", float), "n": ("neg", str),
+    "frames": ("num_frames", int), "num_frames": ("num_frames", int), "fps": ("fps", int),
+    "ctrl_img": ("ctrl_img", str), "ctrl_idx": ("ctrl_idx", int),
 }  # fmt: skip
 
 
@@ -148,10 +150,11 @@ def _read_prompts(source: Source, off: bool) -> None:
         if off:
             source.dropped(path, "sampling is switched off")
             continue
-        plain, flags = read_flags(text)
+        plain, flags, lost = read_flags(text)
         plain = plain.replace("[name]", str(source.document["name"]))
         if plain != text:
-            source.translated(path, "sampling.prompts")
+            why = f"{' '.join(lost)} is left out" if lost else ""
+            source.translated(path, "sampling.prompts", why=why)
         for key, value in flags.items():
             source.keep(f"sample.samples[{len(kept)}].{key}", value)
         kept.append(plain)
@@ -180,18 +183,20 @@ def _gather(source: Source) -> list[tuple[str, str]]:
     return [(f"sample.prompts[{place}]", str(text)) for place, text in enumerate(plain)]
 
 
-def read_flags(prompt: str) -> tuple[str, dict[str, Any]]:
-    """A prompt without the options behind ``--``, and those that are known, by native key."""
+def read_flags(prompt: str) -> tuple[str, dict[str, Any], list[str]]:
+    """A prompt without the options behind ``--``, those that are known, by native key, and the rest."""
     text, *rest = prompt.split("--")
     if not rest:
-        return prompt, {}
+        return prompt, {}, []
     found: dict[str, Any] = {}
+    lost: list[str] = []
     for piece in rest:
         flag, _, value = piece.partition(" ")
         known = _FLAGS.get(flag.strip())
-        if known is not None:
-            try:
-                found[known[0]] = known[1](value.strip())
-            except ValueError:
-                continue  # the engine would end with an error here; the prompt alone is of use
-    return text.strip(), found
+        try:
+            if known is None:
+                raise ValueError(flag)
+            found[known[0]] = known[1](value.strip())
+        except ValueError:
+            lost.append(f"--{flag.strip()}")
+    return text.strip(), found, lost

@@ -64,9 +64,9 @@ class Source:
         """Carry a native key over into the engine options."""
         place(self.native, path, value)
 
-    def translated(self, path: str, target: str, value: Any = ABSENT) -> None:
+    def translated(self, path: str, target: str, value: Any = ABSENT, why: str = "") -> None:
         """Say that ``path`` became ``target``; set it too where a value is given."""
-        self.lines.append(f"translated {path} -> {target}")
+        self.lines.append(f"translated {path} -> {target}{f': {why}' if why else ''}")
         if value is not ABSENT:
             self.set(target, value)
 
