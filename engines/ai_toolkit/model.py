@@ -30,7 +30,7 @@ _COMPONENTS: Mapping[str, Mapping[str, str]] = {
 """By arch: our name of a part, and the native key that takes its path (read in the source)."""
 
 _GUIDED = ("flux", "flux_kontext", "flux2")
-_TIMESTEPS = (
+TIMESTEPS = (
     "sigmoid", "linear", "weighted", "shift", "flux_shift", "lumina2_shift", "lognorm_blend",
     "next_sample", "one_step", "two_step", "four_step", "eight_step",
 )  # fmt: skip
@@ -64,10 +64,10 @@ def refuse(spec: JobSpec, family: AiToolkitFamily) -> Iterator[Refusal]:
                 "loss.timestep_sampling",
                 f"{spec.family} is not trained by flow matching, so this is fixed; leave it empty.",
             )
-        elif spec.loss.timestep_sampling not in _TIMESTEPS:
+        elif spec.loss.timestep_sampling not in TIMESTEPS:
             yield Refusal(
                 "loss.timestep_sampling",
-                f"ai-toolkit has no {spec.loss.timestep_sampling}; use {', '.join(_TIMESTEPS)}.",
+                f"ai-toolkit has no {spec.loss.timestep_sampling}; use {', '.join(TIMESTEPS)}.",
             )
     if spec.loss.guidance is not None and not is_guided(family):
         yield Refusal(

@@ -31,7 +31,7 @@ _OWN_RATE = "prodigy"
 _SMALLEST_OWN_RATE = 0.1
 _SETS_EPS = ("adam", "prodigy", "ademamix")
 
-_SCHEDULES = ("constant", "constant_with_warmup", "cosine", "cosine_with_restarts", "linear")
+SCHEDULES = ("constant", "constant_with_warmup", "cosine", "cosine_with_restarts", "linear")
 _WARMS_UP = ("constant", "constant_with_warmup")
 
 
@@ -99,11 +99,11 @@ def _taken_arguments(native: str) -> Iterator[tuple[str, str]]:
 
 def _refuse_schedule(spec: JobSpec) -> Iterator[Refusal]:
     optimizer = spec.optimizer
-    if optimizer.scheduler not in _SCHEDULES:
+    if optimizer.scheduler not in SCHEDULES:
         yield Refusal(
             "optimizer.scheduler",
             f"ai-toolkit cannot run the schedule {optimizer.scheduler}; use "
-            f"{', '.join(_SCHEDULES)}.",
+            f"{', '.join(SCHEDULES)}.",
         )
     elif optimizer.warmup_steps and optimizer.scheduler not in _WARMS_UP:
         yield Refusal(

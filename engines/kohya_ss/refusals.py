@@ -136,11 +136,9 @@ def _loss(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
     if loss.timestep_sampling is not None:
         known = TIMESTEPS.get(family.script, ())
         if loss.timestep_sampling not in known:
+            lacks = f"has no {loss.timestep_sampling!r}" if known else "has no choice of timesteps"
             fits = f"use {', '.join(known)} or leave it empty" if known else "leave it empty"
-            yield Refusal(
-                "loss.timestep_sampling",
-                f"kohya_ss has no {loss.timestep_sampling!r} for {spec.family}; {fits}.",
-            )
+            yield Refusal("loss.timestep_sampling", f"kohya_ss {lacks} for {spec.family}; {fits}.")
 
 
 def _captions(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
