@@ -12,6 +12,8 @@ from flask import Flask, current_app
 
 from app import gpu
 from app.base_models import HubChecker
+from app.jobs import installations
+from app.jobs.engine_options import OptionLibrary
 from app.jobs.executor import Executor, LocalExecutor
 from app.settings import ROOT, Settings
 
@@ -32,6 +34,7 @@ class Platform:
         self.executor: Executor = LocalExecutor(sys.executable, ROOT / "scripts" / "run_job.py")
         self.gpus = gpu.Sampler()
         self.hub = HubChecker(settings.hf_endpoint, settings.hf_token, settings.hf_home)
+        self.options = OptionLibrary(settings)
         self._supervisor: Supervisor | None = None
 
     @property
@@ -46,6 +49,8 @@ class Platform:
     def start_supervisor(self) -> None:
         """Start the thread. Called once by the server, never at import."""
         self.supervisor.start()
+        for installation in installations.find_all(self.settings):
+            self.options.now(installation)
 
     def stop_supervisor(self) -> None:
         """Stop supervising; running jobs go on and the next supervisor adopts them."""

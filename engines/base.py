@@ -200,6 +200,17 @@ class Refusal:
     message: str
 
 
+@dataclass(frozen=True)
+class Complaint:
+    """A native key that the engine does not know, or a value that does not fit it.
+
+    ``key`` is the file and the path in it, as in ``LaunchPlan.sources``.
+    """
+
+    key: str
+    message: str
+
+
 class UnsupportedError(ValueError):
     """The spec asks the engine for what it cannot do. ``refusals`` names every field."""
 
@@ -253,8 +264,8 @@ class Engine(Protocol):
 
     def complaints(
         self, spec: JobSpec, files: Mapping[str, str], options: OptionList
-    ) -> tuple[str, ...]:
-        """Sentences, one for each native key or value that the option list does not allow."""
+    ) -> tuple[Complaint, ...]:
+        """One for each native key or value that the option list does not allow."""
 
     def shipped_options(self) -> OptionList:
         """The list for the pinned commit, shipped with the project."""

@@ -17,10 +17,12 @@ Subparsers = Any
 def application() -> Iterator[Flask]:
     """The application with its context pushed and the database at its current schema."""
     from app import create_app, schema
+    from app.platform import current
     from app.settings import Settings
 
     settings = Settings.from_env(os.environ)
     schema.migrate(settings)
     app = create_app(settings)
     with app.app_context():
+        current().options.patient = True
         yield app

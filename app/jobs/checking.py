@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app import artifacts, base_models, datasets
-from app.jobs import installations, opening, sentences, workspace
+from app.jobs import installations, opening, planning, sentences, workspace
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
 from app.platform import Platform
@@ -21,6 +21,10 @@ from engines.spec import EngineName, JobSpec, ResumeFrom
 
 HUB_SECONDS = 2.0
 """How long a check waits for the Hub's answer; later the answer comes before the start."""
+_PENDING = (
+    "The options of the installed {} are still being read; until then this is checked against "
+    "those of the pinned version, and once more before the start."
+)
 LOOK_SECONDS = 3.0
 """How long a check decodes pictures; the rest is looked at before the start."""
 
@@ -113,6 +117,8 @@ def _check(platform: Platform, document: Mapping[str, Any], *, thorough: bool) -
     plan, refused = _plan(platform, spec, installation, facts if known else None, gpus)
     for name, text in refused.items():
         errors.setdefault(name, text)
+    if platform.options.now(installation).pending:
+        warnings = (*warnings, _PENDING.format(installation.name))
     return Checked(completed, spec, installation.name, errors, warnings, plan, facts)
 
 
@@ -124,9 +130,16 @@ def _plan(
     gpus: tuple[int, ...],
 ) -> tuple[LaunchPlan | None, dict[str, str]]:
     run = RunDir(platform.settings.jobs_dir / "NEW")
-    space = workspace.for_run(run, installation, job_id=0, facts=facts, gpus=gpus[: spec.gpus])
+    space = workspace.for_run(
+        run,
+        installation,
+        job_id=0,
+        facts=facts,
+        gpus=gpus[: spec.gpus],
+        options=platform.options.now(installation).options,
+    )
     try:
-        return installation.engine.plan(spec, space), {}
+        return planning.plan(installation, spec, space), {}
     except UnsupportedError as error:
         return None, {refusal.field: refusal.message for refusal in error.refusals}
 

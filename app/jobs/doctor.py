@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.jobs import engine_options, installations
+from app.jobs import checking, engine_options, installations, planning
 from app.platform import current
+from engines.base import Refusal, UnsupportedError, Workspace
 from engines.spec import ENGINE_NAMES, EngineName
 
 GB = 1_000_000_000
@@ -39,8 +41,8 @@ def _engine(name: EngineName) -> Line:
     problem = found.problem or installations.interpreter_runs(found)
     if problem:
         return Line(name, False, True, f"{problem} To install: {found.how}")
-    options, why = engine_options.of(found)
-    told = why or f"options {options.source}"
+    known = current().options.wait(found)
+    told = known.problem or f"options {known.options.source}"
     return Line(name, True, True, f"{found.home} with {found.python}; {told}")
 
 
@@ -49,13 +51,56 @@ def _conformance(name: str) -> list[Line]:
     found = next(i for i in installations.find_all(current().settings) if i.name == name)
     if found.problem:
         return []
-    ours = flat(found.engine.shipped_options().data)
-    theirs = flat(engine_options.of(found)[0].data)
-    lines = []
-    for what, names in (("only installed", theirs - ours), ("only in the pin", ours - theirs)):
-        text = ", ".join(sorted(names)[:12]) + (" ..." if len(names) > 12 else "")
+    known = current().options.wait(found)
+    more, fewer = differences(found, known)
+    lines = [Line("commit", True, False, installations.commit_of(found.home) or "unknown")]
+    lines += [
+        Line(group, True, False, f"{count} options") for group, count in counts(known.options.data)
+    ]
+    for what, names in (("only installed", more), ("only in the pin", fewer)):
+        text = ", ".join(names[:12]) + (" ..." if len(names) > 12 else "")
         lines.append(Line(what, True, False, f"{len(names)} options{': ' if names else ''}{text}"))
-    return lines
+    return [*lines, *_families(found, known)]
+
+
+def differences(
+    found: installations.Installation, known: engine_options.Known
+) -> tuple[list[str], list[str]]:
+    """Options that only the installed engine has, and that only the pinned version has."""
+    ours, theirs = flat(found.engine.shipped_options().data), flat(known.options.data)
+    return sorted(theirs - ours), sorted(ours - theirs)
+
+
+def counts(data: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """How many options each script or class has."""
+    return [(group, len(keys)) for group, keys in data.get("classes", data).items()]
+
+
+def _families(found: installations.Installation, known: engine_options.Known) -> list[Line]:
+    """Whether every family's usual training can be planned for this very installation."""
+    lines = []
+    able = sorted(found.engine.families())
+    for family in able:
+        document = {
+            "name": "check", "family": family, "engine": found.name, "length": {"steps": 10},
+        }  # fmt: skip
+        spec, errors, _ = checking.read(document, gpu=True)
+        try:
+            if spec is None:
+                raise UnsupportedError(found.name, [Refusal(k, v) for k, v in errors.items()])
+            planning.plan(found, spec, _nowhere(found, known))
+        except UnsupportedError as error:
+            lines.append(Line(family, False, False, str(error)))
+    told = f"{len(able) - len(lines)} of {len(able)} can be planned with the options above"
+    return [Line("families", not lines, False, told), *lines]
+
+
+def _nowhere(found: installations.Installation, known: engine_options.Known) -> Workspace:
+    place = Path("/nowhere")
+    return Workspace(
+        native=place, output=place, logs=place, home=found.home, python=found.python, gpus=(0,),
+        options=known.options,
+    )  # fmt: skip
 
 
 def flat(data: Mapping[str, Any]) -> set[str]:

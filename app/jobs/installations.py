@@ -64,6 +64,24 @@ def find(settings: Settings, name: EngineName) -> Installation:
     return Installation(name, home, python, problem)
 
 
+def commit_of(home: Path) -> str:
+    """The commit a checkout stands at, read from its ``.git``; empty where it cannot be told."""
+    try:
+        git = home / ".git"
+        if git.is_file():
+            git = (home / git.read_text("utf-8").partition("gitdir: ")[2].strip()).resolve()
+        head = (git / "HEAD").read_text("utf-8").strip()
+        if not head.startswith("ref: "):
+            return head
+        ref = git / head.removeprefix("ref: ")
+        if ref.is_file():
+            return ref.read_text("utf-8").strip()
+        packed = (git / "packed-refs").read_text("utf-8").splitlines()
+        return next((line.split()[0] for line in packed if line.endswith(" " + head[5:])), "")
+    except OSError:
+        return ""
+
+
 def find_all(settings: Settings) -> tuple[Installation, ...]:
     """Every engine, installed or not."""
     return tuple(find(settings, name) for name in ENGINE_NAMES)

@@ -18,7 +18,16 @@ from pathlib import Path
 
 from app import datasets
 from app.errors import UserError
-from app.jobs import checking, installations, resuming, runcard, service, store, workspace
+from app.jobs import (
+    checking,
+    installations,
+    planning,
+    resuming,
+    runcard,
+    service,
+    store,
+    workspace,
+)
 from app.jobs.executor import ExecutorError
 from app.jobs.installations import Installation
 from app.jobs.metrics import create_control
@@ -100,9 +109,10 @@ def _launch(platform: Platform, job: Job, number: int) -> None:
         gpus=gpus,
         resume=resume,
         steps_per_epoch=resuming.known_steps_per_epoch(job),
+        options=platform.options.wait(installation).options,
     )
     try:
-        plan = installation.engine.plan(spec, space)
+        plan = planning.plan(installation, spec, space)
     except UnsupportedError as error:
         raise PreparationError(f"{installation.name} cannot do this: {error}") from error
     _write(run, plan)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import InvalidSpecError
-from app.jobs import checking, installations, service, workspace
+from app.jobs import checking, installations, planning, service, workspace
+from app.jobs.engine_options import OptionLibrary
 from app.settings import Settings
 from engines import families
 from engines.base import UnsupportedError, Workspace
@@ -43,9 +44,10 @@ def render(document: Mapping[str, Any], out: Path, settings: Settings) -> Render
         python=found.python,
         datasets=None,
         gpus=tuple(range(spec.gpus)),
+        options=OptionLibrary(settings).wait(found).options,
     )
     try:
-        plan = found.engine.plan(workspace.resolved(spec, settings), space)
+        plan = planning.plan(found, workspace.resolved(spec, settings), space)
     except UnsupportedError as error:
         raise InvalidSpecError({r.field: r.message for r in error.refusals}) from error
     service.files_of(plan, out)

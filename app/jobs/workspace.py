@@ -9,7 +9,7 @@ from app.base_models import Local, resolve
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
 from app.settings import Settings
-from engines.base import DatasetFacts, ResumePoint, Workspace
+from engines.base import DatasetFacts, OptionList, ResumePoint, Workspace
 from engines.spec import JobSpec, ResumeFrom
 
 
@@ -52,6 +52,7 @@ def for_run(
     gpus: tuple[int, ...] = (),
     resume: ResumePoint | None = None,
     steps_per_epoch: int | None = None,
+    options: OptionList | None = None,
 ) -> Workspace:
     """The workspace of one attempt in a run directory."""
     return Workspace(
@@ -65,9 +66,7 @@ def for_run(
         gpus=gpus,
         resume=resume,
         steps_per_epoch=steps_per_epoch,
-        # The shipped list: reading the installed one parses megabytes of source, which a server
-        # must do in a process of its own (CPython 3.11 also fails when two threads parse at once).
-        options=None,
+        options=options,
     )
 
 

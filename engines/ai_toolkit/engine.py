@@ -10,6 +10,7 @@ from engines.ai_toolkit.config import build, control_path, stages
 from engines.ai_toolkit.draft import CONFIG
 from engines.ai_toolkit.options import unknown_keys
 from engines.base import (
+    Complaint,
     LaunchPlan,
     OptionList,
     OutputFile,
@@ -95,8 +96,8 @@ class AiToolkit:
 
     def complaints(
         self, spec: JobSpec, files: Mapping[str, str], options: OptionList
-    ) -> tuple[str, ...]:
-        """Sentences, one for each key of config.yaml that the option list does not allow."""
+    ) -> tuple[Complaint, ...]:
+        """One for each key of config.yaml that the option list does not allow."""
         return unknown_keys(files.get(CONFIG, ""), options)
 
     def shipped_options(self) -> OptionList:

@@ -17,7 +17,8 @@ from typing import Any
 
 import yaml
 
-from engines.base import OptionList
+from engines.ai_toolkit.draft import CONFIG
+from engines.base import Complaint, OptionList
 
 CONFIG_CLASSES = "toolkit/config_modules.py"
 TRAINERS = (
@@ -37,6 +38,12 @@ PROCESS = "<process>"
 _UNLISTED_ARCHS = frozenset({"sd1", "sd15", "flex1"})
 """Names that work although no class bears them: what is unknown falls through to SD 1.x."""
 _TOP = ("job", "config", "meta")
+_PYTHON: Mapping[str, type] = {
+    "int": int, "float": float, "str": str, "bool": bool, "list": list, "dict": dict,
+}  # fmt: skip
+_SPLIT = frozenset({"datasets[].resolution"})
+"""One value by its class; a list of them is split into datasets before the class is made."""
+_ALIASES = {"List": "list", "list": "list", "Dict": "dict", "dict": "dict", "Tuple": "list"}
 _ARCH = re.compile(r"""^\s+(?:arch = |(?:el)?if self\.arch == )["']([^"']+)["']""", re.MULTILINE)
 """The name that a model's class bears, and those that ModelConfig asks for."""
 
@@ -56,7 +63,9 @@ def read_options(sources: Mapping[str, str]) -> OptionList:
     if CONFIG_CLASSES not in sources:
         raise ValueError(f"{CONFIG_CLASSES} is missing: this is no ai-toolkit checkout.")
     classes = {
-        name: sorted(keys) for name, keys in _class_keys(_tree(sources, CONFIG_CLASSES)).items()
+        name: dict(sorted(keys.items()))
+        for name, keys in _class_keys(_tree(sources, CONFIG_CLASSES)).items()
+        if name in shipped().data["sections"].values()
     }
     process = {"type", "device"}
     archs: set[str] = set()
@@ -64,7 +73,7 @@ def read_options(sources: Mapping[str, str]) -> OptionList:
         if path in TRAINERS:
             process |= set(_process_keys(_tree(sources, path)))
         archs |= set(_ARCH.findall(sources[path]))
-    classes[PROCESS] = sorted(process)
+    classes[PROCESS] = dict.fromkeys(sorted(process), "")
     known = shipped().data
     sections = {place: name for place, name in known["sections"].items() if name in classes}
     data = {
@@ -90,19 +99,68 @@ def _first_text(call: ast.Call) -> str | None:
     return None
 
 
-def _class_keys(tree: ast.Module) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
+def _class_keys(tree: ast.Module) -> dict[str, dict[str, str]]:
+    """The keys of each config class with their types, as ``_type_of`` writes them."""
+    found: dict[str, dict[str, str]] = {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             keys = {
-                key
+                key: ""
                 for call in ast.walk(node)
                 if isinstance(call, ast.Call) and _is_get(call, "kwargs")
                 if (key := _first_text(call)) is not None
             }
+            keys |= dict(_annotated(node))
             if keys:
                 found[node.name] = keys
     return found
+
+
+def _annotated(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """Types of ``self.rank: int = kwargs.get("rank", 4)``; a key read twice takes anything."""
+    seen: dict[str, str] = {}
+    for inner in ast.walk(node):
+        if not isinstance(inner, ast.AnnAssign) or not isinstance(inner.value, ast.Call):
+            continue
+        key = _first_text(inner.value) if _is_get(inner.value, "kwargs") else None
+        if key is not None:
+            kind = _type_of(inner.annotation)
+            seen[key] = kind if seen.get(key, kind) == kind else ""
+    yield from seen.items()
+
+
+def _type_of(annotation: ast.expr) -> str:
+    """``int``, ``float|list`` and the like; empty where a type is not plain, so all fits."""
+    if isinstance(annotation, ast.Name):
+        return annotation.id if annotation.id in _PYTHON else _ALIASES.get(annotation.id, "")
+    if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
+        return _joined([annotation.left, annotation.right])
+    if not isinstance(annotation, ast.Subscript) or not isinstance(annotation.value, ast.Name):
+        return "None" if isinstance(annotation, ast.Constant) and annotation.value is None else ""
+    name, inside = annotation.value.id, annotation.slice
+    if name == "Union" and isinstance(inside, ast.Tuple):
+        return _joined(inside.elts)
+    return _type_of(inside) if name == "Optional" else _ALIASES.get(name, "")
+
+
+def _joined(parts: list[ast.expr]) -> str:
+    kinds = [_type_of(part) for part in parts]
+    return "|".join(dict.fromkeys("|".join(kinds).split("|"))) if all(kinds) else ""
+
+
+def _fits(value: Any, kinds: str) -> bool:
+    """Whether a value is of one of the types; None is unset.
+
+    The source says ``int`` where it takes any number, so the two are one here.
+    """
+    if not kinds or value is None:
+        return True
+    allowed = {_PYTHON[kind] for kind in kinds.split("|") if kind in _PYTHON}
+    if isinstance(value, bool):
+        return bool in allowed
+    if isinstance(value, int | float):
+        return bool(allowed & {int, float})
+    return type(value) in allowed
 
 
 def _is_get(call: ast.Call, owner: str) -> bool:
@@ -124,23 +182,27 @@ def _process_keys(tree: ast.Module) -> Iterator[str]:
             yield key
 
 
-def unknown_keys(text: str, options: OptionList) -> tuple[str, ...]:
-    """Sentences, one for each key of a config that the list does not hold."""
+def unknown_keys(text: str, options: OptionList) -> tuple[Complaint, ...]:
+    """One for each key of a config that the list does not hold, or whose value does not fit."""
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        return (f"The file is no YAML: {error}",)
+        return (Complaint(CONFIG, f"The file is no YAML: {error}"),)
     if not isinstance(document, dict) or not isinstance(document.get("config"), dict):
-        return ("The file has no config section.",)
-    problems = [f"There is no key {key}." for key in document if key not in _TOP]
+        return (Complaint(CONFIG, "The file has no config section."),)
+    problems = [
+        Complaint(f"{CONFIG}:{key}", f"There is no key {key}.")
+        for key in document
+        if key not in _TOP
+    ]
     for process in document["config"].get("process") or []:
         problems += unknown_in_process(process, options)
     return tuple(problems)
 
 
-def unknown_in_process(process: Mapping[str, Any], options: OptionList) -> list[str]:
+def unknown_in_process(process: Mapping[str, Any], options: OptionList) -> list[Complaint]:
     """The same for one process, or for a piece of one."""
-    problems: list[str] = []
+    problems: list[Complaint] = []
     for key, value in process.items():
         if key == "datasets":
             for place, entry in enumerate(value if isinstance(value, list) else [value]):
@@ -148,35 +210,45 @@ def unknown_in_process(process: Mapping[str, Any], options: OptionList) -> list[
         elif key in options.data["sections"]:
             problems += _unknown(value, key, key, options)
         elif key not in options.data["classes"][PROCESS]:
-            problems.append(_sentence(key, key, options.data["classes"][PROCESS]))
+            problems.append(_stranger(key, key, options.data["classes"][PROCESS]))
     model = process.get("model")
     arch = str(model.get("arch", "")).split(":")[0] if isinstance(model, Mapping) else ""
     archs = options.data.get("archs")
     if arch and archs and arch not in archs:
         problems.append(
-            f"ai-toolkit ({options.source}) knows no model.arch {arch}; it would train SD 1.x."
+            Complaint(
+                f"{CONFIG}:model.arch",
+                f"ai-toolkit ({options.source}) knows no model.arch {arch}; it would train SD 1.x.",
+            )
         )
     return problems
 
 
-def _unknown(value: Any, section: str, where: str, options: OptionList) -> Iterator[str]:
+def _unknown(value: Any, section: str, where: str, options: OptionList) -> Iterator[Complaint]:
     if not isinstance(value, Mapping):
         if value is not None:
-            yield f"{where} must be a group of keys."
+            yield Complaint(f"{CONFIG}:{where}", f"{where} must be a group of keys.")
         return
     sections = options.data["sections"]
     known = options.data["classes"][sections[section]]
     for key, inner in value.items():
         path = f"{section}.{key}"
         if key not in known:
-            yield _sentence(str(key), f"{where}.{key}", known)
+            yield _stranger(str(key), f"{where}.{key}", known)
         elif path in sections:
             yield from _unknown(inner, path, f"{where}.{key}", options)
         elif f"{path}[]" in sections and isinstance(inner, list):
             for place, entry in enumerate(inner):
                 yield from _unknown(entry, f"{path}[]", f"{where}.{key}[{place}]", options)
+        elif not _fits(inner, known[key]) and path not in _SPLIT:
+            kinds = known[key].replace("|", " or ")
+            yield Complaint(
+                f"{CONFIG}:{where}.{key}",
+                f"{where}.{key} must be of type {kinds}; {inner!r} is not.",
+            )
 
 
-def _sentence(key: str, where: str, known: list[str]) -> str:
+def _stranger(key: str, where: str, known: Mapping[str, str]) -> Complaint:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
-    return f"ai-toolkit has no key {where}{f'; did you mean {near[0]}?' if near else '.'}"
+    hint = f"; did you mean {near[0]}?" if near else "."
+    return Complaint(f"{CONFIG}:{where}", f"ai-toolkit has no key {where}{hint}")

@@ -117,8 +117,8 @@ def refuse(spec: JobSpec, family: AiToolkitFamily, options: OptionList) -> Itera
         else:
             place(merged, path, value)
     yield from _refuse_places(spec, merged)
-    for sentence in unknown_in_process(merged, options):
-        yield Refusal(FIELD, sentence)
+    for complaint in unknown_in_process(merged, options):
+        yield Refusal(FIELD, complaint.message)
 
 
 def _misshapen(given: Mapping[str, Any], options: OptionList) -> Iterator[Refusal]:

@@ -8,6 +8,7 @@ import toml
 
 from engines import families
 from engines.base import (
+    Complaint,
     LaunchPlan,
     OptionList,
     OutputFile,
@@ -104,7 +105,7 @@ class KohyaSs:
 
     def complaints(
         self, spec: JobSpec, files: Mapping[str, str], options: OptionList
-    ) -> tuple[str, ...]:
+    ) -> tuple[Complaint, ...]:
         return tuple(option_lists.complaints(files, self._script(spec), options))
 
     def shipped_options(self) -> OptionList:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engines.base import OptionList
+from engines.base import Complaint, OptionList
 
 _FOLDER = Path(__file__).parent / "options"
 COMMIT = "48d368fa557731ad0488c07304dfeba8c07910eb"
@@ -50,14 +50,14 @@ def shipped() -> OptionList:
     return OptionList(f"shipped with the project, for sd-scripts {COMMIT[:8]}", scripts)
 
 
-def complaints(files: Mapping[str, str], script: str, options: OptionList) -> Iterator[str]:
-    """A sentence for each key or value of the two TOML files that the engine does not know."""
+def complaints(files: Mapping[str, str], script: str, options: OptionList) -> Iterator[Complaint]:
+    """One for each key or value of the two TOML files that the engine does not know."""
     known: Mapping[str, Any] = options.data.get(script) or shipped().data.get(script, {})
     for key, value in tomllib.loads(files["config.toml"]).items():
         if key not in known:
-            yield f"config.toml: {script} has no option {key!r}."
+            yield Complaint(f"config.toml:{key}", f"{script} has no option {key!r}.")
         elif problem := misfit(value, known[key]):
-            yield f"config.toml: {key} {problem}."
+            yield Complaint(f"config.toml:{key}", f"{key} {problem}.")
     if "dataset.toml" in files:
         yield from _dataset_complaints(tomllib.loads(files["dataset.toml"]))
 
@@ -90,27 +90,28 @@ def _scalar_misfit(value: Any, option: Mapping[str, Any]) -> str:
     return "" if right else f"must be of type {kind}; {value!r} is not"
 
 
-def _dataset_complaints(document: Mapping[str, Any]) -> Iterator[str]:
+def _dataset_complaints(document: Mapping[str, Any]) -> Iterator[Complaint]:
     levels = {"general": {**_DATASET, **_SUBSET}, "datasets": {**_DATASET, **_SUBSET}}
     for key in document:
         if key not in ("general", "datasets"):
-            yield f"dataset.toml: there is no section {key!r}."
+            yield Complaint(f"dataset.toml:{key}", f"A dataset config has no section {key!r}.")
     yield from _fits("general", document.get("general", {}), levels["general"])
     for index, block in enumerate(document.get("datasets", [])):
-        where = f"datasets.{index}"
+        where = f"datasets[{index}]"
         rest = {key: value for key, value in block.items() if key != "subsets"}
         yield from _fits(where, rest, levels["datasets"])
         for number, subset in enumerate(block.get("subsets", [])):
-            yield from _fits(f"{where}.subsets.{number}", subset, {**_SUBSET, **_SUBSET_ONLY})
+            yield from _fits(f"{where}.subsets[{number}]", subset, {**_SUBSET, **_SUBSET_ONLY})
 
 
 def _fits(
     where: str, values: Mapping[str, Any], known: Mapping[str, type | tuple[type, ...]]
-) -> Iterator[str]:
+) -> Iterator[Complaint]:
     for key, value in values.items():
+        place = f"dataset.toml:{where}.{key}"
         if key not in known:
-            yield f"dataset.toml: {where} has no key {key!r}."
+            yield Complaint(place, f"A dataset config has no key {key!r}.")
         elif not isinstance(value, known[key]) or (
             isinstance(value, bool) and known[key] is not bool
         ):
-            yield f"dataset.toml: {where}.{key} is {value!r}, which is of the wrong type."
+            yield Complaint(place, f"{key} is {value!r}, which is of the wrong type.")

@@ -116,8 +116,15 @@ def _option(call: ast.Call) -> tuple[str, dict[str, Any]] | None:
         "switch": switch,
         "many": _literal(words.get("nargs")) in ("*", "+"),
         "choices": list(choices) if isinstance(choices, list | tuple) else None,
-        "default": _literal(words.get("default")),
+        "default": _default(action, words.get("default")),
     }
+
+
+def _default(action: Any, node: ast.expr | None) -> Any:
+    """What the parser holds when the option is not given."""
+    if node is None and action in ("store_true", "store_false"):
+        return action == "store_false"
+    return _literal(node)
 
 
 def _literal(node: ast.expr | None) -> Any:

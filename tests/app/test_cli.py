@@ -91,8 +91,10 @@ def test_import_writes_a_spec_and_a_line_for_each_key_that_was_lost(tmp_path):
     done = lora(tmp_path, "import", str(source), "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "dropped num_processes: a word of the GUI or of its launcher",
-        "translated epoch -> length.epochs",
+        "translated sdxl -> family",
+        "dropped num_processes: it belongs to the GUI's launcher; a job here is started on its GPUs by itself",
+        "translated LoRA_type -> network.type",
+        "translated optimizer -> optimizer.name",
     ]
     assert "family: sdxl" in out.read_text()
     assert "name: adamw8bit" in out.read_text()

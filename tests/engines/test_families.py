@@ -79,5 +79,6 @@ def test_every_input_of_a_family_is_a_key_that_ai_toolkit_knows():
     for family in families.families().values():
         for item in family.inputs:
             process: dict = {}
-            place(process, item.path.replace("[]", "[0]"), item.default or 1)
+            samples = {"path": "/x", "text": "x", "switch": True, "integer": 1, "number": 1.5}
+            place(process, item.path.replace("[]", "[0]"), samples[item.kind])
             assert unknown_in_process(process, shipped()) == [], (family.key, item.path)

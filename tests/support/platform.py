@@ -15,6 +15,7 @@ from jinja2 import FileSystemBytecodeCache
 from app import create_app, schema
 from app.db import db
 from app.gpu import GpuReport
+from app.jobs.engine_options import Known
 from app.jobs.executor import Lost, Running, Status
 from app.jobs.rundir import AttemptDir, Launch
 from app.platform import EXTENSION, Platform
@@ -65,6 +66,17 @@ class FakeGpus:
         return GpuReport(gpus=tuple(self.gpus), problem=None if self.gpus else "no GPU (test)")
 
 
+class FakeOptions:
+    """Knows what the pinned engines accept, and starts no process to find out."""
+
+    patient = False
+
+    def now(self, installation: Any) -> Known:
+        return Known(installation.engine.shipped_options())
+
+    wait = now
+
+
 _apps: list[Flask] = []
 
 
@@ -99,4 +111,5 @@ def make_app(tmp_path: Path, env: Mapping[str, str] | None = None) -> Flask:
     platform: Platform = app.extensions[EXTENSION]
     platform.executor = FakeExecutor()
     platform.gpus = FakeGpus()  # type: ignore[assignment]
+    platform.options = FakeOptions()  # type: ignore[assignment]
     return app

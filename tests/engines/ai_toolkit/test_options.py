@@ -55,7 +55,7 @@ def config(process: dict) -> str:
 
 def test_an_installed_source_tells_its_keys_without_being_run():
     found = read_options(SOURCE)
-    assert found.data["classes"]["TrainConfig"] == ["brand_new", "lr"]
+    assert found.data["classes"]["TrainConfig"] == {"brand_new": "", "lr": ""}
     assert {"trigger_word", "sqlite_db_path", "type"} <= set(found.data["classes"]["<process>"])
     assert {"nova", "sdxl", "sd15"} <= set(found.data["archs"])
 
@@ -63,9 +63,9 @@ def test_an_installed_source_tells_its_keys_without_being_run():
 def test_a_newer_engine_may_be_given_what_it_knows():
     found = read_options(SOURCE)
     assert unknown_keys(config({"train": {"brand_new": 1}}), found) == ()
-    assert unknown_keys(config({"train": {"brand_new": 1}}), SHIPPED) == (
-        "ai-toolkit has no key train.brand_new.",
-    )
+    (complaint,) = unknown_keys(config({"train": {"brand_new": 1}}), SHIPPED)
+    assert complaint.key == "config.yaml:train.brand_new"
+    assert complaint.message == "ai-toolkit has no key train.brand_new."
     newer = spec(engine_options={"ai-toolkit": {"train": {"brand_new": 1}}})
     assert ENGINE.refusals(newer, found) == ()
     assert [refusal.field for refusal in ENGINE.refusals(newer)] == ["engine_options.ai-toolkit"]
@@ -73,8 +73,8 @@ def test_a_newer_engine_may_be_given_what_it_knows():
 
 def test_a_mistyped_arch_is_found_where_the_source_is_known():
     found = read_options(SOURCE)
-    (sentence,) = unknown_keys(config({"model": {"arch": "nvoa"}}), found)
-    assert "knows no model.arch nvoa" in sentence
+    (complaint,) = unknown_keys(config({"model": {"arch": "nvoa"}}), found)
+    assert "knows no model.arch nvoa" in complaint.message
     assert unknown_keys(config({"model": {"arch": "nova:tag"}}), found) == ()
 
 
@@ -88,7 +88,7 @@ def test_a_typo_is_found_in_every_section():
         "sample": {"samples": [{"promt": "a"}]},
     }
     found = unknown_keys(config(process), SHIPPED)
-    assert found == (
+    assert tuple(complaint.message for complaint in found) == (
         "ai-toolkit has no key trainig_folder; did you mean training_folder?",
         "ai-toolkit has no key network.linaer; did you mean linear?",
         "ai-toolkit has no key datasets[1].num_repeat; did you mean num_repeats?",
@@ -98,8 +98,29 @@ def test_a_typo_is_found_in_every_section():
 
 
 def test_what_is_no_config_is_said_to_be_none():
-    assert "no YAML" in unknown_keys("a: [", SHIPPED)[0]
-    assert unknown_keys("a: 1", SHIPPED) == ("The file has no config section.",)
+    assert "no YAML" in unknown_keys("a: [", SHIPPED)[0].message
+    assert unknown_keys("a: 1", SHIPPED)[0].message == "The file has no config section."
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "kinds"),
+    [
+        ("save", "save_every", "often", "int"),
+        ("save", "push_to_hub", 1, "bool"),
+        ("network", "linear_alpha", [1], "float"),
+        ("train", "cache_text_embeddings", "yes", "bool"),
+        ("sample", "prompts", "a dog", "list"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_told_with_the_right_one(section, key, value, kinds):
+    (complaint,) = unknown_keys(config({section: {key: value}}), SHIPPED)
+    assert complaint.key == f"config.yaml:{section}.{key}"
+    assert f"must be of type {kinds}" in complaint.message
+
+
+def test_a_whole_number_is_a_number_and_null_is_unset():
+    process = {"network": {"linear_alpha": 4, "dropout": None}, "save": {"save_every": 250.0}}
+    assert unknown_keys(config(process), SHIPPED) == ()
 
 
 def test_a_folder_without_the_classes_is_no_checkout():
