@@ -225,11 +225,15 @@ class OptionList:
 
     For kohya_ss ``data`` maps a script's stem (train_network) to {option: {type, switch, many,
     choices, default}}; for ai-toolkit it holds classes, sections and free_form. ``source``
-    says where it was read: "shipped with <commit>" or the installed checkout.
+    says where it was read: "shipped with <commit>" or the installed checkout. ``modules`` are the
+    network modules of an installed sd-scripts, ``dataset_keys`` what its dataset config may hold;
+    both are empty where nobody looked.
     """
 
     source: str
     data: Mapping[str, Any]
+    modules: tuple[str, ...] = ()
+    dataset_keys: tuple[str, ...] = ()
 
 
 class Engine(Protocol):

@@ -7,6 +7,7 @@ list; it is kept with a fingerprint of what it was read from, and read again whe
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -117,9 +118,7 @@ class OptionLibrary:
         self._known[(installation.name, str(installation.home))] = (mark, known)
         if not self._keep():
             return  # a command that needs no data folder makes none
-        found = (
-            None if known.problem else {"source": known.options.source, "data": known.options.data}
-        )
+        found = None if known.problem else dataclasses.asdict(known.options)
         record = {
             "fingerprint": mark, "list": found, "problem": known.problem, "read_at": known.read_at,
         }  # fmt: skip
@@ -138,7 +137,10 @@ def _known(
 ) -> Known:
     if found is None:
         return Known(installation.engine.shipped_options(), problem=problem, read_at=None)
-    return Known(OptionList(found["source"], found["data"]), read_at=read_at)
+    options = OptionList(
+        found["source"], found["data"], tuple(found["modules"]), tuple(found["dataset_keys"])
+    )
+    return Known(options, read_at=read_at)
 
 
 def sources(home: Path, patterns: tuple[str, ...]) -> list[Path]:
@@ -208,7 +210,7 @@ def main() -> int:
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    json.dump({"source": found.source, "data": dict(found.data)}, sys.stdout)
+    json.dump(dataclasses.asdict(found), sys.stdout)
     return 0
 
 

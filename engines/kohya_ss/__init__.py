@@ -29,6 +29,7 @@ from engines.kohya_ss import (
     optimizer,
     output,
     prompts,
+    provenance,
     refusals,
     sources,
 )
@@ -86,7 +87,7 @@ class KohyaSs:
             steps_per_epoch=run.steps_per_epoch,
             epochs=run.epochs,
             notes=(*run.notes, *_notes(spec), *(f"{r.field}: {r.message}" for r in open_parts)),
-            sources=_sources(job),
+            sources=provenance.sources(spec, job, pictures),
         )
 
     def parse(self, piece: str) -> Progress | None:
@@ -183,9 +184,3 @@ def _notes(spec: JobSpec) -> Iterator[str]:
         yield f"The schedule {chosen.scheduler} with a warm-up is {optimizer.scheduler(chosen)}."
     if chosen.warmup_steps and chosen.scheduler != "constant":
         yield f"The warm-up takes the first {chosen.warmup_steps} steps."
-
-
-def _sources(job: Mapping[str, object]) -> dict[str, str]:
-    found = {f"config.toml:{key}": native.FIELD_OF[key] for key in job if key in native.FIELD_OF}
-    found |= {f"dataset.toml:{key}": field for key, field in native.DATASET_FIELD_OF.items()}
-    return found

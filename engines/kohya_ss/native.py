@@ -92,6 +92,7 @@ def refusals(spec: JobSpec, script: str, known: OptionList | None) -> Iterator[R
     for section in set(given) - {"config", "dataset", "prompts"}:
         yield Refusal(where, f"There is no section {section!r}; use config, dataset and prompts.")
     table = known or options.shipped()
+    # A script that is not installed is told where the whole plan is held against the list.
     allowed = table.data.get(script) or options.shipped().data.get(script, {})
     config = given.get("config", {})
     if not isinstance(config, dict):

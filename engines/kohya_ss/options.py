@@ -52,14 +52,23 @@ def shipped() -> OptionList:
 
 def complaints(files: Mapping[str, str], script: str, options: OptionList) -> Iterator[Complaint]:
     """One for each key or value of the two TOML files that the engine does not know."""
-    known: Mapping[str, Any] = options.data.get(script) or shipped().data.get(script, {})
-    for key, value in tomllib.loads(files["config.toml"]).items():
+    known: Mapping[str, Any] = options.data.get(script, {})
+    config = tomllib.loads(files["config.toml"])
+    if not known:
+        yield Complaint(
+            "config.toml:", f"There is no {script}.py, so the family cannot be trained."
+        )
+        return
+    module = str(config.get("network_module", ""))
+    if options.modules and module.startswith("networks.") and module not in options.modules:
+        yield Complaint("config.toml:network_module", f"There is no network module {module}.")
+    for key, value in config.items():
         if key not in known:
             yield Complaint(f"config.toml:{key}", f"{script} has no option {key!r}.")
         elif problem := misfit(value, known[key]):
             yield Complaint(f"config.toml:{key}", f"{key} {problem}.")
     if "dataset.toml" in files:
-        yield from _dataset_complaints(tomllib.loads(files["dataset.toml"]))
+        yield from _dataset_complaints(tomllib.loads(files["dataset.toml"]), options)
 
 
 def misfit(value: Any, option: Mapping[str, Any]) -> str:
@@ -90,8 +99,14 @@ def _scalar_misfit(value: Any, option: Mapping[str, Any]) -> str:
     return "" if right else f"must be of type {kind}; {value!r} is not"
 
 
-def _dataset_complaints(document: Mapping[str, Any]) -> Iterator[Complaint]:
-    levels = {"general": {**_DATASET, **_SUBSET}, "datasets": {**_DATASET, **_SUBSET}}
+def _dataset_complaints(document: Mapping[str, Any], options: OptionList) -> Iterator[Complaint]:
+    able = {**_DATASET, **_SUBSET, **_SUBSET_ONLY}
+    if options.dataset_keys:
+        # A newer engine may have more, of whatever type; an older one fewer.
+        able = {key: able.get(key, object) for key in options.dataset_keys}
+    outer = {key: kind for key, kind in able.items() if key not in _SUBSET_ONLY}
+    inner = {key: kind for key, kind in able.items() if key not in _DATASET}
+    levels = {"general": outer, "datasets": outer}
     for key in document:
         if key not in ("general", "datasets"):
             yield Complaint(f"dataset.toml:{key}", f"A dataset config has no section {key!r}.")
@@ -101,7 +116,7 @@ def _dataset_complaints(document: Mapping[str, Any]) -> Iterator[Complaint]:
         rest = {key: value for key, value in block.items() if key != "subsets"}
         yield from _fits(where, rest, levels["datasets"])
         for number, subset in enumerate(block.get("subsets", [])):
-            yield from _fits(f"{where}.subsets[{number}]", subset, {**_SUBSET, **_SUBSET_ONLY})
+            yield from _fits(f"{where}.subsets[{number}]", subset, inner)
 
 
 def _fits(

@@ -7,13 +7,17 @@ followed through the syntax tree. Torch is not needed, and nothing of the engine
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engines.base import OptionList
 
-PATTERNS = ("train_network.py", "*_train_network.py", "library/*.py")
+PATTERNS = ("train_network.py", "*_train_network.py", "library/*.py", "networks/*.py")
+_SCHEMA = re.compile(r"^ +\w+_SCHEMA = \{\n(.*?)^ +\}", re.DOTALL | re.MULTILINE)
+_SCHEMA_KEY = re.compile(r"^ +(?:Required\()?\"(\w+)\"\)?:", re.MULTILINE)
+"""The tables of ``library/config_util.py``, by which a dataset config is checked."""
 _KINDS = {
     "int": "int",
     "float": "float",
@@ -59,7 +63,7 @@ def read_options(sources: Mapping[str, str]) -> OptionList:
     ``sources`` maps a path relative to the checkout to its text.
     """
     try:
-        tree = _Tree(sources)
+        tree = _Tree({path: text for path, text in sources.items() if "networks/" not in path})
     except SyntaxError as error:
         raise ValueError(
             f"{error.filename or 'a file'} of sd-scripts cannot be read: {error}"
@@ -68,7 +72,12 @@ def read_options(sources: Mapping[str, str]) -> OptionList:
     data = {script: dict(_options(tree, script, "setup_parser", set())) for script in scripts}
     if not any(data.values()):
         raise ValueError("no script of sd-scripts with options was found")
-    return OptionList("read from the installed sd-scripts", data)
+    modules = sorted(
+        p.removesuffix(".py").replace("/", ".") for p in sources if p.startswith("networks/")
+    )
+    tables = _SCHEMA.findall(sources.get("library/config_util.py", ""))
+    keys = sorted({key for table in tables for key in _SCHEMA_KEY.findall(table)})
+    return OptionList("read from the installed sd-scripts", data, tuple(modules), tuple(keys))
 
 
 def _options(

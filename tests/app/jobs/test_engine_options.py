@@ -155,3 +155,35 @@ def test_a_fingerprint_changes_with_every_edit(home):
     assert engine_options.fingerprint(installed(home)) == before
     os.utime(home / "train_network.py", ns=(1, 1))
     assert engine_options.fingerprint(installed(home)) != before
+
+
+def test_a_network_module_and_a_script_that_the_checkout_lacks_refuse_the_plan(
+    home, library, tmp_path
+):
+    (home / "networks").mkdir()
+    (home / "networks" / "oft.py").write_text("")
+    with pytest.raises(UnsupportedError) as refused:
+        plan(home, library, tmp_path)
+    (refusal,) = refused.value.refusals
+    assert (refusal.field, "no network module networks.lora" in refusal.message) == (
+        "network.type",
+        True,
+    )
+    with pytest.raises(UnsupportedError, match=r"no sdxl_train_network\.py"):
+        plan(home, library, tmp_path, family="sdxl")
+
+
+def test_a_dataset_key_that_the_checkout_lacks_is_told_at_its_field(home, library, tmp_path):
+    (home / "library").mkdir()
+    (home / "library" / "config_util.py").write_text(
+        'class C:\n    A_SCHEMA = {\n        Required("image_dir"): str,\n        "num_repeats": int,\n'
+        '        "resolution": int,\n        "batch_size": int,\n        "caption_extension": str,\n'
+        '        "enable_bucket": bool,\n        "bucket_reso_steps": int,\n    }\n'
+    )
+    with pytest.raises(UnsupportedError) as refused:
+        plan(home, library, tmp_path, buckets={"enabled": True})
+    assert {r.field for r in refused.value.refusals} == {
+        "buckets.min",
+        "buckets.max",
+        "buckets.upscale",
+    }

@@ -16,7 +16,7 @@ from tests.engines.ai_toolkit.builders import ENGINE, SPACE
 
 NEEDED = ("AI_TOOLKIT_DIR", "AI_TOOLKIT_PYTHON")
 MISSING = [name for name in NEEDED if not os.environ.get(name)]
-OLD_PIPELINES = {"sd15", "sdxl", "flux", "flex1", "lumina2"}
+OLD_PIPELINES = {"sd15", "sdxl", "sd3", "flux", "flex1", "lumina2"}
 
 
 def document(family: str, number: int) -> dict:
