@@ -57,7 +57,45 @@
       paint(next);
     }
     const copier = event.target.closest("[data-copy]");
-    if (copier) navigator.clipboard?.writeText(document.getElementById(copier.dataset.copy).textContent);
+    if (copier) copy(copier);
+    const link = event.target.closest('a[href^="#"]');
+    if (link?.closest("#job-form, .notice") && reveal(link.hash.slice(1))) event.preventDefault();
+  });
+
+  // A native file is copied as it will be written, without the names of fields beside it.
+  const copy = async (button) => {
+    const box = document.getElementById(button.dataset.copy);
+    const rows = [...box.querySelectorAll("code")].map((row) => row.textContent);
+    await navigator.clipboard?.writeText(rows.length ? `${rows.join("\n")}\n` : box.textContent);
+    button.dataset.done = "";
+    setTimeout(() => delete button.dataset.done, 1500);
+  };
+
+  // A link to a field opens the group that it stands in and goes there.
+  const reveal = (id) => {
+    const field = document.getElementById(id);
+    if (!field) return false;
+    for (let box = field.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
+    field.scrollIntoView({ block: "center" });
+    field.focus({ preventScroll: true });
+    return true;
+  };
+
+  // The lines that the field under the pointer or with the focus made.
+  const light = (event) => {
+    const preview = document.getElementById("job-preview");
+    const input = event.target.closest?.("#job-fields .field")?.querySelector("[name]");
+    if (!preview) return;
+    preview.querySelectorAll(".lit").forEach((line) => line.classList.remove("lit"));
+    if (input) preview.querySelectorAll(`[data-of="${CSS.escape(input.id)}"]`).forEach((line) => line.classList.add("lit"));
+  };
+  document.addEventListener("focusin", light);
+  document.addEventListener("mouseover", light);
+
+  // What a person opened stays open when the fields are drawn anew.
+  document.addEventListener("htmx:before:morph:node", (event) => {
+    const { oldNode, newNode } = event.detail ?? {};
+    if (oldNode?.matches?.("#job-fields details[open]")) newNode.open = true;
   });
 
   document.addEventListener("DOMContentLoaded", () => {

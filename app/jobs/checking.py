@@ -81,21 +81,30 @@ def choose_engine(platform: Platform, spec: JobSpec) -> tuple[Installation | Non
     return (fitting or installed or there)[0], ""
 
 
-def check(platform: Platform, document: Mapping[str, Any], *, thorough: bool = True) -> Checked:
+def check(
+    platform: Platform,
+    document: Mapping[str, Any],
+    *,
+    thorough: bool = True,
+    card_gb: float | None = None,
+) -> Checked:
     """Everything that can be known before the start, within a few seconds.
 
-    ``thorough`` also decodes pictures and asks the Hub; a live preview does without.
+    ``thorough`` also decodes pictures and asks the Hub; a live preview does without. ``card_gb``
+    is the card that defaults are for; None means the smallest that is here.
     """
     opened = opening.open_folders(document, platform.settings)
-    checked = _check(platform, opened.document, thorough=thorough)
+    checked = _check(platform, opened.document, thorough=thorough, card_gb=card_gb)
     errors = {opened.place_of(name): text for name, text in checked.errors.items()}
     return replace(checked, errors=errors, warnings=(*opened.notes, *checked.warnings))
 
 
-def _check(platform: Platform, document: Mapping[str, Any], *, thorough: bool) -> Checked:
+def _check(
+    platform: Platform, document: Mapping[str, Any], *, thorough: bool, card_gb: float | None
+) -> Checked:
     report = platform.gpus.report()
     gpus = tuple(g.index for g in report.gpus)
-    spec, errors, completed = read(document, gpu=bool(gpus), vram_gb=report.smallest_gb)
+    spec, errors, completed = read(document, gpu=bool(gpus), vram_gb=card_gb or report.smallest_gb)
     if spec is None:
         return Checked(completed, errors=errors)
     errors = spec.missing()

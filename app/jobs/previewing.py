@@ -30,13 +30,14 @@ class Preview:
     images: int | None = None
 
 
-def preview(document: Mapping[str, Any]) -> Preview:
+def preview(document: Mapping[str, Any], *, card_gb: float | None = None) -> Preview:
     """The exact native files and command; quick, so it decodes no picture.
 
+    ``card_gb`` is the card that defaults are for; None means the smallest that is here.
     What is still missing is stood in for, so that there is something to see from the start.
     """
     given = {"name": "untitled", "datasets": [{"path": "dataset"}], **document}
-    checked = checking.check(current(), given, thorough=False)
+    checked = checking.check(current(), given, thorough=False, card_gb=card_gb)
     for field_name in ("name", "datasets"):
         if field_name not in document:
             key = "datasets.0.path" if field_name == "datasets" else field_name

@@ -41,17 +41,26 @@ class Page:
     next: int | None
 
 
-def check(document: Mapping[str, Any], *, thorough: bool = True) -> Checked:
+def check(
+    document: Mapping[str, Any], *, thorough: bool = True, card_gb: float | None = None
+) -> Checked:
     """Everything that can be known about a document before a start."""
-    return checking.check(current(), document, thorough=thorough)
+    return checking.check(current(), document, thorough=thorough, card_gb=card_gb)
 
 
-def submit(document: Mapping[str, Any], *, hold: bool = False, gpu: str = "") -> Job:
+def submit(
+    document: Mapping[str, Any],
+    *,
+    hold: bool = False,
+    gpu: str = "",
+    card_gb: float | None = None,
+) -> Job:
     """Queue a job, on the GPU of number ``gpu`` if one is chosen.
 
-    Raises InvalidSpecError with a sentence for every field that is wrong.
+    ``card_gb`` is the card that defaults are for. Raises InvalidSpecError with a sentence for
+    every field that is wrong.
     """
-    checked = check(document)
+    checked = check(document, card_gb=card_gb)
     if checked.errors or checked.spec is None or checked.engine is None or checked.plan is None:
         raise InvalidSpecError(checked.errors or {"engine": "This spec cannot be planned."})
     spec = JobSpec.model_validate(checked.document)

@@ -12,10 +12,12 @@ from typing import Any
 
 import yaml
 
+from app.web import family_inputs
+from app.web.places import TOOLKIT
 from engines.fields import Row, table
 
 MOST_DATASETS = 20
-_DATASET = re.compile(r"^datasets\.(\d{1,3})\.")
+_DATASET = re.compile(r"^(?:engine_options\.ai-toolkit\.)?datasets\.(\d{1,3})\.")
 
 
 def read(form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -35,6 +37,7 @@ def read(form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
             except yaml.YAMLError as error:
                 errors[name] = f"This is not valid YAML: {getattr(error, 'problem', error)}."
     _read_components(form, document)
+    family_inputs.read(form, document, errors)
     datasets = document.get("datasets")
     if isinstance(datasets, dict):
         document["datasets"] = [datasets[key] for key in sorted(datasets, key=int)]
@@ -92,7 +95,31 @@ def fill(document: Mapping[str, Any]) -> dict[str, str]:
                 form[name] = _text(row, value)
     for name, path in (document.get("components") or {}).items():
         form[f"components.{name}"] = str(path)
+    fields, rest = family_inputs.fill(document)
+    if fields:
+        form.pop("engine_options", None)
+        form.update(fields)
+        if rest:
+            form["engine_options"] = _text(table()["engine_options"], rest)
     return form
+
+
+def settle(form: dict[str, str]) -> None:
+    """Give every engine option the place it has for the family that is chosen now.
+
+    What the family has an input for goes there, the rest into the text of engine options, so
+    that nothing is lost when the family changes. A text that cannot be read stays as it is.
+    """
+    document, errors = read(form)
+    if errors or not isinstance(document.get("engine_options"), dict):
+        return
+    fields, rest = family_inputs.fill(document)
+    if fields == {name: text for name, text in form.items() if name.startswith(TOOLKIT) and text}:
+        return
+    for name in [name for name in form if name.startswith(TOOLKIT)]:
+        del form[name]
+    form.update(fields)
+    form["engine_options"] = _text(table()["engine_options"], rest) if rest else ""
 
 
 def _find(document: Any, name: str) -> Any:

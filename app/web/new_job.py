@@ -5,30 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.errors import InvalidSpecError
 from app.jobs import service
-from app.platform import current
-from app.web import forms
-from engines import families, presets
-from engines.families import Family
-from engines.fields import Row, table
+from app.web import form_page, forms, memory_choice, native_view
+from app.web.places import place_of
+from engines import families
+from engines.fields import table
 
 bp = Blueprint("new_job", __name__)
 
 FIRST_FAMILY = "sdxl"
-BASIC = (
-    "name", "family", "base_model", "trigger_word", "engine", "length.steps", "length.epochs",
-    "datasets[].path", "datasets[].repeats",
-)  # fmt: skip
-SECTIONS = (
-    ("datasets", "More about the datasets"), ("network", "Network"), ("optimizer", "Optimizer"),
-    ("batch", "Batch"), ("memory", "Memory"), ("saving", "Saving"), ("sampling", "Samples"),
-    ("buckets", "Buckets"), ("loss", "Loss"), ("ema", "EMA"), ("job", "Further"),
-)  # fmt: skip
-_LEFT_OUT = ("version", "components")
 
 
 @bp.get("/jobs/new")
@@ -43,16 +32,21 @@ def form() -> ResponseReturnValue:
         values = {name: text for name, text in request.args.items() if name in table()}
         values.setdefault("family", FIRST_FAMILY)
         values.setdefault("length.steps", "2000")
-        _usual_model(values)
     return _page(values)
 
 
-def _usual_model(values: dict[str, str]) -> None:
-    """Put in the family's usual model where the field is empty or holds another family's."""
-    usual = {family.default_model for family in families.families().values()}
+def _settled(values: dict[str, str]) -> dict[str, str]:
+    """The form's texts put in order: what follows from the family, and what was left out."""
+    values.pop(values.get("leave_out", ""), None)
     family = families.get(values.get("family", ""))
+    # The engine follows the model: one that does not train it is no choice.
+    if family and values.get("engine", "auto") not in ("auto", *family.engines):
+        values["engine"] = "auto"
+    usual = {found.default_model for found in families.families().values()}
     if family and values.get("base_model", "").strip() in usual | {""}:
         values["base_model"] = family.default_model
+    forms.settle(values)
+    return values
 
 
 def _next_name(name: str) -> str:
@@ -65,7 +59,6 @@ def _next_name(name: str) -> str:
 def again() -> ResponseReturnValue:
     """The same form with another row, another family's defaults, or a preview (no JavaScript)."""
     values = dict(request.form.items())
-    _usual_model(values)
     if "add_dataset" in values:
         values[f"datasets.{forms.dataset_count(values)}.path"] = " "
     return _page(values, with_preview=True)
@@ -73,19 +66,19 @@ def again() -> ResponseReturnValue:
 
 @bp.post("/jobs/fields")
 def fields() -> ResponseReturnValue:
-    """The fields alone, drawn for another family (HTMX)."""
-    values = dict(request.form.items())
-    _usual_model(values)
-    return render_template("fragments/job_fields.html", **_context(values, {}))
+    """The fields alone, drawn for another family, engine or card (HTMX)."""
+    values = _settled(dict(request.form.items()))
+    answer = make_response(
+        render_template("fragments/job_fields.html", **form_page.context(values, {}))
+    )
+    # What is shown beside them follows from the fields as they are now.
+    answer.headers["HX-Trigger"] = "fields-changed"
+    return answer
 
 
 @bp.post("/jobs/preview")
 def preview() -> ResponseReturnValue:
-    document, errors = forms.read(request.form)
-    shown = service.preview(document)
-    return render_template(
-        "fragments/job_preview.html", preview=shown, errors={**shown.errors, **errors}
-    )
+    return render_template("fragments/job_preview.html", **_preview(request.form))
 
 
 @bp.post("/jobs/")
@@ -95,8 +88,12 @@ def create() -> ResponseReturnValue:
         if errors:
             raise InvalidSpecError(errors)
         chosen = request.form.get("gpu", "")
-        gpu = chosen if chosen.isdigit() else ""
-        job = service.submit(document, hold=request.form.get("hold") == "1", gpu=gpu)
+        job = service.submit(
+            document,
+            hold=request.form.get("hold") == "1",
+            gpu=chosen if chosen.isdigit() else "",
+            card_gb=memory_choice.card_of(request.form),
+        )
     except InvalidSpecError as error:
         return _page(dict(request.form.items()), error.errors, with_preview=True), 422
     return redirect(url_for("jobs.show", job_id=job.id), 303)
@@ -105,59 +102,30 @@ def create() -> ResponseReturnValue:
 def _page(
     values: dict[str, str], errors: Mapping[str, str] | None = None, *, with_preview: bool = False
 ) -> str:
-    context = _context(values, dict(errors or {}))
-    document, _ = forms.read(values)
-    shown = service.preview(document) if with_preview or values.get("name") else None
-    return render_template("pages/job_new.html", **context, preview=shown)
+    values = _settled(values)
+    context = form_page.context(values, dict(errors or {}))
+    shown = _preview(values) if with_preview or values.get("name") else {"preview": None}
+    return render_template("pages/job_new.html", **context, **shown)
 
 
-def _context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
-    document, _ = forms.read(values)
-    report = current().gpus.report()
-    completed = presets.complete(document, gpu=bool(report.gpus), vram_gb=report.smallest_gb)
-    family = families.get(values.get("family", ""))
+def _preview(values: Mapping[str, str]) -> dict[str, Any]:
+    """What the preview is drawn from."""
+    document, errors = forms.read(values)
+    shown = service.preview(document, card_gb=memory_choice.card_of(values))
+    family = values.get("family", "")
+    length = document.get("length") or {}
     return {
-        "form": values,
-        "errors": errors,
-        "rows": table(),
-        "defaults": forms.defaults(completed),
-        "sections": _sections(),
-        "groups": _groups(),
-        "family": family,
-        "components": _components(family),
-        "datasets": range(forms.dataset_count(values)),
-        "folders": service.dataset_folders(),
-        "gpus": report.gpus,
-        "engines": {found.name: found for found in service.engines()},
-    }
-
-
-def _sections() -> list[tuple[str, str, list[Row]]]:
-    """The Advanced groups with their rows, in the order of the field table."""
-    found = []
-    for key, title in SECTIONS:
-        rows = [
-            row
-            for row in table().values()
-            if row.section == key and row.path not in BASIC and row.path not in _LEFT_OUT
-        ]
-        found.append((key, title, rows))
-    return found
-
-
-def _groups() -> dict[str, list[Family]]:
-    """Families by group, for the select; both engines' ones first."""
-    groups: dict[str, list[Family]] = {}
-    for family in families.families().values():
-        groups.setdefault(family.group, []).append(family)
-    return groups
-
-
-def _components(family: Family | None) -> dict[str, bool]:
-    """Further paths the family takes, and whether kohya_ss needs them."""
-    if family is None or family.kohya is None:
-        return {}
-    return {
-        **dict.fromkeys(family.kohya.components, True),
-        **dict.fromkeys(family.kohya.optional, False),
+        "preview": shown,
+        "problems": form_page.placed({**shown.errors, **errors}, family),
+        "asked": length if isinstance(length, dict) else {},
+        "files": [
+            (
+                name,
+                [
+                    (line, place_of(line.field, family) if line.field else None)
+                    for line in native_view.lines(name, text, shown.sources)
+                ],
+            )
+            for name, text in shown.files.items()
+        ],
     }

@@ -51,7 +51,9 @@ def test_a_bad_field_is_told_at_its_place_and_nothing_starts(
 ):
     answer = client.post("/jobs/", data={**form, **changes})
     assert answer.status_code == 422
-    assert f'href="#{field}"' in answer.text
+    shown_at = field.partition(".kohya_ss")[0]
+    assert f'href="#{shown_at}"' in answer.text
+    assert f'id="{shown_at}-error"' in answer.text
     assert sentence in answer.text
     with app.app_context():
         assert service.page().jobs == ()

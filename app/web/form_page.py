@@ -1,0 +1,188 @@
+"""What the New job form is drawn from: every field with its state, in the order of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.jobs import service
+from app.jobs.installations import Installation
+from app.platform import current
+from app.web import forms, memory_choice
+from app.web.field_views import Drawing, View
+from app.web.places import Place, place_of
+from engines import abilities, families, presets
+from engines.families import Family
+from engines.fields import table
+from engines.spec import EngineName
+
+BASIC = (
+    "name", "family", "base_model", "trigger_word", "engine", "length.steps", "length.epochs",
+    "datasets[].path", "datasets[].repeats",
+)  # fmt: skip
+SECTIONS = (
+    ("family", "Of this model"), ("datasets", "More about the datasets"), ("network", "Network"),
+    ("optimizer", "Optimizer"), ("batch", "Batch"), ("memory", "Memory"), ("saving", "Saving"),
+    ("sampling", "Samples"), ("buckets", "Buckets"), ("loss", "Loss"), ("ema", "EMA"),
+    ("job", "Further"),
+)  # fmt: skip
+_LEFT_OUT = ("version", "components")
+
+
+@dataclass(frozen=True)
+class Section:
+    """One closed group of fields. ``groups`` are (heading, fields), one for each dataset."""
+
+    key: str
+    title: str
+    groups: tuple[tuple[str, tuple[View, ...]], ...]
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """All its fields."""
+        return tuple(view for _, views in self.groups for view in views)
+
+    @property
+    def opened(self) -> bool:
+        """Whether something in it has to be seen."""
+        return any(view.error for view in self.views)
+
+    @property
+    def filled(self) -> int:
+        """How many of its fields hold something."""
+        return sum(bool(view.value) for view in self.views)
+
+
+def placed(errors: Mapping[str, str], family: str) -> list[tuple[Place, str]]:
+    """Errors with the place where each one can be put right."""
+    return [(place_of(name, family), text) for name, text in errors.items()]
+
+
+def context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
+    """What fragments/job_fields.html needs."""
+    family = families.get(values.get("family", ""))
+    engine = values.get("engine", "auto")
+    installed = {found.name: found for found in service.engines()}
+    likely = engine if engine != "auto" else _likely(family, installed)
+    report = current().gpus.report()
+    card = memory_choice.card_of(values) or report.smallest_gb
+    document, _ = forms.read(values)
+    choices = presets.explain(document, gpu=bool(report.gpus), vram_gb=card)
+    drawing = Drawing(
+        form=values,
+        errors=_at_inputs(errors, values.get("family", "")),
+        defaults=forms.defaults(presets.complete(document, gpu=bool(report.gpus), vram_gb=card)),
+        limits=abilities.limits(values.get("family", ""), engine),
+        engine=likely if family and len(family.engines) == 1 else engine,
+        origins={choice.path: choice for choice in reversed(choices)},
+    )
+    count = forms.dataset_count(values)
+    page = _Page(drawing, family, likely, count)
+    return {
+        "form": values,
+        "errors": errors,
+        "complaints": placed(errors, values.get("family", "")),
+        "draw": drawing.view,
+        "sections": [*page.sections()],
+        "groups": _groups(),
+        "family": family,
+        "components": page.parts(needed=True),
+        "datasets": [page.dataset(number) for number in range(count)],
+        "folders": service.dataset_folders(),
+        "memory": memory_choice.draw(values, report, engine, choices),
+        "gpus": report.gpus,
+        "engines": installed,
+    }
+
+
+def _at_inputs(errors: Mapping[str, str], family: str) -> dict[str, str]:
+    """Errors by the input they are shown at; several at one input stand after each other."""
+    found: dict[str, str] = {}
+    for name, text in errors.items():
+        anchor = place_of(name, family).anchor
+        own = anchor == name or "[]" in anchor
+        shown = text if own else f"{name.removeprefix('engine_options.')}: {text}"
+        found[anchor] = f"{found[anchor]} {shown}" if anchor in found else shown
+    return found
+
+
+def _likely(family: Family | None, installed: Mapping[EngineName, Installation]) -> str:
+    """Who will train it when nobody was chosen."""
+    able = family.engines if family else ()
+    return next((name for name in able if installed[name].installed), (*able, "")[0])
+
+
+def _groups() -> dict[str, list[Family]]:
+    """Families by group, for the select; the most looked for first."""
+    groups: dict[str, list[Family]] = {}
+    for family in families.families().values():
+        groups.setdefault(family.group, []).append(family)
+    return groups
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The fields in their places. ``likely`` is the engine that will train, chosen or not."""
+
+    drawing: Drawing
+    family: Family | None
+    likely: str
+    count: int
+
+    def dataset(self, number: int) -> tuple[View, ...]:
+        """What stands in the open part for one dataset."""
+        own = [self.drawing.view(f"datasets.{number}.{key}") for key in ("path", "repeats")]
+        return (*own, *self._inputs("datasets[]", number))
+
+    def sections(self) -> Iterator[Section]:
+        """The closed groups, without those that hold nothing."""
+        for key, title in SECTIONS:
+            if key == "datasets":
+                groups = [
+                    (f"Dataset {number + 1}", tuple(self._rows(key, number)))
+                    for number in range(self.count)
+                ]
+            else:
+                groups = [("", (*self._rows(key), *self._further(key)))]
+            if any(views for _, views in groups):
+                yield Section(key, title, tuple(groups))
+
+    def parts(self, *, needed: bool) -> tuple[View, ...]:
+        """Files beside the base model; among the needed ones also those that nobody takes."""
+        family = self.family.key if self.family else ""
+        known = abilities.parts(family, self.likely)
+        held = {
+            name.removeprefix("components.")
+            for name in (*self.drawing.form, *self.drawing.errors)
+            if name.startswith("components.")
+            and (self.drawing.form.get(name, "").strip() or name in self.drawing.errors)
+        }
+        strange = sorted(held - {*known}) if needed else []
+        fitting = [name for name, must in known.items() if must == needed]
+        return (
+            *(self.drawing.part(name, needed=needed) for name in fitting),
+            *(self.drawing.part(name, needed=False, stranger=self.likely) for name in strange),
+        )
+
+    def _rows(self, key: str, number: int = 0) -> Iterator[View]:
+        for row in table().values():
+            if row.section == key and row.path not in BASIC and row.path not in _LEFT_OUT:
+                yield self.drawing.view(row.path.replace("[]", f".{number}"))
+
+    def _further(self, key: str) -> tuple[View, ...]:
+        """What a section holds beside the fields of the table."""
+        if key == "sampling":
+            return (*self._inputs("sample.samples[]"), *self._inputs("sample."))
+        if key == "family":
+            return (*self._inputs("model."), *self._inputs("train."), *self.parts(needed=False))
+        return ()
+
+    def _inputs(self, head: str, number: int = 0) -> Iterator[View]:
+        """The family's own inputs below a native group; only ai-toolkit takes any."""
+        for item in self.family.inputs if self.family else ():
+            if not item.path.startswith(head) or (head == "sample." and "[]" in item.path):
+                continue
+            view = self.drawing.input(item, number)
+            if self.likely == "ai-toolkit" or view.value:
+                yield view

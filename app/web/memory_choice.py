@@ -1,0 +1,74 @@
+"""The choice of a card in the New job form: what it sets, its price, and whether it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from app.gpu import GpuReport
+from app.web.family_inputs import text_of
+from engines import families
+from engines.fields import title_of
+from engines.presets import Choice, ladder
+
+
+@dataclass(frozen=True)
+class MemoryChoice:
+    """``sets`` are (field, title, value) of the preset; ``why`` greys the choice out.
+
+    ``prices`` and ``sources`` are without repeats; ``label`` says how far to trust it;
+    ``misfit`` is a sentence when the card is smaller than any source speaks of.
+    """
+
+    options: tuple[tuple[str, str], ...]
+    chosen: str
+    sets: tuple[tuple[str, str, str], ...] = ()
+    prices: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    label: str = ""
+    misfit: str = ""
+    why: str = ""
+
+
+def card_of(form: Mapping[str, str]) -> float | None:
+    """The card chosen in the form, in GB; None for the one that is here."""
+    text = form.get("card", "")
+    return float(text) if text in map(str, ladder.cards_gb()) else None
+
+
+def draw(
+    form: Mapping[str, str], report: GpuReport, engine: str, choices: Iterable[Choice]
+) -> MemoryChoice:
+    """The select and what stands beside it. ``choices`` are the defaults that apply now."""
+    if not report.gpus:
+        why = "Presets are for a GPU, and this machine has none; the base model stays as it is."
+        return MemoryChoice((("", "no GPU here"),), "", why=why)
+    card = card_of(form) or report.smallest_gb
+    here = report.gpus[0].name
+    auto = f"auto ({report.smallest_gb:.0f} GB, {here})" if report.smallest_gb else f"auto ({here})"
+    preset = [choice for choice in choices if choice.untested]
+    return MemoryChoice(
+        options=(("", auto), *((str(gb), f"{gb} GB") for gb in ladder.cards_gb())),
+        chosen=form.get("card", "") if card_of(form) else "",
+        sets=tuple((c.path.replace("[]", ".0"), title_of(c.path), _shown(c.value)) for c in preset),
+        prices=tuple(dict.fromkeys(c.price for c in preset if c.price not in ("", "nothing"))),
+        sources=tuple(dict.fromkeys(c.source for c in preset)),
+        label=ladder.label() if preset else "",
+        misfit=_misfit(form.get("family", ""), engine, card),
+    )
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else text_of(value)
+
+
+def _misfit(family: str, engine: str, card: float | None) -> str:
+    found = families.get(family)
+    able = [name for name in (found.engines if found else ()) if engine in ("auto", name)]
+    needs = [gb for name in able if (gb := ladder.smallest_card_gb(family, name)) is not None]
+    if card is None or not needs or len(needs) < len(able) or ladder.card_of(card) >= min(needs):
+        return ""
+    return (
+        f"{found.label if found else family} will probably not fit: no source trains it on less "
+        f"than {min(needs)} GB."
+    )
