@@ -53,7 +53,8 @@ class Workspace:
     absolute; ``home`` is the engine's checkout, ``python`` its interpreter. ``datasets`` is
     parallel to ``spec.datasets``, or None when nobody looked (``render``). ``steps_per_epoch`` is what the
     engine itself printed in an earlier attempt, if there was one. Dataset paths and
-    ``base_model`` in the spec are already absolute (or a hub id).
+    ``base_model`` in the spec are already absolute (or a hub id). An empty ``job_id`` is a run
+    without the platform: nobody gives it orders while it trains.
     """
 
     native: Path

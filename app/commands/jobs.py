@@ -1,4 +1,4 @@
-"""submit, run, list, show, logs, stop, retry, delete: what people do with jobs."""
+"""submit, run, list, show, logs, stop, retry, clone, delete: what people do with jobs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def add_to(commands: Subparsers) -> None:
         ("retry", "queue a finished job again", _retry),
         ("delete", "forget a job and remove its files", _delete),
         ("logs", "print a job's log", _logs),
+        ("clone", "a job's spec, translated for the other engine; a line for each change", _clone),
     ):
         parser = commands.add_parser(name, help=text)
         parser.add_argument("id", type=int)
@@ -45,6 +47,9 @@ def add_to(commands: Subparsers) -> None:
         if name == "logs":
             parser.add_argument("-f", "--follow", action="store_true", help="go on until it ends")
             parser.add_argument("--attempt", type=int, help="the log of this attempt")
+        if name == "clone":
+            parser.add_argument("--engine", choices=("ai-toolkit", "kohya_ss"), required=True)
+            parser.add_argument("--out", type=Path, required=True, help="where it is written")
         if name == "retry":
             parser.add_argument("--fresh", action="store_true", help="from step 0")
         if name == "stop":
@@ -186,6 +191,31 @@ def _retry(arguments: argparse.Namespace) -> int:
     with application():
         service.retry(service.get(arguments.id), resume=not arguments.fresh)
         _print(service.get(arguments.id), arguments.json)
+    return 0
+
+
+def _clone(arguments: argparse.Namespace) -> int:
+    """Each line of the output is a field that changes, with its reason."""
+    import yaml
+
+    from app.errors import UserError
+    from app.jobs import service
+
+    with application():
+        switched = service.clone_for(service.get(arguments.id), arguments.engine)
+    text = yaml.safe_dump(switched.document, sort_keys=False, allow_unicode=True)
+    try:
+        arguments.out.write_text(text, "utf-8")
+    except OSError as error:
+        raise UserError(f"{arguments.out} cannot be written: {error}.") from error
+    if arguments.json:
+        print(json.dumps([asdict(change) for change in switched.changes], indent=1))
+    else:
+        print("\n".join(map(str, switched.changes)))
+    for note in switched.notes:
+        print(f"vast-lora: {note}", file=sys.stderr)
+    for gap in switched.open:
+        print(f"vast-lora: {gap.field}: {gap.message}", file=sys.stderr)
     return 0
 
 

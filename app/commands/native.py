@@ -1,4 +1,4 @@
-"""render and import: between our spec and the engines' own files. No database, no engine needed."""
+"""render, export and import: between our spec and the engines' own files. No database, no engine needed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ def add_to(commands: Subparsers) -> None:
     )
     render.add_argument("--out", type=Path, required=True, help="folder for the native files")
     render.set_defaults(run=_render)
+    exporting = commands.add_parser(
+        "export", help="a folder that trains the spec without this program: run.sh and native files"
+    )
+    exporting.add_argument("spec", type=Path, help="SPEC.yaml, or - for standard input")
+    exporting.add_argument(
+        "--engine", choices=("ai-toolkit", "kohya_ss"), help="default: as the spec says"
+    )
+    exporting.add_argument("--out", type=Path, required=True, help="the folder, made if missing")
+    exporting.set_defaults(run=_export)
     importing = commands.add_parser("import", help="native config -> canonical spec")
     importing.add_argument("file", type=Path)
     importing.add_argument("--out", type=Path, required=True, help="where SPEC.yaml is written")
@@ -38,6 +47,28 @@ def _render(arguments: argparse.Namespace) -> int:
     for warning in rendered.warnings:
         print(f"vast-lora: {warning}", file=sys.stderr)
     print(json.dumps({"argv": rendered.argv, "cwd": rendered.cwd, "env": rendered.env}, indent=1))
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from app.errors import UserError
+    from app.jobs import exporting
+    from app.jobs.engine_options import OptionLibrary
+    from app.settings import Settings
+
+    settings = Settings.from_env(os.environ)
+    library = OptionLibrary(settings)
+    library.patient = True
+    made = exporting.export(read_spec(arguments.spec), arguments.engine, settings, library)
+    try:
+        script = exporting.written(made, arguments.out)
+    except OSError as error:
+        raise UserError(f"{arguments.out} cannot be written: {error}.") from error
+    for note in made.notes:
+        print(f"vast-lora: {note}", file=sys.stderr)
+    for field, path in made.needs:
+        print(f"needs {field}: {path}")
+    print(script)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 from app.errors import InvalidSpecError
 from app.jobs import checking, installations, planning, service, workspace
 from app.jobs.engine_options import OptionLibrary
+from app.jobs.installations import Installation
 from app.settings import Settings
 from engines import families
-from engines.base import UnsupportedError, Workspace
+from engines.base import LaunchPlan, UnsupportedError, Workspace
 from engines.spec import EngineName, JobSpec
 
 
@@ -31,28 +32,40 @@ def render(document: Mapping[str, Any], out: Path, settings: Settings) -> Render
 
     Defaults are those of a machine with a GPU, since the files are usually for one.
     """
-    spec, errors, _ = checking.read(document, gpu=True)
-    if spec is None:
-        raise InvalidSpecError(errors)
-    name = _engine(spec)
-    found = installations.find(settings, name)
-    space = Workspace(
-        native=out,
-        output=out / "output",
-        logs=out / "logs",
-        home=found.home,
-        python=found.python,
-        datasets=None,
-        gpus=tuple(range(spec.gpus)),
-        options=OptionLibrary(settings).wait(found).options,
+    spec, plan = planned(
+        document,
+        settings,
+        lambda found, spec: Workspace(
+            native=out,
+            output=out / "output",
+            logs=out / "logs",
+            home=found.home,
+            python=found.python,
+            datasets=None,
+            gpus=tuple(range(spec.gpus)),
+            options=OptionLibrary(settings).wait(found).options,
+        ),
     )
-    try:
-        plan = planning.plan(found, workspace.resolved(spec, settings), space)
-    except UnsupportedError as error:
-        raise InvalidSpecError({r.field: r.message for r in error.refusals}) from error
     service.files_of(plan, out)
     gaps = tuple(f"{field}: {text}" for field, text in spec.missing().items())
     return Rendered(list(plan.argv), str(plan.cwd), dict(plan.env), gaps + plan.notes)
+
+
+def planned(
+    document: Mapping[str, Any],
+    settings: Settings,
+    place: Callable[[Installation, JobSpec], Workspace],
+) -> tuple[JobSpec, LaunchPlan]:
+    """The spec with absolute paths, and its plan where ``place`` puts it. Raises InvalidSpecError."""
+    spec, errors, _ = checking.read(document, gpu=True)
+    if spec is None:
+        raise InvalidSpecError(errors)
+    found = installations.find(settings, _engine(spec))
+    spec = workspace.resolved(spec, settings)
+    try:
+        return spec, planning.plan(found, spec, place(found, spec))
+    except UnsupportedError as error:
+        raise InvalidSpecError({r.field: r.message for r in error.refusals}) from error
 
 
 def _engine(spec: JobSpec) -> EngineName:

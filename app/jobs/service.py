@@ -23,8 +23,9 @@ from app.jobs.rundir import RunDir
 from app.jobs.states import JobState
 from app.models import Job
 from app.platform import current
-from engines.base import LaunchPlan
-from engines.spec import JobSpec
+from engines.base import LaunchPlan, UnsupportedError
+from engines.spec import EngineName, JobSpec
+from engines.switching import Switched, switch
 
 get = store.get
 table_version = store.table_version
@@ -221,6 +222,14 @@ def clone(job: Job) -> dict[str, Any]:
     """The job's document, for the form: a copy of everything it asked for."""
     document: dict[str, Any] = json.loads(job.document)
     return document
+
+
+def clone_for(job: Job, engine: EngineName) -> Switched:
+    """The job's document translated for ``engine``. Raises InvalidSpecError if it cannot train it."""
+    try:
+        return switch({**clone(job), "engine": job.engine}, engine)
+    except UnsupportedError as error:
+        raise InvalidSpecError({r.field: r.message for r in error.refusals}) from error
 
 
 def pause_queue() -> None:

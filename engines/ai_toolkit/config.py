@@ -81,7 +81,7 @@ def _document(spec: JobSpec, workspace: Workspace, draft: Draft, length: Length)
     meta = {
         "name": spec.name,
         "version": "1.0",
-        "vast_lora_run": workspace.job_id,
+        "vast_lora_run": workspace.job_id or "none",
         "vast_lora_engine": "ai-toolkit",
         "vast_lora_family": spec.family,
         "ss_sd_model_name": str(draft.process["model"]["name_or_path"]),
@@ -99,7 +99,8 @@ def _document(spec: JobSpec, workspace: Workspace, draft: Draft, length: Length)
 def _write_frame(draft: Draft, spec: JobSpec, workspace: Workspace) -> None:
     draft.put("type", "diffusion_trainer")
     draft.put("training_folder", str(workspace.output))
-    draft.put("sqlite_db_path", str(control_path(workspace)))
+    if workspace.job_id:
+        draft.put("sqlite_db_path", str(control_path(workspace)))
     if spec.trigger_word:
         draft.put("trigger_word", spec.trigger_word, "trigger_word")
     draft.put("training_seed", spec.seed, "seed")

@@ -3,6 +3,7 @@
 Its answer to ``stop`` comes at the end of a step, between sample pictures and at phase
 borders; while a model loads it does not look, so signals follow. At the end of a step it looks
 for ``stop`` before ``save_now``: saving and stopping takes two orders, one after the other.
+A run without a job's number has no table: signals alone end it.
 """
 
 from __future__ import annotations
@@ -48,8 +49,10 @@ _SIGNALS = (
 )
 
 
-def table(path: Path, job_id: str, start_step: int) -> ControlTable:
+def table(path: Path, job_id: str, start_step: int) -> ControlTable | None:
     """The table as it has to be before the start, with every order cleared."""
+    if not job_id:
+        return None
     return ControlTable(path=path, schema=SCHEMA, insert=INSERT, parameters=(job_id, start_step))
 
 
@@ -67,20 +70,23 @@ def _order(path: Path, job_id: str, statement: str, grace: float, until: str | N
 
 def stop(path: Path, job_id: str) -> tuple[StopStep, ...]:
     """Stop without saving; signals follow if it does not answer."""
-    return (_order(path, job_id, _STOP, STOP_GRACE, None), *_SIGNALS)
+    order = _order(path, job_id, _STOP, STOP_GRACE, None)
+    return (order, *_SIGNALS) if job_id else _SIGNALS
 
 
 def save_and_stop(path: Path, job_id: str) -> tuple[StopStep, ...]:
     """Save at the end of the step, then stop. The stop waits for a save under way."""
+    if not job_id:
+        return ()
     save = _order(path, job_id, _SAVE, SAVE_GRACE, _SAVED)
     return (save, _order(path, job_id, _STOP, SAVING_GRACE, None), *_SIGNALS)
 
 
 def save_now(path: Path, job_id: str) -> tuple[StopStep, ...]:
     """Save at the end of the step and go on."""
-    return (_order(path, job_id, _SAVE, SAVE_GRACE, _SAVED),)
+    return (_order(path, job_id, _SAVE, SAVE_GRACE, _SAVED),) if job_id else ()
 
 
 def sample_now(path: Path, job_id: str) -> tuple[StopStep, ...]:
     """Draw the prompts at the end of the step and go on."""
-    return (_order(path, job_id, _SAMPLE, SAVE_GRACE, _SAMPLED),)
+    return (_order(path, job_id, _SAMPLE, SAVE_GRACE, _SAMPLED),) if job_id else ()

@@ -115,11 +115,9 @@ class AiToolkit:
 
 def environment(spec: JobSpec, workspace: Workspace) -> dict[str, str]:
     """Variables for the trainer; nothing secret. SEED also seeds numpy, which the file cannot."""
-    env = {
-        "PYTHONUNBUFFERED": "1",
-        "AITK_JOB_ID": workspace.job_id,
-        "SEED": str(spec.seed),
-    }
+    env = {"PYTHONUNBUFFERED": "1", "SEED": str(spec.seed)}
+    if workspace.job_id:
+        env["AITK_JOB_ID"] = workspace.job_id
     if workspace.gpus:
         env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, workspace.gpus))

@@ -35,7 +35,11 @@ def length(spec: JobSpec, workspace: Workspace) -> Length:
     if per_epoch is None and workspace.datasets is not None and spec.datasets:
         per_epoch = buckets.steps_per_epoch(spec, workspace.datasets)
     if per_epoch is None:
-        note = "Steps become whole epochs at the start, when the pictures are known."
+        note = (
+            "Steps become whole epochs at the start, when the pictures are known."
+            if workspace.job_id
+            else "The pictures are not known here, so nothing is rounded to whole epochs."
+        )
         return Length(spec.length.steps, spec.length.epochs, None, (note,))
     # Each of several GPUs takes its share of the batches.
     per_epoch = math.ceil(per_epoch / max(1, len(workspace.gpus)))

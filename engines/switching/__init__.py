@@ -7,6 +7,7 @@ it takes, with the target's own reason. What only a person can decide stays open
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ class Change:
     after: Any
     reason: str
 
+    def __str__(self) -> str:
+        return f"{self.field}: {_said(self.before)} -> {_said(self.after)}: {self.reason}"
+
 
 @dataclass(frozen=True)
 class Switched:
@@ -50,6 +54,10 @@ class Switched:
     changes: tuple[Change, ...]
     notes: tuple[str, ...] = ()
     open: tuple[Refusal, ...] = ()
+
+
+def _said(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def switch(document: Mapping[str, Any], target: EngineName) -> Switched:

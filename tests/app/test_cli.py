@@ -104,3 +104,14 @@ def test_a_job_that_is_not_there_is_told(tmp_path):
     done = lora(tmp_path, "show", "7")
     assert (done.returncode, "There is no job 7" in done.stderr) == (2, True)
     assert json.loads(lora(tmp_path, "list", "--json").stdout) == []
+
+
+def test_export_writes_a_folder_with_a_script_and_says_what_it_needs(tmp_path):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC.replace("null", "owner/name"))
+    out = tmp_path / "out"
+    done = lora(tmp_path, "export", str(spec), "--engine", "ai-toolkit", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["needs base_model: owner/name", str(out / "run.sh")]
+    assert os.access(out / "run.sh", os.X_OK)
+    assert not (tmp_path / "data").exists()

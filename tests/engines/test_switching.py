@@ -48,53 +48,70 @@ def document(**given):
 
 
 @some.composite
-def documents(draw):
-    """Any spec of a family that both engines train, with fields one engine or neither can do."""
+def data(draw):
+    """The parts of a spec about pictures, samples and native options."""
     pick = lambda *values: draw(some.sampled_from(values))  # noqa: E731
-    fractions = (0.0, 0.3)
-    return document(
-        name=pick("dog", "log", "samples"),
-        family=draw(some.sampled_from(BOTH)),
-        engine=pick("auto", "ai-toolkit", "kohya_ss"),
-        base_model=pick(None, "/m/one.safetensors", "owner/name"),
-        components=pick({}, {"vae": "/v"}, {"ae": "/a", "t5xxl": "/t"}, {"gemma2": "/g"}),
-        trigger_word=pick("", "zxq"),
-        datasets=[
+    return {
+        "datasets": [
             {
                 "path": f"/data/{place}", "shuffle_tags": pick(True, False), "keep_tags": pick(0, 2),
-                "caption_dropout": pick(*fractions), "flip": pick(True, False),
+                "caption_dropout": pick(0.0, 0.3), "flip": pick(True, False),
                 "resolution": pick([512], [512, 1024]), "regularisation": place == 1,
             }
             for place in range(pick(1, 2))
         ],
-        buckets=pick({}, {"min": 320, "max": 960, "upscale": True}, {"step": 8}, {"enabled": False}),
-        network={
+        "buckets": pick({}, {"min": 320, "max": 960, "upscale": True}, {"step": 8}, {"enabled": False}),
+        "sampling": {"prompts": pick([], ["a dog"])},
+        "components": pick({}, {"vae": "/v"}, {"ae": "/a", "t5xxl": "/t"}, {"gemma2": "/g"}),
+        "engine_options": pick({}, {"kohya_ss": KOHYA_OPTIONS}, {"ai-toolkit": AI_OPTIONS},
+                               {"kohya_ss": KOHYA_OPTIONS, "ai-toolkit": AI_OPTIONS}),
+    }  # fmt: skip
+
+
+@some.composite
+def training(draw):
+    """The parts of a spec about the training itself."""
+    pick = lambda *values: draw(some.sampled_from(values))  # noqa: E731
+    return {
+        "network": {
             "type": pick("lora", "locon", "loha", "lokr", "dora"), "rank": pick(4, 100_000),
-            "conv_rank": pick(None, 8), "conv_alpha": pick(None, 4.0), "dropout": pick(*fractions),
+            "conv_rank": pick(None, 8), "conv_alpha": pick(None, 4.0), "dropout": pick(0.0, 0.3),
         },
-        optimizer={
-            "name": draw(some.sampled_from(OPTIMIZERS)), "learning_rate": pick(1e-4, 5e-4, 1.0),
+        "optimizer": {
+            "name": pick(*OPTIMIZERS), "learning_rate": pick(1e-4, 5e-4, 1.0),
             "text_encoder_learning_rate": pick(None, 0.0, 5e-5, 1e-4),
             "arguments": pick({}, {"betas": "0.9,0.95", "weight_decay": "0.1"}, {"eps": 1e-6, "lr": 1}),
-            "scheduler": draw(some.sampled_from(SCHEDULES)), "warmup_steps": pick(0, 20),
+            "scheduler": pick(*SCHEDULES), "warmup_steps": pick(0, 20),
         },
-        length=pick({"steps": 200}, {"epochs": 3}),
-        memory={
-            "mixed_precision": pick("no", "fp16", "bf16"), "offload": pick(*fractions),
+        "memory": {
+            "mixed_precision": pick("no", "fp16", "bf16"), "offload": pick(0.0, 0.3),
             "quantize": pick("none", "qfloat8", "float8", "uint4", "nvfp4"),
             "cache_text": pick("none", "memory", "disk"), "attention": pick("sdpa", "xformers", "flash"),
         },
-        loss={
-            "min_snr_gamma": pick(None, 5.0), "noise_offset": pick(*fractions), "guidance": pick(None, 1.0),
+        "loss": {
+            "min_snr_gamma": pick(None, 5.0), "noise_offset": pick(0.0, 0.3), "guidance": pick(None, 1.0),
             "timestep_sampling": pick(None, "sigma", "uniform", "linear", "weighted", "lumina2_shift",
                                       "nextdit_shift", "flux_shift"),
         },
-        ema={"enabled": pick(True, False)},
-        sampling={"prompts": pick([], ["a dog"])},
+        "ema": {"enabled": pick(True, False)},
+    }  # fmt: skip
+
+
+@some.composite
+def documents(draw):
+    """Any spec of a family that both engines train, with fields one engine or neither can do."""
+    pick = lambda *values: draw(some.sampled_from(values))  # noqa: E731
+    return document(
+        name=pick("dog", "log", "samples"),
+        family=pick(*BOTH),
+        engine=pick("auto", "ai-toolkit", "kohya_ss"),
+        base_model=pick(None, "/m/one.safetensors", "owner/name"),
+        trigger_word=pick("", "zxq"),
+        length=pick({"steps": 200}, {"epochs": 3}),
         gpus=pick(1, 2),
-        engine_options=pick({}, {"kohya_ss": KOHYA_OPTIONS}, {"ai-toolkit": AI_OPTIONS},
-                            {"kohya_ss": KOHYA_OPTIONS, "ai-toolkit": AI_OPTIONS}),
-    )  # fmt: skip
+        **draw(data()),
+        **draw(training()),
+    )
 
 
 def dump(given):
