@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from app.db import Base, db
@@ -107,6 +107,8 @@ class Attempt(db.Model):  # type: ignore[name-defined,misc]
     steps_per_epoch: Mapped[int | None]
     epochs: Mapped[int | None]
     log_offset: Mapped[int] = mapped_column(default=0)
+    peak_vram: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Most bytes in use on one of its GPUs, as sampled while it ran; 0 where nobody could look."""
     started: Mapped[float]
     ended: Mapped[float | None]
 

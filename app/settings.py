@@ -58,6 +58,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("NAN_READINGS", "5", "So many losses in a row that are not numbers end a run; 0 never does."),
     Setting("STALL_MINUTES", "20", "A run without any output for so long is flagged as stalled."),
     Setting("LOG_CAP_MB", "512", "A log larger than this loses its middle, with a notice."),
+    Setting("PRICE_PER_HOUR", "none", "Price of this machine per hour, in your currency, for cost estimates."),
 )  # fmt: skip
 
 
@@ -89,6 +90,7 @@ class Settings:
     nan_readings: int = 5
     stall_minutes: float = 20.0
     log_cap_mb: float = 512.0
+    price_per_hour: float | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -129,6 +131,7 @@ class Settings:
             nan_readings=_number(env, "NAN_READINGS", 5, 0, 1_000_000),
             stall_minutes=_decimal(env, "STALL_MINUTES", 20.0),
             log_cap_mb=_decimal(env, "LOG_CAP_MB", 512.0),
+            price_per_hour=_decimal(env, "PRICE_PER_HOUR", 0.0) or None,
         )
 
     @property

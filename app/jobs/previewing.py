@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.jobs import checking
+from app.jobs import checking, preflight
+from app.jobs.preflight import Preflight
 from app.platform import current
 from engines.spec import EngineName
 
@@ -28,6 +29,7 @@ class Preview:
     steps_per_epoch: int | None = None
     epochs: int | None = None
     images: int | None = None
+    flight: Preflight | None = None
 
 
 def preview(document: Mapping[str, Any], *, card_gb: float | None = None) -> Preview:
@@ -59,4 +61,11 @@ def preview(document: Mapping[str, Any], *, card_gb: float | None = None) -> Pre
         steps_per_epoch=plan.steps_per_epoch,
         epochs=plan.epochs,
         images=sum(f.images for f in checked.facts) if checked.facts else None,
+        flight=_flight(checked),
     )
+
+
+def _flight(checked: checking.Checked) -> Preflight | None:
+    if checked.spec is None or checked.engine is None or checked.plan is None:
+        return None
+    return preflight.examine(current(), checked.spec, checked.engine, checked.plan, checked.facts)

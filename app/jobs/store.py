@@ -129,6 +129,14 @@ def page(
     return _jobs(statement)
 
 
+def finished_like(family: str, engine: str, most: int) -> Sequence[Job]:
+    """The newest jobs of a family on an engine that succeeded, newest first."""
+    wanted = select(Job).where(
+        Job.family == family, Job.engine == engine, Job.state == JobState.SUCCEEDED.value
+    )
+    return _jobs(wanted.order_by(Job.id.desc()).limit(most))
+
+
 def highest_priority() -> int:
     """The highest priority in the queue; 0 when it is empty."""
     queued = select(func.max(Job.priority)).where(Job.state == JobState.QUEUED.value)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
 from app.db import db
-from app.jobs import ending, guards, launching, orders, service, slots, store
+from app.jobs import ending, guards, launching, orders, service, slots, store, telemetry
 from app.jobs.executor import Ended, Lost, Running
 from app.jobs.following import Following
 from app.jobs.installations import ENGINES
@@ -135,6 +135,7 @@ class Supervisor:
         following = self._follow(job, attempt)
         following.read()
         following.write(job, attempt)
+        telemetry.note_peak(self._platform, job, attempt)
         if job.status is JobState.STOPPING:
             self._stop(job, folder)
         elif job.wish:

@@ -11,11 +11,14 @@ from typing import Any
 from flask import Flask
 
 from app.models import Job
+from app.platform import current
 
 
 def install(app: Flask) -> None:
     """Register the filters."""
-    for function in (tidy, bound, size, duration, clock, number, loss, ago, time_left, percent):
+    for function in (
+        tidy, bound, size, duration, clock, number, loss, ago, time_left, percent, cost,
+    ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
@@ -93,3 +96,17 @@ def time_left(job: Job) -> str:
     if not job.status.is_active or not job.total_steps or not job.seconds_per_step:
         return "–"
     return duration((job.total_steps - job.step) * job.seconds_per_step)
+
+
+def cost(job: Job) -> str:
+    """What a job has cost and will have at its end, where the price of an hour is known; else empty."""
+    price = current().settings.price_per_hour
+    if not price or not job.attempts:
+        return ""
+    now = time.time()
+    spent = sum((attempt.ended or now) - attempt.started for attempt in job.attempts)
+    told = f"{spent / 3600 * price:.2f}"
+    if job.status.is_active and job.seconds_per_step and job.total_steps:
+        left = max(0, job.total_steps - job.step) * job.seconds_per_step
+        told += f" of about {(spent + left) / 3600 * price:.2f}"
+    return told
