@@ -12,6 +12,7 @@ from app.jobs.installations import commit_of
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLKIT = ROOT / "engines" / "ai_toolkit" / "options.json"
+CHECKOUT = ROOT / "engines" / "kohya_ss" / "checkout.json"
 SCRIPTS = ROOT / "engines" / "kohya_ss" / "options"
 
 
@@ -52,17 +53,20 @@ def script_text(script: str, options: dict[str, Any], old: dict[str, Any], commi
 def main(toolkit: Path, scripts: Path) -> None:
     """Write both engines' lists and say what changed."""
     _write(TOOLKIT, toolkit_text(toolkit, json.loads(TOOLKIT.read_text("utf-8"))))
-    commit = commit_of(scripts)
-    for script, options in engine_options.read("kohya_ss", scripts).data.items():
+    commit, read = commit_of(scripts), engine_options.read("kohya_ss", scripts)
+    rest = {"modules": read.modules, "dataset_keys": read.dataset_keys}
+    _write(CHECKOUT, json.dumps(rest, indent=1) + "\n")
+    for script, options in read.data.items():
         path = SCRIPTS / f"{script}.json"
         if not path.exists():
-            continue  # a script that trains no LoRA
+            print(f"{script}.py has no list here; if it trains a LoRA, make {path.name}")
+            continue
         old = json.loads(path.read_text("utf-8"))
         _write(path, script_text(script, options, old, commit or old["commit"]))
 
 
 def _write(path: Path, text: str) -> None:
-    changed = path.read_text("utf-8") != text
+    changed = not path.exists() or path.read_text("utf-8") != text
     path.write_text(text, "utf-8")
     print(f"{path.relative_to(ROOT)}: {'changed' if changed else 'as it was'}")
 

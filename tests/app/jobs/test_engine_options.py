@@ -161,7 +161,8 @@ def test_a_network_module_and_a_script_that_the_checkout_lacks_refuse_the_plan(
     home, library, tmp_path
 ):
     (home / "networks").mkdir()
-    (home / "networks" / "oft.py").write_text("")
+    (home / "networks" / "oft.py").write_text("def create_network(): ...\n")
+    (home / "networks" / "merge_lora.py").write_text("def main(): ...\n")
     with pytest.raises(UnsupportedError) as refused:
         plan(home, library, tmp_path)
     (refusal,) = refused.value.refusals
