@@ -9,7 +9,16 @@ from typing import Any
 import yaml
 
 from engines import families
-from engines.ai_toolkit import datasets, memory, model, network, optimizer, overrides, samples
+from engines.ai_toolkit import (
+    datasets,
+    memory,
+    metadata,
+    model,
+    network,
+    optimizer,
+    overrides,
+    samples,
+)
 from engines.ai_toolkit.draft import CONFIG, Draft
 from engines.ai_toolkit.length import FALLBACK_STEPS_PER_EPOCH, Length, measure
 from engines.ai_toolkit.output import STAGES
@@ -77,21 +86,8 @@ def dump(document: dict[str, Any]) -> str:
 
 
 def _document(spec: JobSpec, workspace: Workspace, draft: Draft, length: Length) -> dict[str, Any]:
-    """``meta`` goes into every file the engine saves; all its values are text there."""
-    meta = {
-        "name": spec.name,
-        "version": "1.0",
-        "vast_lora_run": workspace.job_id or "none",
-        "vast_lora_engine": "ai-toolkit",
-        "vast_lora_family": spec.family,
-        "ss_sd_model_name": str(draft.process["model"]["name_or_path"]),
-        "ss_network_dim": str(spec.network.rank),
-        "ss_network_alpha": str(spec.network.alpha),
-        "ss_learning_rate": str(draft.process["train"]["lr"]),
-        "ss_optimizer": str(draft.process["train"]["optimizer"]),
-        "ss_max_train_steps": str(length.steps),
-        "ss_seed": str(spec.seed),
-    }
+    """``meta`` goes into every file the engine saves."""
+    meta = metadata.write(spec, workspace, draft.process, length)
     config = {"name": spec.name, "process": [draft.process]}
     return {"job": "extension", "config": config, "meta": meta}
 

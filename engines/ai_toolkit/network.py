@@ -48,6 +48,11 @@ def refuse(spec: JobSpec, family: AiToolkitFamily) -> Iterator[Refusal]:
         yield Refusal(
             "network.conv_alpha", "Without a convolution rank it has no effect; set that too."
         )
+    if network.dropout and network.type == "lokr":
+        yield Refusal(
+            "network.dropout",
+            "ai-toolkit has no dropout for a LoKr and trains without; set it to 0, or use lora.",
+        )
     if network.rank >= FULL_RANK and network.type != "lokr":
         yield Refusal(
             "network.rank", f"A rank of {FULL_RANK} or more means full rank, which only LoKr has."

@@ -178,7 +178,7 @@ def _not_here(spec: JobSpec, workspace: Workspace) -> Iterator[Refusal]:
 
 def _notes(spec: JobSpec) -> Iterator[str]:
     chosen = spec.optimizer
-    if chosen.name.lower().startswith(("prodigy", "dadapt")) and chosen.learning_rate < 0.1:
+    if optimizer.finds_its_rate(chosen.name) and chosen.learning_rate < 0.1:
         yield f"{chosen.name} finds its own rate and wants a learning rate of 1, not {chosen.learning_rate:g}."
     if optimizer.scheduler(chosen) != chosen.scheduler:
         yield f"The schedule {chosen.scheduler} with a warm-up is {optimizer.scheduler(chosen)}."

@@ -75,6 +75,10 @@ def build(spec: JobSpec, workspace: Workspace, run: Length) -> dict[str, Any]:
         log_with="tensorboard",
         seed=spec.seed,
     )
+    if spec.datasets:
+        # Each block of the dataset file has its own; this one is told in the saved file.
+        edge = max(buckets.edges(spec))
+        values["resolution"] = f"{edge},{edge}"
     values.update(network.config(spec.network, family))
     values.update(optimizer.config(spec.optimizer))
     values.update(_length(spec, run))

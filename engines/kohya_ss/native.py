@@ -35,7 +35,8 @@ FIELD_OF: dict[str, str] = {
     "save_last_n_steps": "saving.keep", "sample_prompts": "sampling.prompts",
     "sample_every_n_steps": "sampling.every_steps", "sample_every_n_epochs": "sampling.every_steps",
     "seed": "seed", "resume": "resume", "initial_epoch": "resume",
-    "dataset_config": "datasets", "train_data_dir": "datasets", "reg_data_dir": "datasets",
+    "dataset_config": "datasets", "resolution": "datasets.resolution",
+    "train_data_dir": "datasets", "reg_data_dir": "datasets",
     "metadata_trigger_phrase": "trigger_word",
 }  # fmt: skip
 """A job key and the canonical field that sets it; such a key is refused in engine_options."""

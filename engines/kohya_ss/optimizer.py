@@ -41,6 +41,11 @@ def is_known(name: str) -> bool:
     return name.lower() in NAMES or "." in name
 
 
+def finds_its_rate(name: str) -> bool:
+    """Whether the optimizer adapts the rate by itself and wants one of about 1."""
+    return name.lower().startswith(("prodigy", "dadapt"))
+
+
 def scheduler(optimizer: Optimizer) -> str:
     """The schedule's name; constant with a warm-up has one of its own."""
     if optimizer.scheduler == "constant" and optimizer.warmup_steps:

@@ -70,6 +70,12 @@ def _network(spec: JobSpec) -> Iterator[Refusal]:
         yield Refusal(
             "network.type", f"{spec.family} has no convolution layers to train; use lora."
         )
+    if network.dropout and network.type in ("loha", "lokr", "dora"):
+        yield Refusal(
+            "network.dropout",
+            f"The lycoris package has no such dropout for {network.type} and trains without; "
+            "set it to 0, or use lora or locon.",
+        )
 
 
 def _optimizer(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
@@ -88,6 +94,14 @@ def _optimizer(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
         yield Refusal(
             "optimizer.text_encoder_learning_rate",
             f"kohya_ss cannot train the text encoder of {spec.family}; leave it empty.",
+        )
+    elif chosen.text_encoder_learning_rate not in (None, 0, chosen.learning_rate) and (
+        optimizer.finds_its_rate(chosen.name)
+    ):
+        yield Refusal(
+            "optimizer.text_encoder_learning_rate",
+            f"{chosen.name} finds one rate for all weights and ends at any other; "
+            f"set {chosen.learning_rate:g}, or leave it empty.",
         )
 
 

@@ -260,13 +260,6 @@ def test_every_written_field_is_closed_to_the_engine_options(family):
         assert any("a field of its own" in told.message for told in ENGINE.refusals(asked)), path
 
 
-def test_the_files_metadata_tells_what_the_engine_does_not():
-    meta = yaml.safe_load(plan(spec(network={"rank": 8, "alpha": 4})).files["config.yaml"])["meta"]
-    assert (meta["ss_network_dim"], meta["ss_network_alpha"]) == ("8", "4.0")
-    assert meta["vast_lora_run"] == "12"
-    assert all(isinstance(value, str) for value in meta.values())
-
-
 def test_an_incomplete_spec_is_rendered_with_the_usual_base_model_and_a_note():
     made = plan(spec(base_model=None, datasets=[]))
     assert "stable-diffusion-v1-5/stable-diffusion-v1-5" in made.files["config.yaml"]

@@ -23,6 +23,7 @@ DATASET = {"path": "/data/dog", "resolution": [512]}
         ("network.conv_rank", {"family": "flux", "network": {"conv_rank": 4}}),
         ("network.conv_alpha", {"network": {"conv_alpha": 4}}),
         ("network.rank", {"network": {"rank": 100_000}}),
+        ("network.dropout", {"network": {"type": "lokr", "dropout": 0.1}}),
         ("optimizer.name", {"optimizer": {"name": "came"}}),
         ("optimizer.name", {"optimizer": {"name": "Lion"}}),
         ("optimizer.name", {"optimizer": {"name": "DAdaptation"}}),

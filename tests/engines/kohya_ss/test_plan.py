@@ -194,6 +194,10 @@ def test_the_trigger_word_leads_captions_and_prompts_and_stays_in_front_when_shu
         ("sd15", {"optimizer": {"scheduler": "magic"}}, "optimizer.scheduler"),
         ("sd15", {"network": {"conv_rank": 4}}, "network.conv_rank"),
         ("sd15", {"network": {"type": "locon"}}, "network.conv_rank"),
+        ("sd15", {"network": {"type": "lokr", "dropout": 0.1}}, "network.dropout"),
+        ("sdxl", {"network": {"type": "dora", "dropout": 0.1}}, "network.dropout"),
+        ("sd15", {"optimizer": {"name": "prodigy", "learning_rate": 1, "text_encoder_learning_rate": 0.5}},
+         "optimizer.text_encoder_learning_rate"),
         ("sdxl", {"buckets": {"step": 8}}, "buckets.step"),
         ("sd15", {"sampling": {"prompts": ["a --w 9999"]}}, "sampling.prompts"),
         ("sd15", {"sampling": {"prompts": ["# no"]}}, "sampling.prompts"),
@@ -209,6 +213,11 @@ def test_what_cannot_be_honoured_is_refused_at_its_field(family, changes, field)
     found = refused(spec(family, **changes))
     assert field in found
     assert found[field].endswith(".")
+
+
+def test_the_saved_file_tells_the_highest_resolution():
+    datasets = [{"path": "/a", "resolution": [512, 768]}, {"path": "/b", "resolution": [640]}]
+    assert config(spec(datasets=datasets))["resolution"] == "768,768"
 
 
 def test_without_a_gpu_eight_bits_and_fp16_are_refused():
