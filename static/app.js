@@ -81,21 +81,40 @@
     return true;
   };
 
-  // The lines that the field under the pointer or with the focus made.
+  // The lines made by the field under the pointer, else by the one with the focus.
   const light = (event) => {
     const preview = document.getElementById("job-preview");
-    const input = event.target.closest?.("#job-fields .field")?.querySelector("[name]");
-    if (!preview) return;
-    preview.querySelectorAll(".lit").forEach((line) => line.classList.remove("lit"));
-    if (input) preview.querySelectorAll(`[data-of="${CSS.escape(input.id)}"]`).forEach((line) => line.classList.add("lit"));
+    const field = [event.target, document.activeElement].map((spot) => spot.closest?.("#job-fields .field")).find(Boolean);
+    const input = field?.querySelector("[name]");
+    preview?.querySelectorAll(".lit").forEach((line) => line.classList.remove("lit"));
+    if (input) preview?.querySelectorAll(`[data-of="${CSS.escape(input.id)}"]`).forEach((line) => line.classList.add("lit"));
   };
   document.addEventListener("focusin", light);
   document.addEventListener("mouseover", light);
 
-  // What a person opened stays open when the fields are drawn anew.
-  document.addEventListener("htmx:before:morph:node", (event) => {
-    const { oldNode, newNode } = event.detail ?? {};
-    if (oldNode?.matches?.("#job-fields details[open]")) newNode.open = true;
+  // Fields drawn anew: what was opened stays open, what the server changed is shown even where a
+  // person had typed, and what was typed while it was on its way stays.
+  const inputs = () => [...document.querySelectorAll("#job-fields :is(input, select, textarea)[name]")];
+  const drawn = (input) => input.tagName === "SELECT" ? [...input.options].find((o) => o.defaultSelected)?.value ?? "" : input.defaultValue;
+  let sent = new Map(), opened = [], asked = null;
+  const ours = (event) => event.target.closest?.("#job-fields") && event.detail?.ctx;
+  document.addEventListener("htmx:before:request", (event) => {
+    if (!ours(event)) return;
+    sent = new Map(inputs().map((input) => [input.name, input.value]));
+    asked = event.target.closest("button.leave")?.value ?? null;
+  });
+  document.addEventListener("htmx:before:swap", (event) => {
+    if (ours(event)) opened = [...document.querySelectorAll("#job-fields details[open]")].map((box) => box.id);
+  });
+  document.addEventListener("htmx:after:swap", (event) => {
+    if (event.target.id !== "job-fields" && !ours(event)) return;
+    opened.forEach((id) => { const box = document.getElementById(id); if (box) box.open = true; });
+    inputs().forEach((input) => {
+      if (sent.get(input.name) === input.value && input.type !== "hidden") input.value = drawn(input);
+    });
+    const left = asked && document.getElementById(asked);
+    if (left) (left.disabled ? left.closest("details")?.querySelector("summary") : left)?.focus();
+    asked = null;
   });
 
   document.addEventListener("DOMContentLoaded", () => {

@@ -124,6 +124,9 @@ def _check(
     errors.update(_start(spec, platform))
     known = not found and all(dataset.path.strip() for dataset in spec.datasets)
     plan, refused = _plan(platform, spec, installation, facts if known else None, gpus)
+    if plan is None and known and not thorough:
+        # What a family still lacks keeps a job from starting, not a preview from being seen.
+        plan, _ = _plan(platform, spec, installation, None, gpus)
     for name, text in refused.items():
         errors.setdefault(name, text)
     if platform.options.now(installation).pending:

@@ -47,6 +47,7 @@ def preview(document: Mapping[str, Any], *, card_gb: float | None = None) -> Pre
     if checked.plan is None:
         return Preview(checked.engine, checked.errors, checked.warnings)
     plan = checked.plan
+    complaints = tuple(checked.errors.values())
     return Preview(
         engine=checked.engine,
         errors=checked.errors,
@@ -55,7 +56,7 @@ def preview(document: Mapping[str, Any], *, card_gb: float | None = None) -> Pre
         argv=plan.argv,
         cwd=str(plan.cwd),
         env=dict(plan.env),
-        notes=plan.notes,
+        notes=tuple(note for note in plan.notes if not note.endswith(complaints)),
         sources=dict(plan.sources),
         total_steps=plan.total_steps,
         steps_per_epoch=plan.steps_per_epoch,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -44,8 +45,8 @@ def draw(
         why = "Presets are for a GPU, and this machine has none; the base model stays as it is."
         return MemoryChoice((("", "no GPU here"),), "", why=why)
     card = card_of(form) or report.smallest_gb
-    here = report.gpus[0].name
-    auto = f"auto ({report.smallest_gb:.0f} GB, {here})" if report.smallest_gb else f"auto ({here})"
+    here = re.sub(r"^NVIDIA (GeForce )?", "", report.gpus[0].name)
+    auto = f"auto: {report.smallest_gb:.0f} GB, {here}" if report.smallest_gb else f"auto: {here}"
     preset = [choice for choice in choices if choice.untested]
     return MemoryChoice(
         options=(("", auto), *((str(gb), f"{gb} GB") for gb in ladder.cards_gb())),

@@ -13,7 +13,6 @@ _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PROCESS = "config.process[0]."
 _HEADER = re.compile(r"^\s*(\[\[?)([^\[\]]+)\]\]?\s*$")
 _KEY = re.compile(r'^\s*"?([^"=\s]+)"?\s*=')
-_PLACE = re.compile(r"\[\d+\]")
 _LAST = re.compile(r"(\[\d+\]|\.?[^.\[\]]+)$")
 
 
@@ -118,13 +117,11 @@ def _table_path(name: str, counts: dict[str, int], *, is_list: bool) -> str:
 
 
 def _field(path: str, sources: Mapping[str, str]) -> str:
-    """The field of a path, or of what it stands in; a bare key counts for every table."""
+    """The field of a path, or of what it stands in."""
     here = path
     while here:
-        inner = here.removeprefix(_PROCESS)
-        for form in (here, inner, _PLACE.sub("[]", inner)):
+        for form in (here, here.removeprefix(_PROCESS)):
             if form in sources:
                 return sources[form]
         here = _LAST.sub("", here)
-    last = path.rpartition(".")[2]
-    return sources.get(last, "") if "." in path and "[" not in last else ""
+    return ""

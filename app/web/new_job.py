@@ -29,7 +29,8 @@ def form() -> ResponseReturnValue:
         # A remedy changes a field or two of the copy.
         values.update({name: text for name, text in request.args.items() if name in table()})
     else:
-        values = {name: text for name, text in request.args.items() if name in table()}
+        known = {*table(), "card"}
+        values = {name: text for name, text in request.args.items() if name in known}
         values.setdefault("family", FIRST_FAMILY)
         values.setdefault("length.steps", "2000")
     return _page(values)

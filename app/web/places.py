@@ -56,6 +56,10 @@ def place_of(name: str, family: str = "") -> Place:
         return Place(input_name(item, int(numbers[0]) if numbers else 0), item.title)
     if name.startswith("engine_options"):
         return Place("engine_options", "Engine options")
+    if name == "engine":
+        found = families.get(family)
+        alone = found is not None and len(found.engines) == 1
+        return Place("family" if alone else name, table()[name].title)
     if name.startswith("components."):
         return Place(name, f"Component {name.removeprefix('components.')}")
     row = table().get(pattern_of(name)) or table().get(name.replace("datasets.", "datasets[].", 1))
