@@ -16,6 +16,7 @@ from typing import Any
 from engines.base import Complaint, OptionList
 
 _FOLDER = Path(__file__).parent / "options"
+_CHECKOUT = Path(__file__).parent / "checkout.json"
 COMMIT = "48d368fa557731ad0488c07304dfeba8c07910eb"
 
 _SUBSET: dict[str, type | tuple[type, ...]] = {
@@ -47,7 +48,9 @@ def shipped() -> OptionList:
         path.stem: json.loads(path.read_text("utf-8"))["options"]
         for path in sorted(_FOLDER.glob("*.json"))
     }
-    return OptionList(f"shipped with the project, for sd-scripts {COMMIT[:8]}", scripts)
+    rest = json.loads(_CHECKOUT.read_text("utf-8"))
+    source = f"shipped with the project, for sd-scripts {COMMIT[:8]}"
+    return OptionList(source, scripts, tuple(rest["modules"]), tuple(rest["dataset_keys"]))
 
 
 def complaints(files: Mapping[str, str], script: str, options: OptionList) -> Iterator[Complaint]:

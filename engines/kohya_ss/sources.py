@@ -15,7 +15,7 @@ from typing import Any
 from engines.base import OptionList
 
 PATTERNS = ("train_network.py", "*_train_network.py", "library/*.py", "networks/*.py")
-_SCHEMA = re.compile(r"^ +\w+_SCHEMA = \{\n(.*?)^ +\}", re.DOTALL | re.MULTILINE)
+_SCHEMA = re.compile(r"^ +(?!ARGPARSE)\w+_SCHEMA = \{\n(.*?)^ +\}", re.DOTALL | re.MULTILINE)
 _SCHEMA_KEY = re.compile(r"^ +(?:Required\()?\"(\w+)\"\)?:", re.MULTILINE)
 """The tables of ``library/config_util.py``, by which a dataset config is checked."""
 _KINDS = {
@@ -73,7 +73,9 @@ def read_options(sources: Mapping[str, str]) -> OptionList:
     if not any(data.values()):
         raise ValueError("no script of sd-scripts with options was found")
     modules = sorted(
-        p.removesuffix(".py").replace("/", ".") for p in sources if p.startswith("networks/")
+        path.removesuffix(".py").replace("/", ".")
+        for path, text in sources.items()
+        if path.startswith("networks/") and "def create_network(" in text
     )
     tables = _SCHEMA.findall(sources.get("library/config_util.py", ""))
     keys = sorted({key for table in tables for key in _SCHEMA_KEY.findall(table)})
