@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from app.commands import jobs, native, server
+    from app.commands import jobs, native, presets, server
 
     parser = argparse.ArgumentParser(
         prog="vast-lora", description="Trains LoRAs with ai-toolkit or kohya_ss."
@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     server.add_to(commands)
     jobs.add_to(commands)
     native.add_to(commands)
+    presets.add_to(commands)
     return parser
 
 

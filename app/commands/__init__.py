@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,13 @@ from flask import Flask
 
 Subparsers = Any
 """argparse's own class for this is private."""
+
+
+def add_card(parser: argparse.ArgumentParser) -> None:
+    """The choice of a memory preset, for a command that fills in defaults."""
+    parser.add_argument(
+        "--card", type=float, metavar="GB", help="defaults for a card of so much memory"
+    )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.commands import Subparsers, application
+from app.commands import Subparsers, add_card, application
 
 POLL_SECONDS = 0.5
 NO_SERVER_SECONDS = 3.0
@@ -25,13 +25,23 @@ def add_to(commands: Subparsers) -> None:
         parser = commands.add_parser(name, help=text)
         parser.add_argument("spec", type=Path, help="SPEC.yaml, or - for standard input")
         parser.add_argument("--json", action="store_true", help="print the job as JSON")
+        add_card(parser)
         parser.add_argument("--hold", action="store_true", help="create it, but don't start yet")
         parser.set_defaults(run=function)
+    _add_list(commands)
+    _add_single(commands)
+
+
+def _add_list(commands: Subparsers) -> None:
     listing = commands.add_parser("list", help="the jobs, newest first")
     listing.add_argument("--state", help="only jobs in this state")
     listing.add_argument("--limit", type=int, default=50)
     listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=_list)
+
+
+def _add_single(commands: Subparsers) -> None:
+    """The commands that take the number of one job."""
     for name, text, function in (
         ("show", "one job", _show),
         ("stop", "stop a job", _stop),
@@ -95,7 +105,8 @@ def _create(arguments: argparse.Namespace) -> Any:
     from app.jobs import service
 
     try:
-        return service.submit(read_spec(arguments.spec), hold=arguments.hold)
+        document = read_spec(arguments.spec)
+        return service.submit(document, hold=arguments.hold, card_gb=arguments.card)
     except InvalidSpecError as error:
         lines = "\n".join(f"  {name}: {text}" for name, text in error.errors.items())
         raise UserError(f"the spec was refused:\n{lines}") from error

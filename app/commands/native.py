@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from app.commands import Subparsers
+from app.commands import Subparsers, add_card
 from app.commands.jobs import read_spec
 
 
@@ -20,6 +20,7 @@ def add_to(commands: Subparsers) -> None:
         "--engine", choices=("ai-toolkit", "kohya_ss"), help="default: as the spec says"
     )
     render.add_argument("--out", type=Path, required=True, help="folder for the native files")
+    add_card(render)
     render.set_defaults(run=_render)
     exporting = commands.add_parser(
         "export", help="a folder that trains the spec without this program: run.sh and native files"
@@ -43,7 +44,9 @@ def _render(arguments: argparse.Namespace) -> int:
     document = read_spec(arguments.spec)
     if arguments.engine:
         document["engine"] = arguments.engine
-    rendered = rendering.render(document, arguments.out.absolute(), Settings.from_env(os.environ))
+    rendered = rendering.render(
+        document, arguments.out.absolute(), Settings.from_env(os.environ), card_gb=arguments.card
+    )
     for warning in rendered.warnings:
         print(f"vast-lora: {warning}", file=sys.stderr)
     print(json.dumps({"argv": rendered.argv, "cwd": rendered.cwd, "env": rendered.env}, indent=1))

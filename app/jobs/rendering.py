@@ -27,10 +27,13 @@ class Rendered:
     warnings: tuple[str, ...]
 
 
-def render(document: Mapping[str, Any], out: Path, settings: Settings) -> Rendered:
+def render(
+    document: Mapping[str, Any], out: Path, settings: Settings, *, card_gb: float | None = None
+) -> Rendered:
     """Plan into ``out``. An incomplete spec is rendered with warnings. Raises InvalidSpecError.
 
-    Defaults are those of a machine with a GPU, since the files are usually for one.
+    Defaults are those of a machine with a GPU, since the files are usually for one, and of a
+    card of ``card_gb`` where one is named.
     """
     spec, plan = planned(
         document,
@@ -45,6 +48,7 @@ def render(document: Mapping[str, Any], out: Path, settings: Settings) -> Render
             gpus=tuple(range(spec.gpus)),
             options=OptionLibrary(settings).wait(found).options,
         ),
+        card_gb=card_gb,
     )
     service.files_of(plan, out)
     gaps = tuple(f"{field}: {text}" for field, text in spec.missing().items())
@@ -55,9 +59,10 @@ def planned(
     document: Mapping[str, Any],
     settings: Settings,
     place: Callable[[Installation, JobSpec], Workspace],
+    card_gb: float | None = None,
 ) -> tuple[JobSpec, LaunchPlan]:
     """The spec with absolute paths, and its plan where ``place`` puts it. Raises InvalidSpecError."""
-    spec, errors, _ = checking.read(document, gpu=True)
+    spec, errors, _ = checking.read(document, gpu=True, vram_gb=card_gb)
     if spec is None:
         raise InvalidSpecError(errors)
     found = installations.find(settings, _engine(spec))

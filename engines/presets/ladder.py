@@ -76,3 +76,47 @@ def smallest_card_gb(family: str, engine: EngineName) -> int | None:
     """The smallest card that the sources speak of for that family, in GB; None: unknown."""
     found = _table()["smallest_card_gb"].get(family, {}).get(engine)
     return int(found) if found is not None else None
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a card of ``card_gb`` is given for a family on an engine.
+
+    ``values`` maps dotted canonical paths to values; ``price`` says in a word what they cost.
+    ``fits`` is False where no source trains the family on so small a card, None where no source
+    speaks of it at all. ``sentence`` says all of this to a person.
+    """
+
+    family: str
+    engine: EngineName
+    card_gb: int
+    values: Mapping[str, Any]
+    price: str
+    source: str
+    fits: bool | None
+    sentence: str
+
+
+def preset(family: str, engine: EngineName, card_gb: float) -> Preset:
+    """The memory preset of a card, with where it comes from."""
+    card, values, prices, sources = card_of(card_gb), {}, [], []
+    for row in memory_rows(family, card_gb):
+        if row.engine in (None, engine):
+            values.update({path: v for path, v in row.values.items() if path not in values})
+            prices.append(row.price)
+            sources.append(row.source)
+    smallest = smallest_card_gb(family, engine)
+    fits = None if smallest is None else card >= smallest
+    if fits is None and not values:
+        sentence = f"No source that we know speaks of {family} on {card} GB; nothing is changed."
+    elif fits is False:
+        sentence = f"{family} will probably not fit: sources train it on {smallest} GB and more."
+    elif values:
+        sentence = f"Price: {', '.join(dict.fromkeys(p for p in prices if p)) or 'nothing'}."
+    else:
+        sentence = "Nothing has to be given up for memory."
+    price = ", ".join(dict.fromkeys(p for p in prices if p and p != "nothing"))
+    return Preset(
+        family, engine, card, MappingProxyType(values), price,
+        "; ".join(dict.fromkeys(sources)), fits, sentence,
+    )  # fmt: skip

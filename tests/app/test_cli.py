@@ -115,3 +115,22 @@ def test_export_writes_a_folder_with_a_script_and_says_what_it_needs(tmp_path):
     assert done.stdout.splitlines() == ["needs base_model: owner/name", str(out / "run.sh")]
     assert os.access(out / "run.sh", os.X_OK)
     assert not (tmp_path / "data").exists()
+
+
+def test_presets_are_listed_with_price_and_source_and_say_how_far_to_trust_them(tmp_path):
+    done = lora(tmp_path, "presets", "--family", "flux", "--card", "12")
+    assert done.returncode == 0, done.stderr
+    first, *rows = done.stdout.splitlines()
+    assert first.startswith("UNTESTED SYNTHESIS")
+    assert len(rows) == 2
+    assert "slower, less detail" in rows[1]
+    assert "[sd-scripts" in rows[1]
+    assert "There is no model family" in lora(tmp_path, "presets", "--family", "x").stderr
+
+
+def test_a_card_chooses_the_memory_preset_of_a_rendered_spec(tmp_path):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC.replace("sd15", "flux"))
+    words = ("render", str(spec), "--engine", "kohya_ss", "--out", str(tmp_path), "--card", "12")
+    assert lora(tmp_path, *words).returncode == 0
+    assert "blocks_to_swap = 16" in (tmp_path / "config.toml").read_text()

@@ -47,11 +47,30 @@ def spec(family: str, engine: str, vram_gb: float | None, *, gpu: bool = True, *
 
 
 @pytest.mark.parametrize(("family", "engine"), PAIRS)
-def test_the_defaults_of_every_card_can_be_planned(family, engine):
+def test_the_defaults_of_every_card_can_be_planned_and_the_engine_knows_every_key(family, engine):
+    adapter, seen = ADAPTERS[engine], set()
     for vram_gb in (None, 6, *ladder.cards_gb(), 180):
         given = spec(family, engine, vram_gb)
-        plan = ADAPTERS[engine].plan(given, SPACE)
-        assert plan.files, vram_gb
+        plan = adapter.plan(given, SPACE)
+        if tuple(plan.files.values()) not in seen:
+            seen.add(tuple(plan.files.values()))
+            assert adapter.complaints(given, plan.files, adapter.shipped_options()) == (), vram_gb
+
+
+@pytest.mark.parametrize(("family", "engine"), PAIRS)
+def test_every_family_has_an_answer_for_every_card_with_a_source_or_none(family, engine):
+    for card in ladder.cards_gb():
+        found = ladder.preset(family, engine, card)
+        assert found.sentence.endswith(".")
+        assert bool(found.values) == bool(found.source)
+        if found.fits is None and not found.values:
+            assert "No source" in found.sentence
+
+
+def test_a_card_too_small_is_told_with_the_size_that_sources_speak_of():
+    found = ladder.preset("hidream", "ai-toolkit", 24)
+    assert (found.fits, "48 GB and more" in found.sentence) == (False, True)
+    assert ladder.preset("flux", "kohya_ss", 12).price == "slower, less detail"
 
 
 @pytest.mark.parametrize(("family", "engine"), PAIRS)
