@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.gpu import GpuReport
@@ -18,7 +18,8 @@ class MemoryChoice:
     """``sets`` are (field, title, value) of the preset; ``why`` greys the choice out.
 
     ``prices`` and ``sources`` are without repeats; ``label`` says how far to trust it;
-    ``misfit`` is a sentence when the card is smaller than any source speaks of.
+    ``misfit`` is a sentence when the card is smaller than any source speaks of, ``nothing`` one
+    for a card that needs no preset.
     """
 
     options: tuple[tuple[str, str], ...]
@@ -28,6 +29,7 @@ class MemoryChoice:
     sources: tuple[str, ...] = ()
     label: str = ""
     misfit: str = ""
+    nothing: str = ""
     why: str = ""
 
 
@@ -47,6 +49,8 @@ def draw(
     card = card_of(form) or report.smallest_gb
     here = re.sub(r"^NVIDIA (GeForce )?", "", report.gpus[0].name)
     auto = f"auto: {report.smallest_gb:.0f} GB, {here}" if report.smallest_gb else f"auto: {here}"
+    each = _presets(form.get("family", ""), engine, card)
+    misfit = _misfit(each)
     preset = [choice for choice in choices if choice.untested]
     return MemoryChoice(
         options=(("", auto), *((str(gb), f"{gb} GB") for gb in ladder.cards_gb())),
@@ -55,7 +59,8 @@ def draw(
         prices=tuple(dict.fromkeys(c.price for c in preset if c.price not in ("", "nothing"))),
         sources=tuple(dict.fromkeys(c.source for c in preset)),
         label=ladder.label() if preset else "",
-        misfit=_misfit(form.get("family", ""), engine, card),
+        nothing=each[0].sentence if each and not preset and not misfit else "",
+        misfit=misfit,
     )
 
 
@@ -63,13 +68,17 @@ def _shown(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else text_of(value)
 
 
-def _misfit(family: str, engine: str, card: float | None) -> str:
+def _misfit(each: Sequence[ladder.Preset]) -> str:
+    fitting = [of for of in each if of.fits is not False]
+    if len(fitting) == len(each):
+        return ""
+    if not fitting:
+        return each[0].sentence
+    return f"On {each[0].card_gb} GB only {fitting[0].engine} will probably fit; choose it."
+
+
+def _presets(family: str, engine: str, card: float | None) -> list[ladder.Preset]:
+    """The preset of each engine that may train it."""
     found = families.get(family)
     able = [name for name in (found.engines if found else ()) if engine in ("auto", name)]
-    needs = [gb for name in able if (gb := ladder.smallest_card_gb(family, name)) is not None]
-    if card is None or not needs or len(needs) < len(able) or ladder.card_of(card) >= min(needs):
-        return ""
-    return (
-        f"{found.label if found else family} will probably not fit: no source trains it on less "
-        f"than {min(needs)} GB."
-    )
+    return [ladder.preset(family, name, card) for name in able] if card is not None else []

@@ -197,6 +197,7 @@ def test_the_memory_preset_fills_defaults_and_is_carried_into_the_job(app, clien
     assert '<option value="12" selected>12 GB</option>' in page
     assert "price: longer steps" in page
     assert "UNTESTED" in page
+    assert "Nothing has to be given up" in fields(client, family="sd15", card="8")
     assert client.post("/jobs/", data={**data, "card": "12"}).status_code == 303
     with app.app_context():
         assert service.spec_of(service.get(1)).batch.size == 4
@@ -205,8 +206,9 @@ def test_the_memory_preset_fills_defaults_and_is_carried_into_the_job(app, clien
 def test_a_card_smaller_than_any_source_speaks_of_is_said_in_plain_words(client, card):
     assert "auto: 24 GB, RTX 4090" in fields(client, family="flux")
     page = fields(client, family="flux", engine="ai-toolkit", card="12")
-    assert "will probably not fit: no source trains it on less than 24 GB" in page
-    assert "will probably not fit" not in fields(client, family="flux", engine="auto", card="12")
+    assert "flux will probably not fit: sources train it on 24 GB and more." in page
+    page = fields(client, family="flux", engine="auto", card="12")
+    assert "On 12 GB only kohya_ss will probably fit; choose it." in page
 
 
 def test_without_a_gpu_the_preset_is_greyed_out_and_says_why(client):
