@@ -128,10 +128,15 @@ class Drawing:
             wide=several,
         )
 
-    def part(self, name: str, *, needed: bool, stranger: str = "") -> View:
-        """A component's path; ``stranger`` is the engine that takes no such part."""
+    def part(self, name: str, *, needed: bool, stranger: str = "", found_at: str = "") -> View:
+        """A component's path; ``stranger`` is the engine that takes no such part.
+
+        ``found_at`` is where the part is published.
+        """
         path = f"components.{name}"
         says = f"Path of the {name} file." if needed else f"Path of another {name}."
+        if found_at:
+            says += f" Published as {found_at}."
         wrong = f"{stranger} takes no {name} for this model." if stranger else ""
         return View(
             name=path,

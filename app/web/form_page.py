@@ -158,10 +158,15 @@ class _Page:
             if name.startswith("components.")
             and (self.drawing.form.get(name, "").strip() or name in self.drawing.errors)
         }
+        kohya = self.family.kohya if self.family and self.likely == "kohya_ss" else None
+        published = kohya.found_at if kohya else {}
         strange = sorted(held - {*known}) if needed else []
         fitting = [name for name, must in known.items() if must == needed]
         return (
-            *(self.drawing.part(name, needed=needed) for name in fitting),
+            *(
+                self.drawing.part(name, needed=needed, found_at=published.get(name, ""))
+                for name in fitting
+            ),
             *(self.drawing.part(name, needed=False, stranger=self.likely) for name in strange),
         )
 

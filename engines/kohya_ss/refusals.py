@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from engines import families
@@ -10,6 +11,7 @@ from engines.catalogue.kohya import KohyaFamily
 from engines.kohya_ss import optimizer, prompts
 from engines.spec import JobSpec
 
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 FLOAT8 = ("qfloat8", "float8")
 TIMESTEPS = {
     "flux_train_network": ("sigma", "uniform", "sigmoid", "shift", "flux_shift"),
@@ -46,8 +48,21 @@ def missing_components(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
         if name not in spec.components:
             what = _NAMES.get(name, name)
             yield Refusal(
-                f"components.{name}", f"kohya_ss needs the path of {what} for {spec.family}."
+                f"components.{name}",
+                f"kohya_ss needs the path of {what} for {spec.family}.{_published(family, name)}",
             )
+    base = spec.base_model or ""
+    if not family.hub and _HUB_ID.fullmatch(base):
+        yield Refusal(
+            "base_model",
+            f"kohya_ss reads {spec.family} from one file, not from the hub by its name: give the "
+            f"path of the file.{_published(family, 'base_model')}",
+        )
+
+
+def _published(family: KohyaFamily, name: str) -> str:
+    place = family.found_at.get(name)
+    return f" It is published as {place}; download it first." if place else ""
 
 
 def _components(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:

@@ -260,3 +260,17 @@ def test_a_picture_that_leaves_no_bucket_is_told_before_the_engine_divides_by_ze
     assert (
         "2000x100" in refused(wanted, datasets=(DatasetFacts(((2000, 100, 1),)),))["buckets.step"]
     )
+
+
+def test_a_hub_id_is_refused_where_sd_scripts_reads_one_file_and_told_where_that_is():
+    wanted = spec("flux", base_model="black-forest-labs/FLUX.1-dev")
+    found = refused(wanted)
+    assert list(found) == ["base_model"]
+    assert "black-forest-labs/FLUX.1-dev/flux1-dev.safetensors" in found["base_model"]
+    assert any("base_model" in note for note in plan(wanted, datasets=None).notes)
+    plan(spec("sdxl", base_model="stabilityai/stable-diffusion-xl-base-1.0"))
+
+
+def test_a_missing_part_is_told_with_the_place_where_it_is_published():
+    found = refused(spec("flux", components={"ae": "/m/ae", "t5xxl": "/m/t5"}))
+    assert "comfyanonymous/flux_text_encoders/clip_l.safetensors" in found["components.clip_l"]

@@ -67,6 +67,14 @@ def documents(draw: Any) -> dict[str, Any]:
             "warmup_steps": draw(some.integers(0, 10_000)),
             "text_encoder_learning_rate": draw(RATES) if trains_text else None,
         },
+        **draw(rest(cached, family.flow)),
+    }  # fmt: skip
+
+
+@some.composite
+def rest(draw: Any, cached: bool, flow: bool) -> dict[str, Any]:
+    """Length, memory and what else does not hang on the pictures."""
+    return {
         "length": draw(some.sampled_from([{"steps": 1234}, {"epochs": 7}])),
         "batch": {"size": draw(some.integers(1, 1024)), "gradient_accumulation": draw(some.integers(1, 64))},
         "memory": {
@@ -75,7 +83,7 @@ def documents(draw: Any) -> dict[str, Any]:
             "mixed_precision": draw(some.sampled_from(["no", "fp16", "bf16"])),
             "gradient_checkpointing": draw(some.booleans()),
         },
-        "loss": {} if family.flow else {"min_snr_gamma": draw(some.one_of(some.none(), some.floats(0.5, 20)))},
+        "loss": {} if flow else {"min_snr_gamma": draw(some.one_of(some.none(), some.floats(0.5, 20)))},
         "saving": {"precision": draw(some.sampled_from(["fp16", "bf16", "fp32"]))},
         "sampling": {
             "prompts": draw(some.lists(WORDS.map(str.strip), max_size=3)),
