@@ -101,8 +101,8 @@ def _at_inputs(errors: Mapping[str, str], family: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, text in errors.items():
         anchor = place_of(name, family).anchor
-        own = anchor == name or "[]" in anchor
-        shown = text if own else f"{name.removeprefix('engine_options.')}: {text}"
+        inner = anchor == "engine_options" != name
+        shown = f"{name.removeprefix('engine_options.')}: {text}" if inner else text
         found[anchor] = f"{found[anchor]} {shown}" if anchor in found else shown
     return found
 

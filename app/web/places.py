@@ -12,7 +12,8 @@ from engines.fields import table
 
 TOOLKIT = "engine_options.ai-toolkit."
 _NUMBER = re.compile(r"\.(\d+)(?=\.|$)")
-_GROUPS = {"datasets": "Datasets", "length": "Length", "engine_options": "Engine options"}
+_GROUPS = {"datasets": ("datasets.0.path", "Datasets"), "length": ("length.steps", "Length")}
+"""Groups that a complaint may be about as a whole, with the input that it is shown at."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def place_of(name: str, family: str = "") -> Place:
         return Place(name, f"Component {name.removeprefix('components.')}")
     row = table().get(pattern_of(name)) or table().get(name.replace("datasets.", "datasets[].", 1))
     if row is None:
-        return Place(name, _GROUPS.get(name, name))
+        return Place(*_GROUPS.get(name, (name, name)))
     if not row.path.startswith("datasets[]"):
         return Place(row.path, row.title)
     number = int((_NUMBER.findall(name) or ["0"])[0])

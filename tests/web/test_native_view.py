@@ -118,7 +118,8 @@ def test_every_way_to_name_a_field_leads_to_its_input():
         "datasets.path": "datasets.0.path",
         "engine_options.kohya_ss.config.network_dim": "engine_options",
         "components.vae": "components.vae",
-        "length": "length",
+        "length": "length.steps",
+        "datasets": "datasets.0.path",
     }.items():
         assert place_of(name).anchor == anchor
     own = place_of("engine_options.ai-toolkit.datasets.1.control_path", "qwen_image_edit")
