@@ -156,7 +156,8 @@ class Recorder:
                 name = events.MEANING.get(reading.tag)
                 if name is not None:
                     values = self._pending.setdefault(reading.step, {"time": reading.time})
-                    values.setdefault(name, reading.value)
+                    if reading.tag in events.BEST or name not in values:
+                        values[name] = reading.value
         # A step's values come one after another; the newest step may not be complete yet.
         return [self._point(step, self._pending.pop(step)) for step in sorted(self._pending)[:-1]]
 

@@ -90,10 +90,21 @@ def build(spec: JobSpec, workspace: Workspace, run: Length) -> dict[str, Any]:
         _every(values, "sample", spec, run)
     if spec.trigger_word:
         values["metadata_trigger_phrase"] = spec.trigger_word
+    if comment := _comment(spec, workspace):
+        values["training_comment"] = comment
     if spec.batch.gradient_accumulation > 1:
         values["gradient_accumulation_steps"] = spec.batch.gradient_accumulation
     values.update(_resume(workspace))
     return values
+
+
+def _comment(spec: JobSpec, workspace: Workspace) -> str:
+    """What the saved file tells of the run that sd-scripts would not write into it."""
+    told = [f"vast-lora job {workspace.job_id}"] if workspace.job_id else []
+    rates = [f"{dataset.caption_dropout:g}" for dataset in spec.datasets]
+    if set(rates) - {"0"}:
+        told.append(f"caption dropout by dataset: {', '.join(rates)}")
+    return "; ".join(told)
 
 
 def _family(spec: JobSpec) -> KohyaFamily:

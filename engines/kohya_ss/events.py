@@ -15,11 +15,15 @@ from typing import Any
 MEANING: Mapping[str, str] = {
     "loss/current": "loss",
     "lr/unet": "learning_rate",
+    "lr/d*lr/unet": "learning_rate",
     "lr/group0": "learning_rate",
     "lr/group1": "learning_rate",
     "lr/textencoder": "learning_rate",
 }
-"""Which tag is which of our curves; the first one of a step wins."""
+"""Which tag is which of our curves; the first one of a step wins, but for those of ``BEST``."""
+BEST = frozenset({"lr/unet", "lr/d*lr/unet"})
+"""The rate of what is mainly trained, and the one that an optimizer like Prodigy found; the last
+one of a step wins."""
 
 
 @dataclass(frozen=True)

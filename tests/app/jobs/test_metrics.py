@@ -22,7 +22,7 @@ from app.jobs.metrics import (
 )
 from app.jobs.rundir import Launch, RunDir, write_json_atomic
 from engines.ai_toolkit import control
-from tests.support.records import LossDatabase, event_file, step_events
+from tests.support.records import LossDatabase, event, event_file, step_events
 
 REPLAY = Path(__file__).parents[2] / "replay"
 
@@ -67,6 +67,15 @@ def test_a_step_is_told_once_it_is_complete_and_the_last_one_at_the_end(run):
     assert (last.step, last.loss) == (2, 0.25)
     assert last.learning_rate == pytest.approx(1e-4)
     assert steps(read_points(run.metrics)) == [1, 2]
+
+
+def test_the_rate_told_is_that_of_the_unet_and_the_one_that_prodigy_found(run):
+    rates = {"lr/textencoder": 5e-5, "lr/unet": 1.0, "lr/d*lr/unet": 2e-6, "lr/group1": 1.0}
+    for step in (1, 2):
+        for tag, rate in rates.items():
+            append(event_file(run.root, 1), event(step, tag, rate))
+    found = Recorder(run, "kohya_ss", attempt=1).collect()
+    assert [point.learning_rate for point in found] == [pytest.approx(2e-6)]
 
 
 def test_a_resumed_attempt_goes_on_counting_and_redone_steps_stand_apart(run):

@@ -220,6 +220,13 @@ def test_the_saved_file_tells_the_highest_resolution():
     assert config(spec(datasets=datasets))["resolution"] == "768,768"
 
 
+def test_the_saved_file_tells_the_job_and_the_caption_dropout_that_sd_scripts_leaves_out():
+    assert config(spec(), job_id="7")["training_comment"] == "vast-lora job 7"
+    datasets = [{"path": "/a", "caption_dropout": 0.1}, {"path": "/b"}]
+    told = config(spec(datasets=datasets), job_id="")["training_comment"]
+    assert told == "caption dropout by dataset: 0.1, 0"
+
+
 def test_without_a_gpu_eight_bits_and_fp16_are_refused():
     wanted = spec(optimizer={"name": "adamw8bit"}, memory={"mixed_precision": "fp16"})
     assert set(refused(wanted, gpus=())) == {"optimizer.name", "memory.mixed_precision"}
