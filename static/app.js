@@ -117,6 +117,16 @@
     asked = null;
   });
 
+  // A menu closes when a person turns to something else.
+  const openMenus = () => document.querySelectorAll("details.menu[open]");
+  document.addEventListener("click", (event) => {
+    openMenus().forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    openMenus().forEach((menu) => { menu.open = false; menu.querySelector("summary").focus(); });
+  });
+
   document.addEventListener("DOMContentLoaded", () => {
     follow();
     document.querySelectorAll("[data-theme-switch]").forEach((button) => { button.hidden = false; });

@@ -24,6 +24,7 @@ from app.jobs import checking, opening, rendering, workspace
 from app.jobs.engine_options import OptionLibrary
 from app.jobs.installations import Installation
 from app.settings import Settings
+from engines import families
 from engines.base import DatasetFacts, LaunchPlan, ResumePoint, Workspace
 from engines.spec import EngineName, JobSpec
 
@@ -196,6 +197,12 @@ def _filled(name: str, words: Mapping[str, str]) -> str:
     """A file beside this module with each {{word}} put in."""
     text = (_TEMPLATES / name).read_text("utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda found: words[found[1]], text)
+
+
+def others(family: str, engine: str) -> tuple[EngineName, ...]:
+    """Engines that train the family too."""
+    found = families.get(family)
+    return tuple(name for name in (found.engines if found else ()) if name != engine)
 
 
 def zipped(exported: Exported) -> bytes:

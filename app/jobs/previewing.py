@@ -38,7 +38,7 @@ def preview(document: Mapping[str, Any], *, card_gb: float | None = None) -> Pre
     ``card_gb`` is the card that defaults are for; None means the smallest that is here.
     What is still missing is stood in for, so that there is something to see from the start.
     """
-    given = {"name": "untitled", "datasets": [{"path": "dataset"}], **document}
+    given = _stood_in(document)
     checked = checking.check(current(), given, thorough=False, card_gb=card_gb)
     for field_name in ("name", "datasets"):
         if field_name not in document:
@@ -70,3 +70,14 @@ def _flight(checked: checking.Checked) -> Preflight | None:
     if checked.spec is None or checked.engine is None or checked.plan is None:
         return None
     return preflight.examine(current(), checked.spec, checked.engine, checked.plan, checked.facts)
+
+
+def _stood_in(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with something where a name or a folder is not given yet."""
+    given = {"name": "untitled", "datasets": [{"path": "dataset"}], **document}
+    if isinstance(given["datasets"], list):
+        given["datasets"] = [
+            {"path": "", **entry} if isinstance(entry, dict) else entry
+            for entry in given["datasets"]
+        ]
+    return given

@@ -16,6 +16,7 @@ def register(app: Flask) -> None:
         compress,
         engines,
         errors,
+        exchange,
         files,
         filters,
         guard,
@@ -30,7 +31,7 @@ def register(app: Flask) -> None:
     if platform.settings.trust_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     guard.install(app)
-    for module in (auth, jobs, new_job, files, engines, system, health, api):
+    for module in (auth, jobs, new_job, exchange, files, engines, system, health, api):
         app.register_blueprint(module.bp)
     errors.install(app)
     filters.install(app)

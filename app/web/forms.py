@@ -146,7 +146,11 @@ def _text(row: Row, value: Any) -> str:
         return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).strip()
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        # Six digits read best; where they are not the number, all of it is shown.
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return str(value)
 
 
 def defaults(document: Mapping[str, Any]) -> dict[str, str]:

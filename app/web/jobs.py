@@ -9,7 +9,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import artifacts
-from app.jobs import diagnosis, guards, logtail, service, store
+from app.jobs import diagnosis, exporting, guards, logtail, service, store
 from app.jobs.installations import ENGINES
 from app.jobs.launching import read_plan_files
 from app.jobs.states import JobState
@@ -95,6 +95,7 @@ def _status(job: Job) -> dict[str, Any]:
         "lost": _lost_steps(job),
         "can_save": not service.why_no_order(job),
         "why_no_order": service.why_no_order(job),
+        "others": exporting.others(job.family, _engine(job)),
         "remedy": diagnosis.REMEDIES.get(job.cause) if job.state == "failed" else None,
     }
 

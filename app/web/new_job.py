@@ -25,7 +25,7 @@ def form() -> ResponseReturnValue:
     cloned = request.args.get("clone", type=int)
     if cloned is not None:
         values = forms.fill(service.clone(service.get(cloned)))
-        values["name"] = _next_name(values.get("name", ""))
+        values["name"] = next_name(values.get("name", ""))
         # A remedy changes a field or two of the copy.
         values.update({name: text for name, text in request.args.items() if name in table()})
     else:
@@ -33,7 +33,7 @@ def form() -> ResponseReturnValue:
         values = {name: text for name, text in request.args.items() if name in known}
         values.setdefault("family", FIRST_FAMILY)
         values.setdefault("length.steps", "2000")
-    return _page(values)
+    return page(values)
 
 
 def _settled(values: dict[str, str]) -> dict[str, str]:
@@ -50,7 +50,7 @@ def _settled(values: dict[str, str]) -> dict[str, str]:
     return values
 
 
-def _next_name(name: str) -> str:
+def next_name(name: str) -> str:
     """dog -> dog-2 -> dog-3."""
     stem, dash, last = name.rpartition("-")
     return f"{stem}-{int(last) + 1}" if dash and last.isdigit() else f"{name}-2"
@@ -62,7 +62,7 @@ def again() -> ResponseReturnValue:
     values = dict(request.form.items())
     if "add_dataset" in values:
         values[f"datasets.{forms.dataset_count(values)}.path"] = " "
-    return _page(values, with_preview=True)
+    return page(values, with_preview=True)
 
 
 @bp.post("/jobs/fields")
@@ -96,17 +96,22 @@ def create() -> ResponseReturnValue:
             card_gb=memory_choice.card_of(request.form),
         )
     except InvalidSpecError as error:
-        return _page(dict(request.form.items()), error.errors, with_preview=True), 422
+        return page(dict(request.form.items()), error.errors, with_preview=True), 422
     return redirect(url_for("jobs.show", job_id=job.id), 303)
 
 
-def _page(
-    values: dict[str, str], errors: Mapping[str, str] | None = None, *, with_preview: bool = False
+def page(
+    values: dict[str, str],
+    errors: Mapping[str, str] | None = None,
+    *,
+    with_preview: bool = False,
+    **told: Any,
 ) -> str:
+    """The New job page with these fields; ``told`` is what fragments/exchange.html shows."""
     values = _settled(values)
     context = form_page.context(values, dict(errors or {}))
     shown = _preview(values) if with_preview or values.get("name") else {"preview": None}
-    return render_template("pages/job_new.html", **context, **shown)
+    return render_template("pages/job_new.html", **context, **shown, **told)
 
 
 def _preview(values: Mapping[str, str]) -> dict[str, Any]:

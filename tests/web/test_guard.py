@@ -14,7 +14,10 @@ def addresses(app, method):
     """Every address of the application, with numbers and paths filled in."""
     for rule in app.url_map.iter_rules():
         if method in rule.methods and rule.endpoint != "static":
-            yield rule.build({"job_id": 1, "number": 1, "relative": "x"}, append_unknown=False)[1]
+            yield rule.build(
+                {"job_id": 1, "number": 1, "relative": "x", "engine": "ai-toolkit"},
+                append_unknown=False,
+            )[1]
 
 
 def strings(app, method):

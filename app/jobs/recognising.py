@@ -1,0 +1,121 @@
+"""What a text is: a config of either engine, a dataset config, prompts, or a spec of ours."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from app.errors import UserError
+
+Kind = Literal["spec", "ai-toolkit", "kohya_ss", "dataset", "prompts"]
+MOST_VALUES = 20_000
+"""More values than any config has; a text of aliases can stand for billions."""
+
+_COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_TOML_LINE = re.compile(r"^\s*([\w.-]+\s*=|\[\[?[\w. -]+\]\]?\s*$)", re.MULTILINE)
+
+
+class NotImportableError(UserError):
+    """The file is no training config of either engine, or one that makes no LoRA."""
+
+    status = 422
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """One text: its kind, the text as its reader wants it, and how many values it holds."""
+
+    kind: Kind
+    text: str
+    data: dict[str, Any]
+    values: int
+
+
+def recognise(text: str, name: str) -> Recognised:
+    """By content, with the ending of ``name`` where content leaves it open.
+
+    Raises NotImportableError, with line and column where the text is broken.
+    """
+    if not text.strip():
+        raise NotImportableError(f"{name} is empty.")
+    if Path(name).suffix.lower() == ".txt" and not text.lstrip().startswith("{"):
+        return Recognised("prompts", text, {}, 0)
+    plain, data = _parsed(text, name)
+    if not isinstance(data, dict):
+        raise NotImportableError(f"{name} is no config: it must be a mapping of names to values.")
+    count = sum(1 for _ in islice(_values(data), MOST_VALUES + 1))
+    if count > MOST_VALUES:
+        raise NotImportableError(f"{name} holds more than {MOST_VALUES} values; no config does.")
+    return Recognised(_kind(data), plain, data, count)
+
+
+def _kind(data: Mapping[str, Any]) -> Kind:
+    if isinstance(data.get("config"), dict):
+        return "ai-toolkit"
+    if "family" in data and ("length" in data or "datasets" in data or "version" in data):
+        return "spec"
+    trains = "network_module" in data or "network_dim" in data or "LoRA_type" in data
+    nested = any(isinstance(v, dict) and "network_module" in v for v in data.values())
+    if isinstance(data.get("datasets"), list) and not trains and not nested:
+        return "dataset"
+    return "kohya_ss"
+
+
+def _parsed(text: str, name: str) -> tuple[str, Any]:
+    """The text without comments that JSON does not know, and its document."""
+    suffix = Path(name).suffix.lower()
+    if text.lstrip().startswith("{") or suffix in (".json", ".jsonc"):
+        return _json(text, name)
+    if suffix == ".toml" or (suffix not in (".yaml", ".yml") and _TOML_LINE.search(text)):
+        try:
+            return text, tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise NotImportableError(f"{name} is no valid TOML: {error}.") from error
+    try:
+        return text, yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise NotImportableError(f"{name} is no valid YAML: {_told(error)}.") from error
+    except RecursionError as error:
+        raise NotImportableError(f"{name} is nested too deeply to be a config.") from error
+
+
+def _json(text: str, name: str) -> tuple[str, Any]:
+    try:
+        try:
+            return text, json.loads(text)
+        except ValueError:
+            # Comments become blanks, so that lines and columns stay.
+            plain = _COMMENT.sub(lambda m: m[1] or re.sub(r"[^\n]", " ", m[0]), text)
+            plain = re.sub(r",(\s*[}\]])", r" \1", plain)
+            return plain, json.loads(plain)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise NotImportableError(f"{name} is no valid JSON: {error.msg} at {where}.") from error
+    except RecursionError as error:
+        raise NotImportableError(f"{name} is nested too deeply to be a config.") from error
+
+
+def _told(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error)
+    return f"{problem} at line {mark.line + 1}, column {mark.column + 1}" if mark else problem
+
+
+def _values(value: Any) -> Iterator[Any]:
+    """Every value; a list of plain values is one."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _values(inner)
+    elif isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value):
+        for inner in value:
+            yield from _values(inner)
+    else:
+        yield value
