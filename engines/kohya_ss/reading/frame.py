@@ -96,10 +96,13 @@ def _interval(ledger: Ledger, what: str, field: str) -> int | None:
     """Epochs of the interval, or steps as a negative number; None where none is given."""
     epochs = ledger.take(f"{what}_every_n_epochs")
     steps = ledger.take(f"{what}_every_n_steps")
-    if asked(steps) and not (asked(epochs) and what == "sample"):
+    if asked(steps) and not asked(epochs):
         ledger.move(f"{what}_every_n_steps", field, whole(steps))
     elif asked(steps):
-        ledger.dropped(f"{what}_every_n_steps", f"{what}_every_n_epochs wins over it")
+        ledger.dropped(
+            f"{what}_every_n_steps",
+            f"{what}_every_n_epochs stands beside it; a job goes by whole epochs",
+        )
     if asked(epochs):
         ledger.keep(f"{what}_every_n_epochs", whole(epochs))
         return whole(epochs)
