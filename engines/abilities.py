@@ -182,7 +182,7 @@ def _away_from_default(row: Row) -> Any:
         return row.maximum / 2 if row.maximum else 1.0
     if row.kind == "list":
         return [512] if row.path == "datasets[].resolution" else ["a dog"]
-    return {"probe": 1} if row.kind == "mapping" else "probe"
+    return {"betas": [0.9, 0.99]} if row.kind == "mapping" else "probe"
 
 
 def _why_not(family: str, engine: Engine, path: str, value: Any) -> str | None:

@@ -46,6 +46,14 @@ class AiToolkitFamily:
         return bool(self.defaults.get("train.noise_scheduler", "flowmatch") == "flowmatch")
 
     @property
+    def scales_by_alpha(self) -> bool:
+        """Whether alpha does anything: only in U-Nets, a transformer's alpha is always the rank.
+
+        Source: toolkit/lora_special.py ("no alpha for peft") and each model's ``is_transformer``.
+        """
+        return self.arch in ("sd15", "sdxl")
+
+    @property
     def draws_with_cached_captions(self) -> bool:
         """Whether samples can be drawn once captions are cached: its older pipelines crash then.
 
@@ -128,7 +136,12 @@ def _ai_toolkit_families() -> dict[str, Family]:
             ),
             kohya=KOHYA_FAMILIES.get(key),
             defaults=MappingProxyType(_canonical_defaults(key, native)),
-            inputs=inputs_of(entry["extra_fields"], native, edits=entry["group"] == "instruction"),
+            inputs=inputs_of(
+                entry["arch"],
+                entry["extra_fields"],
+                native,
+                edits=entry["group"] == "instruction",
+            ),
         )
     return found
 

@@ -43,19 +43,14 @@ def build(spec: JobSpec, workspace: Workspace) -> tuple[str, Draft, Length]:
     family = families.get(spec.family)
     engine = family_of(spec)
     if family is None or engine is None:
-        raise UnsupportedError(
-            "ai-toolkit", [Refusal("family", f"ai-toolkit does not train {spec.family}.")]
-        )
+        raise _refused("family", f"ai-toolkit does not train {spec.family}.")
     length = measure(spec, workspace, engine.arch)
     if length is None:
-        raise UnsupportedError(
-            "ai-toolkit",
-            [Refusal("length.epochs", "No pictures were found to count epochs by; give steps.")],
-        )
+        raise _refused("length.epochs", "No pictures were found to count epochs by; give steps.")
     draft = Draft()
     _write_frame(draft, spec, workspace)
     model.write_defaults(draft, spec, engine)
-    network.write(draft, spec)
+    network.write(draft, spec, engine)
     _write_saving(draft, spec)
     datasets.write(draft, spec, gpu=bool(workspace.gpus))
     _write_length(draft, spec, length)
@@ -64,9 +59,14 @@ def build(spec: JobSpec, workspace: Workspace) -> tuple[str, Draft, Length]:
     memory.write(draft, spec, engine)
     samples.write(draft, spec, engine)
     _write_start(draft, spec, workspace)
-    overrides.merge(draft.process, spec.engine_options.get(overrides.NAME, {}))
+    overrides.merge(draft, spec.engine_options.get(overrides.NAME, {}))
+    draft.settle()
     draft.sources[f"{CONFIG}:config.name"] = "name"
     return dump(_document(spec, workspace, draft, length)), draft, length
+
+
+def _refused(field: str, sentence: str) -> UnsupportedError:
+    return UnsupportedError("ai-toolkit", [Refusal(field, sentence)])
 
 
 class _Dumper(yaml.SafeDumper):
@@ -88,6 +88,8 @@ def dump(document: dict[str, Any]) -> str:
 def _document(spec: JobSpec, workspace: Workspace, draft: Draft, length: Length) -> dict[str, Any]:
     """``meta`` goes into every file the engine saves."""
     meta = metadata.write(spec, workspace, draft.process, length)
+    told = metadata.sources(spec, meta)
+    draft.sources |= {f"{CONFIG}:meta.{key}": field for key, field in told.items()}
     config = {"name": spec.name, "process": [draft.process]}
     return {"job": "extension", "config": config, "meta": meta}
 
@@ -122,6 +124,8 @@ def _write_length(draft: Draft, spec: JobSpec, length: Length) -> None:
         spec.batch.gradient_accumulation,
         "batch.gradient_accumulation",
     )
+    if spec.batch.gradient_accumulation > 1:
+        draft.note("ai-toolkit adds up the gradients of a step's passes and takes no mean.")
     if spec.ema.enabled:
         draft.put("train.ema_config.use_ema", True, "ema.enabled")
         draft.put("train.ema_config.ema_decay", spec.ema.decay, "ema.decay")

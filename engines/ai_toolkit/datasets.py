@@ -71,5 +71,7 @@ def _write_one(draft: Draft, spec: JobSpec, place: int, dataset: Dataset) -> Non
     cache = spec.memory.cache_latents
     draft.put(f"{here}.cache_latents", cache == "memory", "memory.cache_latents")
     draft.put(f"{here}.cache_latents_to_disk", cache == "disk", "memory.cache_latents")
+    if dataset.shuffle_tags and spec.trigger_word:
+        draft.note("ai-toolkit shuffles the trigger word with the other tags.")
     if dataset.flip:
         draft.note("Flip doubles the list of pictures: each is used both ways in every epoch.")

@@ -24,7 +24,11 @@ def refuse(spec: JobSpec, family: AiToolkitFamily) -> Iterator[Refusal]:
             "memory.offload", f"ai-toolkit cannot offload layers of {spec.family}; set it to 0."
         )
     if memory.attention != "sdpa":
-        yield Refusal("memory.attention", "ai-toolkit always computes attention by sdpa.")
+        yield Refusal(
+            "memory.attention",
+            "ai-toolkit computes attention by sdpa, and its requirements install nothing else. If "
+            "you did: train.attention_backend in the engine options.",
+        )
     yield from _refuse_caching(spec, family)
 
 
@@ -71,8 +75,9 @@ def write(draft: Draft, spec: JobSpec, family: AiToolkitFamily) -> None:
             path = f"model.layer_offloading_{part}_percent"
             draft.put(path, memory.offload, "memory.offload")
     if "model.low_vram" in family.extra:
+        usual = bool(family.defaults.get("model.low_vram"))
         saves = memory.quantize != "none" or memory.offload > 0
-        draft.put("model.low_vram", bool(family.defaults.get("model.low_vram")) and saves)
+        draft.put("model.low_vram", usual and saves, "memory.quantize" if usual else "family")
 
 
 def _write_quantisation(draft: Draft, spec: JobSpec, family: AiToolkitFamily) -> None:

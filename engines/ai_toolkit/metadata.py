@@ -12,8 +12,35 @@ from pathlib import PurePath
 from typing import Any
 
 from engines.ai_toolkit.length import Length
+from engines.ai_toolkit.network import ignores_alpha
 from engines.base import Workspace
 from engines.spec import JobSpec
+
+_FIELDS: Mapping[str, str] = {
+    "name": "name", "vast_lora_family": "family", "ss_network_type": "network.type",
+    "ss_network_dim": "network.rank", "ss_network_alpha": "network.alpha",
+    "ss_network_args": "network.conv_rank", "ss_network_dropout": "network.dropout",
+    "ss_learning_rate": "optimizer.learning_rate", "ss_unet_lr": "optimizer.learning_rate",
+    "ss_text_encoder_lr": "optimizer.text_encoder_learning_rate", "ss_optimizer": "optimizer.name",
+    "ss_lr_scheduler": "optimizer.scheduler", "ss_lr_warmup_steps": "optimizer.warmup_steps",
+    "ss_total_batch_size": "batch.size",
+    "ss_gradient_accumulation_steps": "batch.gradient_accumulation",
+    "ss_mixed_precision": "memory.mixed_precision", "ss_cache_latents": "memory.cache_latents",
+    "ss_min_snr_gamma": "loss.min_snr_gamma", "ss_noise_offset": "loss.noise_offset",
+    "ss_ema_decay": "ema.decay", "ss_seed": "seed", "modelspec.trigger_phrase": "trigger_word",
+    "ss_enable_bucket": "buckets.enabled",
+}  # fmt: skip
+"""The field behind each; what counts pictures or puts datasets together has no single one."""
+
+
+def sources(spec: JobSpec, meta: Mapping[str, str]) -> dict[str, str]:
+    """The canonical field of each key of the ``meta`` block that came from one."""
+    length = "length.steps" if spec.length.steps is not None else "length.epochs"
+    fields = {**_FIELDS, "ss_max_train_steps": length}
+    fields["ss_sd_model_name"] = "base_model" if spec.base_model else "family"
+    if spec.length.epochs is not None:
+        fields["ss_num_epochs"] = length
+    return {key: fields[key] for key in meta if key in fields}
 
 
 def write(
@@ -43,7 +70,10 @@ def _model(name: str) -> str:
 def _network(spec: JobSpec, network: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "ss_network_type", spec.network.type
     yield "ss_network_dim", network["linear"]
-    yield "ss_network_alpha", network["linear_alpha"]
+    yield (
+        "ss_network_alpha",
+        float(spec.network.rank) if ignores_alpha(spec) else network["linear_alpha"],
+    )
     if "conv" in network:
         sizes = {"conv_dim": str(network["conv"]), "conv_alpha": str(network["conv_alpha"])}
         yield "ss_network_args", json.dumps(sizes)

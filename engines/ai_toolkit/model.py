@@ -93,16 +93,16 @@ def write_defaults(draft: Draft, spec: JobSpec, family: AiToolkitFamily) -> None
     """What the engine's own form sets for this model; canonical fields are written over it."""
     for path, value in family.defaults.items():
         if not path.startswith("datasets[]"):
-            draft.put(path, value)
+            draft.put(path, value, "family")
             continue
         for place in range(len(spec.datasets)):
-            draft.put(path.replace("[]", f"[{place}]", 1), value)
+            draft.put(path.replace("[]", f"[{place}]", 1), value, "family")
 
 
 def write(draft: Draft, spec: JobSpec, family: Family, engine: AiToolkitFamily) -> None:
     """Model and loss."""
     name = spec.base_model or family.default_model
-    draft.put("model.name_or_path", name, "base_model")
+    draft.put("model.name_or_path", name, "base_model" if spec.base_model else "family")
     if not spec.base_model and name:
         draft.note(f"No base model is named; {name} is written, the usual one of {family.label}.")
     # What follows a colon tells our families apart; the engine strips it.

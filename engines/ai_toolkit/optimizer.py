@@ -6,7 +6,7 @@ measured over 100 steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engines import families
@@ -22,6 +22,35 @@ NAMES = {
     "automagic": "automagic", "automagic2": "automagic2", "automagic3": "automagic3",
 }  # fmt: skip
 """Canonical and kohya_ss names in lower case, to ai-toolkit's."""
+
+_TORCH = "betas weight_decay amsgrad foreach maximize capturable differentiable fused"
+_BITS = "betas weight_decay min_8bit_size is_paged"
+_PRODIGY = (
+    "betas beta3 weight_decay decouple use_bias_correction safeguard_warmup d0 d_coef growth_rate "
+    "fsdp_in_use"
+)
+_AUTOMAGIC = "min_lr max_lr beta2 eps clip_threshold weight_decay"
+_SWAPPING = "do_paramiter_swapping paramiter_swapping_factor"
+ARGUMENTS: Mapping[str, frozenset[str]] = {
+    name: frozenset(words.split())
+    for name, words in {
+        "adam": f"{_TORCH} decoupled_weight_decay", "adamw": _TORCH,
+        "adam8": "betas weight_decay decouple", "adamw8": "betas weight_decay",
+        "adam8bit": f"{_BITS} amsgrad optim_bits args", "lion8bit": f"{_BITS} args",
+        "adamw8bit": f"{_BITS} amsgrad optim_bits args",
+        "ademamix8bit": f"{_BITS} alpha t_alpha t_beta3",
+        "adagrad": "lr_decay weight_decay initial_accumulator_value eps foreach maximize "
+                   "differentiable fused",
+        "adafactor": "eps clip_threshold decay_rate beta1 weight_decay scale_parameter relative_step "
+                     f"warmup_init stochastic_accumulation stochastic_rounding {_SWAPPING}",
+        "prodigy": f"{_PRODIGY} slice_p", "prodigy8bit": _PRODIGY,
+        "automagic": f"{_AUTOMAGIC} lr_bump {_SWAPPING}",
+        "automagic2": f"{_AUTOMAGIC} lr_bump agreement_threshold",
+        "automagic3": f"{_AUTOMAGIC} polarity_history fused",
+    }.items()
+}  # fmt: skip
+"""What each takes beside lr (its constructor at the pinned commit); another name ends the run with a
+TypeError after the model is loaded."""
 
 _WITHOUT_PACKAGE = {"lion": "lion8bit", "dadapt": "prodigy"}
 """Known to it, but its requirements do not install the package: it would end after the model is
@@ -84,8 +113,21 @@ def refuse(spec: JobSpec) -> Iterator[Refusal]:
     for taken, field in _taken_arguments(native or ""):
         if taken in optimizer.arguments:
             yield Refusal("optimizer.arguments", f"{taken} is set by {field}; remove it here.")
+    yield from _refuse_strangers(spec, native or "")
     yield from _refuse_schedule(spec)
     yield from _refuse_text_encoder(spec)
+
+
+def _refuse_strangers(spec: JobSpec, native: str) -> Iterator[Refusal]:
+    known = ARGUMENTS.get(native)
+    taken = {name for name, _ in _taken_arguments(native)}
+    for name in spec.optimizer.arguments:
+        if known is not None and name not in known | taken:
+            yield Refusal(
+                "optimizer.arguments",
+                f"{native} of ai-toolkit takes no argument {name}; it takes "
+                f"{', '.join(sorted(known - taken))}.",
+            )
 
 
 def _taken_arguments(native: str) -> Iterator[tuple[str, str]]:

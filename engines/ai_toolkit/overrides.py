@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engines.ai_toolkit import model
-from engines.ai_toolkit.draft import generic, place
+from engines.ai_toolkit.draft import Draft, generic, place
 from engines.ai_toolkit.options import unknown_in_process
 from engines.base import OptionList, Refusal
 from engines.families import AiToolkitFamily
@@ -180,7 +180,8 @@ def _refuse_places(spec: JobSpec, given: Mapping[str, Any]) -> Iterator[Refusal]
             yield Refusal(FIELD, f"{name} has {len(entries)} entries, but there are only {most}.")
 
 
-def merge(process: dict[str, Any], given: Mapping[str, Any]) -> None:
-    """Lay the given keys over the process, lists by place. Changes ``process``."""
+def merge(draft: Draft, given: Mapping[str, Any]) -> None:
+    """Lay the given keys over the process, lists by place."""
     for path, value in leaves(given):
-        place(process, path, value)
+        if not (path in _LISTS and value == []):
+            draft.put(path, value, _dotted(path))

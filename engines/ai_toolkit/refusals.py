@@ -50,27 +50,37 @@ def refuse(spec: JobSpec, options: OptionList) -> Iterator[Refusal]:
 
 
 def open_inputs(spec: JobSpec) -> Iterator[Refusal]:
-    """What the family makes no sense without, and no dataset names; a file may be written so."""
+    """What the family makes no sense without, and nobody named; a file may be written so."""
     family = families.get(spec.family)
+    given = spec.engine_options.get(overrides.NAME, {})
+    drawn = given.get("sample")
+    lists = {
+        "datasets": (
+            given.get("datasets"), len(spec.datasets),
+            f"{spec.family} learns to change pictures: name the folder of those to change.",
+        ),
+        "sample.samples": (
+            drawn.get("samples") if isinstance(drawn, Mapping) else None, len(spec.sampling.prompts),
+            f"ai-toolkit cannot draw a sample of {spec.family} without a picture to start from: "
+            "name one for each prompt, or remove the prompts.",
+        ),
+    }  # fmt: skip
     for wanted in family.inputs if family else ():
-        if not wanted.required:
+        group, _, key = wanted.path.partition("[].")
+        if not wanted.required or group not in lists:
             continue
-        key = wanted.path.removeprefix("datasets[].")
-        for place in range(len(spec.datasets)):
-            if not _given(spec, place, key):
-                yield Refusal(
-                    f"{overrides.FIELD}.datasets.{place}.{key}",
-                    f"{spec.family} learns to change pictures: name the folder of those to change.",
-                )
+        entries, count, sentence = lists[group]
+        for place in range(count):
+            if not _given(entries, place, key):
+                yield Refusal(f"{overrides.FIELD}.{group}.{place}.{key}", sentence)
 
 
-def _given(spec: JobSpec, place: int, key: str) -> bool:
-    """Whether a dataset names the input; the two ways to name control pictures are one."""
-    datasets = spec.engine_options.get(overrides.NAME, {}).get("datasets") or []
-    if isinstance(datasets, Mapping):
-        entry = datasets.get(str(place), datasets.get(place)) or {}
+def _given(entries: Any, place: int, key: str) -> bool:
+    """Whether an entry names the input; the two ways to name control pictures are one."""
+    if isinstance(entries, Mapping):
+        entry = entries.get(str(place), entries.get(place)) or {}
     else:
-        entry = datasets[place] if place < len(datasets) else {}
+        entry = entries[place] if entries and place < len(entries) else {}
     stem = key.rstrip("_123")
     return isinstance(entry, Mapping) and any(
         value for name, value in entry.items() if str(name).rstrip("_123") == stem

@@ -10,6 +10,9 @@ from engines.families import AiToolkitFamily
 from engines.prompts import with_trigger
 from engines.spec import JobSpec
 
+_EDGE = 8
+"""Pixels; what every model's samples are rounded to, some to 16 or 32 (config_modules.py)."""
+
 
 def refuse(spec: JobSpec) -> Iterator[Refusal]:
     """Prompts that the engine would read as something else."""
@@ -38,9 +41,12 @@ def write(draft: Draft, spec: JobSpec, family: AiToolkitFamily) -> None:
     }
     for native, (field, value) in pairs.items():
         draft.put(f"sample.{native}", value, f"sampling.{field}")
+    if sampling.prompts and (sampling.width % _EDGE or sampling.height % _EDGE):
+        draft.note(f"ai-toolkit rounds the edges of samples down to multiples of {_EDGE} or more.")
     draft.put("sample.walk_seed", False)
     # Left out, the engine takes False for a negative prompt and crashes on SD and SDXL.
-    draft.put("sample.neg", family.defaults.get("sample.neg", ""))
+    usual = family.defaults.get("sample.neg")
+    draft.put("sample.neg", usual or "", "family" if usual else None)
     draft.put("sample.samples", [], "sampling.prompts")
     for place, prompt in enumerate(sampling.prompts):
         text = with_trigger(prompt, spec.trigger_word)

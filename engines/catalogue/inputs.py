@@ -145,22 +145,33 @@ _INPUTS: Mapping[str, tuple[FamilyInput, ...]] = {
     ),
 }  # fmt: skip
 
+_DRAWS_FROM_PICTURES = frozenset(
+    ("flux_kontext", "hidream_e1", "wan21_i2v", "qwen_image_edit", "qwen_image_edit_plus",
+     "boogu_image_edit")
+)  # fmt: skip
+"""Archs that end the run at the first sample without a control picture (read in their source)."""
+
 
 def inputs_of(
-    extra: Iterable[str], defaults: Mapping[str, Any], *, edits: bool
+    arch: str, extra: Iterable[str], defaults: Mapping[str, Any], *, edits: bool
 ) -> tuple[FamilyInput, ...]:
     """The inputs of a family, from the extra fields and defaults of ai-toolkit's form.
 
-    ``edits``: it learns to change pictures, so it needs the ones to be changed.
+    ``edits``: it learns to change pictures, so it needs the ones to be changed. One of several
+    pictures is enough, so the first is required.
     """
     wanted = set(extra)
     found = [item for name, items in _INPUTS.items() if name in wanted for item in items]
-    needed = next((item.path for item in found if "control_path" in item.path), None)
+    needed = (
+        {next((item.path for item in found if "control_path" in item.path), "")} if edits else set()
+    )
+    if arch in _DRAWS_FROM_PICTURES:
+        needed.add(next((item.path for item in found if "ctrl_img" in item.path), ""))
     return tuple(
         replace(
             item,
             default=_default(item, defaults),
-            required=edits and item.path == needed,
+            required=item.path in needed,
         )
         for item in found
     )

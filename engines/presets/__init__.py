@@ -55,7 +55,7 @@ def explain(
         return tuple(choices)
     engines = engines_of(family, document)
     offered = [*_of_card(family, engines, vram_gb if gpu else None), *_of_family(family)]
-    choices += _alpha_for(document, offered)
+    choices += _alpha_for(document, offered, follows=_alpha_follows(family, engines))
     seen = {choice.path for choice in choices}
     for choice in offered:
         if choice.path not in seen and able(family, engines, choice.path, choice.value, document):
@@ -75,13 +75,25 @@ def _of_hardware(document: Mapping[str, Any], *, gpu: bool) -> Iterator[Choice]:
         yield Choice("optimizer.learning_rate", 1.0, f"{name} finds the rate itself")
 
 
-def _alpha_for(document: Mapping[str, Any], offered: Sequence[Choice]) -> Iterator[Choice]:
+def _alpha_follows(family: families.Family, engines: Sequence[str]) -> bool:
+    """Whether an engine takes the rank for alpha, so that no other value can be had."""
+    own = family.ai_toolkit
+    return own is not None and "ai-toolkit" in engines and not own.scales_by_alpha
+
+
+def _alpha_for(
+    document: Mapping[str, Any], offered: Sequence[Choice], *, follows: bool
+) -> Iterator[Choice]:
     """An alpha in the recipe's proportion to the rank that was asked for."""
     network = document.get("network")
     rank = network.get("rank") if isinstance(network, Mapping) else None
     usual = {choice.path: choice.value for choice in reversed(offered)}
     own = usual.get("network.rank")
-    if isinstance(rank, int) and rank > 0 and own:
+    if follows:
+        rank = own if rank is None else rank
+        if isinstance(rank, int) and 0 < rank < 100_000:
+            yield Choice("network.alpha", float(rank), "ai-toolkit takes the rank for alpha")
+    elif isinstance(rank, int) and rank > 0 and own:
         alpha = float(f"{rank * usual['network.alpha'] / own:.4g}")
         yield Choice("network.alpha", alpha, "in proportion to the rank")
 

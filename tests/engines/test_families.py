@@ -66,6 +66,9 @@ def test_an_unknown_family_is_none():
 def test_an_edit_family_needs_control_pictures_and_a_video_family_takes_frames():
     kontext = {item.path: item for item in families.families()["flux_kontext"].inputs}
     assert kontext["datasets[].control_path"].required
+    assert kontext["sample.samples[].ctrl_img"].required
+    klein = {item.path: item for item in families.families()["flux2_klein_4b"].inputs}
+    assert not any(item.required for item in klein.values())
     wan = {item.path: item for item in families.families()["wan22_14b:t2v"].inputs}
     assert (wan["datasets[].fps"].default, wan["sample.num_frames"].default) == (16, 41)
     assert wan["model.model_kwargs.train_low_noise"].default is True

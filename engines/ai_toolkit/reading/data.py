@@ -59,19 +59,19 @@ def _read_one(source: Source, number: int, cached: bool) -> None:
     _read_extension(source, here, there)
     for key, (field, default) in _FIELDS.items():
         path = f"{here}.{key}"
-        reason = _without_effect(source, here, key, cached)
+        reason = _without_effect(source, number, key, cached)
         if reason and source.values.get(path):
             source.take(path)
             source.dropped(path, reason)
         source.move(path, f"{there}.{field}", default)
 
 
-def _without_effect(source: Source, here: str, key: str, cached: bool) -> str:
+def _without_effect(source: Source, number: int, key: str, cached: bool) -> str:
     if cached and key == "caption_dropout_rate":
         return "ai-toolkit drops no captions that are cached"
     if cached and key == "shuffle_tokens":
         return "captions are encoded once when they are cached"
-    if key == "keep_tokens" and not source.has(f"{here}.token_dropout_rate"):
+    if key == "keep_tokens" and source.document["datasets"][number].get("shuffle_tags"):
         return "ai-toolkit keeps no tags in place when it shuffles them"
     return ""
 

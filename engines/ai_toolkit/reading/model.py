@@ -81,8 +81,9 @@ def read_model(source: Source, family: Family) -> None:
     if source.take("model.dtype") is not ABSENT:
         source.dropped("model.dtype", "ai-toolkit overwrites it by train.dtype")
     for part, path in components(family.ai_toolkit.arch if family.ai_toolkit else "").items():
-        if source.has(path):
-            source.set(f"components.{part}", source.take(path))
+        value = source.take_inner(path)
+        if value is not None:
+            source.set(f"components.{part}", value)
     _read_quantisation(source, family)
     _read_offloading(source)
 

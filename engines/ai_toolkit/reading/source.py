@@ -52,6 +52,19 @@ class Source:
         """The value at ``path``, which is then accounted for; ``default`` where there is none."""
         return self.values.pop(path, default)
 
+    def take_inner(self, path: str) -> Any:
+        """The same for a key that may stand in a free dictionary, which is one value; else None."""
+        if self.has(path):
+            return self.take(path)
+        group, _, key = path.rpartition(".")
+        whole = self.values.get(group)
+        if not isinstance(whole, dict) or whole.get(key) is None:
+            return None
+        self.values[group] = {name: value for name, value in whole.items() if name != key}
+        if not self.values[group]:
+            self.take(group)
+        return whole[key]
+
     def has(self, path: str) -> bool:
         """Whether a value that is not null is left there."""
         return self.values.get(path) is not None

@@ -43,26 +43,46 @@ def read_network(source: Source, family: Family) -> None:
     if word != kind:
         source.translated("network.type", "network.type")
     source.set("network.type", word)
-    rank = _read_rank(source, word)
-    _read_pair(source, ("network.linear_alpha", "network.alpha"), "network.alpha", 1.0)
-    for path, target in _CONVOLUTIONS.items():
-        if not convolutions and source.take(path) is not ABSENT:
-            source.dropped(path, f"{family.key} has no convolutions to train")
-        elif target == "network.conv_alpha" and not source.document["network"].get("conv_rank"):
-            if source.take(path) is not ABSENT:
-                source.dropped(path, "no convolutions are trained")
-        else:
-            source.move(path, target, None)
+    _read_rank(source, word)
+    _read_alpha(source, family)
+    _read_convolutions(source, family)
+    if word == "lokr" and source.values.get("network.dropout"):
+        source.take("network.dropout")
+        source.dropped("network.dropout", "ai-toolkit has no dropout in a LoKr")
     source.move("network.dropout", "network.dropout", 0.0)
     start = source.take("network.pretrained_lora_path", None)
     if start:
         source.set("resume", {"from": start})
         source.translated("network.pretrained_lora_path", "resume")
-    if rank >= FULL_RANK:
+
+
+def _read_alpha(source: Source, family: Family) -> None:
+    """Alpha. In a transformer the engine takes the rank for it, so that is what the spec says."""
+    path = _read_pair(source, ("network.linear_alpha", "network.alpha"), "network.alpha", 1.0)
+    network, engine = source.document["network"], family.ai_toolkit
+    if network["rank"] == FULL_RANK:
         source.set("network.alpha", 1.0)
+    elif engine is not None and not engine.scales_by_alpha and network["alpha"] != network["rank"]:
+        if path:
+            why = f"ai-toolkit takes the rank for alpha of {family.key}"
+            source.translated(path, "network.alpha", why=why)
+        source.set("network.alpha", network["rank"])
 
 
-def _read_rank(source: Source, word: str) -> int:
+def _read_convolutions(source: Source, family: Family) -> None:
+    able = family.ai_toolkit is None or takes_convolutions(family.ai_toolkit)
+    full = source.document["network"]["rank"] == FULL_RANK
+    for path, target in _CONVOLUTIONS.items():
+        why = "a LoKr of full rank trains them in full" if full else "no convolutions are trained"
+        why = why if able else f"{family.key} has no convolutions to train"
+        rank = source.document["network"].get("conv_rank")
+        if able and not full and (rank or target == "network.conv_rank"):
+            source.move(path, target, None)
+        elif source.take(path) is not ABSENT:
+            source.dropped(path, why)
+
+
+def _read_rank(source: Source, word: str) -> None:
     """The rank; LoKr's full rank is a rank of its own here."""
     full = source.take("network.lokr_full_rank")
     if word == "lokr" and (full is ABSENT or full):
@@ -75,19 +95,18 @@ def _read_rank(source: Source, word: str) -> int:
                 source.dropped(path, "a LoKr of full rank ignores it")
         if full is not ABSENT:
             source.translated("network.lokr_full_rank", "network.rank")
-        return FULL_RANK
+        return
     if full is not ABSENT:
         if word == "lokr":
             source.translated("network.lokr_full_rank", "network.rank")
         else:
             source.dropped("network.lokr_full_rank", "only a LoKr has it")
     _read_pair(source, ("network.rank", "network.linear"), "network.rank", 4)
-    return 0
 
 
-def _read_pair(source: Source, paths: tuple[str, str], target: str, default: Any) -> None:
-    """Two names of one thing: the first counts."""
-    found = False
+def _read_pair(source: Source, paths: tuple[str, str], target: str, default: Any) -> str:
+    """Two names of one thing: the first counts. Returns the one that did, if any."""
+    found = ""
     for path in paths:
         value = source.take(path)
         if value is ABSENT:
@@ -95,12 +114,11 @@ def _read_pair(source: Source, paths: tuple[str, str], target: str, default: Any
         if found or value is None:
             source.dropped(path, f"{paths[0]} counts" if found else "it is empty")
         else:
-            found = True
+            found = path
             source.set(target, value)
     if not found:
-        if target == "network.alpha" and source.document["network"].get("rank") == FULL_RANK:
-            return
         source.set(target, default)
+    return found
 
 
 def read_optimizer(source: Source, family: Family) -> None:

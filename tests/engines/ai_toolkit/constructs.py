@@ -25,20 +25,18 @@ def understood(path: str) -> dict[str, object]:
     train, model, network = process.train_config, process.model_config, process.network_config
     validate_configs(train, model, process.save_config, process.dataset_configs)
     return {
-        "rank": network.linear,
-        "alpha": network.linear_alpha,
-        "rate": train.lr,
-        "steps": train.steps,
-        "batch": train.batch_size,
-        "scheduler": train.noise_scheduler,
-        "cached": train.cache_text_embeddings,
-        "ema": train.ema_config.use_ema,
-        "quantised": model.quantize,
-        "offloaded": model.layer_offloading,
-        "datasets": len(process.dataset_configs),
-        "sampling_steps": process.sample_config.sample_steps,
-        "prompts": process.sample_config.prompts,
-        "model": get_model_class(model).__name__,
+        "class": get_model_class(model).__name__,
+        "trigger_word": process.trigger_word,
+        "training_seed": process.get_conf("training_seed", None),
+        "network": vars(network),
+        "train": {**vars(train), "ema_config": vars(train.ema_config)},
+        "model": vars(model),
+        "save": vars(process.save_config),
+        "sample": {
+            **vars(process.sample_config),
+            "samples": [vars(sample) for sample in process.sample_config.samples],
+        },
+        "datasets": [vars(dataset) for dataset in process.dataset_configs],
     }
 
 
@@ -49,4 +47,4 @@ for name in sys.argv[2:]:
     except Exception as error:
         found[name] = f"{type(error).__name__}: {error}"
 with open(sys.argv[1], "w", encoding="utf-8") as out:
-    json.dump(found, out)
+    json.dump(found, out, default=str)

@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from engines.ai_toolkit.draft import generic, place
 from engines.base import ResumePoint
-from engines.fields import table
 from tests.engines.ai_toolkit.builders import ENGINE, SPACE, plan, process, spec
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -221,50 +219,33 @@ def test_engine_options_are_laid_over_everything_else():
     ]
 
 
-def test_every_native_key_tells_a_field_that_exists():
-    for family, given in FULL.items():
-        made = plan(spec(family=family, **given))
-        written = yaml.safe_load(made.files["config.yaml"])["config"]["process"][0]
-        for native, field in made.sources.items():
-            path = native.removeprefix("config.yaml:")
-            known = field.replace("datasets.0", "datasets[]").replace("datasets.1", "datasets[]")
-            assert known.split(".vae")[0] in table(), field
-            if path != "config.name":
-                assert generic(path) in {generic(p) for p, _ in _every_path(written)}, path
-
-
-def _every_path(value, path=""):
-    yield path, value
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _every_path(inner, f"{path}.{key}" if path else key)
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _every_path(inner, f"{path}[{number}]")
-
-
-OPEN = {"model.quantize_te", "model.layer_offloading_text_encoder_percent", "sample.samples"}
-"""Written from a field together with another key, but free to be set apart."""
-
-
-@pytest.mark.parametrize("family", FULL)
-def test_every_written_field_is_closed_to_the_engine_options(family):
-    given = spec(family=family, **FULL[family])
-    for native in plan(given).sources:
-        path = native.removeprefix("config.yaml:")
-        if path in ("config.name", "train.lr_scheduler_params") or generic(path) in OPEN:
-            continue
-        options: dict = {}
-        place(options, path, 1)
-        asked = given.model_copy(update={"engine_options": {"ai-toolkit": options}})
-        assert any("a field of its own" in told.message for told in ENGINE.refusals(asked)), path
-
-
 def test_an_incomplete_spec_is_rendered_with_the_usual_base_model_and_a_note():
     made = plan(spec(base_model=None, datasets=[]))
     assert "stable-diffusion-v1-5/stable-diffusion-v1-5" in made.files["config.yaml"]
     assert any("No base model is named" in note for note in made.notes)
     assert ENGINE.complaints(spec(), made.files, ENGINE.shipped_options()) == ()
+
+
+def test_alpha_that_a_transformer_ignores_is_told_and_recorded_as_the_rank():
+    made = plan(spec(family="flux", network={"rank": 32}))
+    assert "Alpha has no effect in flux: ai-toolkit takes the rank, 32." in made.notes
+    assert yaml.safe_load(made.files["config.yaml"])["meta"]["ss_network_alpha"] == "32.0"
+    unet = plan(spec(family="sdxl", network={"rank": 32, "alpha": 8}))
+    assert not any("Alpha" in note for note in unet.notes)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"batch": {"gradient_accumulation": 4}}, "takes no mean"),
+        ({"sampling": {"prompts": ["a dog"], "width": 1001}}, "multiples of 8"),
+        ({"trigger_word": "ohwx", "datasets": [{"path": "/d", "shuffle_tags": True}]}, "shuffles"),
+        ({"network": {"type": "lokr", "rank": 100_000}}, "trains the convolutions too"),
+    ],
+)
+def test_what_the_engine_does_otherwise_than_expected_is_noted(given, words):
+    assert any(words in note for note in plan(spec(**given)).notes)
+    assert not any(words in note for note in plan(spec()).notes)
 
 
 def test_a_run_that_saves_only_at_its_end_says_so():

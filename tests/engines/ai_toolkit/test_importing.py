@@ -13,8 +13,8 @@ from engines.ai_toolkit.importing import import_config
 from engines.importing import NotAConfigError
 from engines.spec import JobSpec
 from tests.engines.ai_toolkit.builders import ENGINE, plan, spec
+from tests.engines.ai_toolkit.documents import documents
 from tests.engines.ai_toolkit.test_config import FULL
-from tests.engines.ai_toolkit.test_property import documents
 
 REPLAY = Path(__file__).parents[2] / "replay" / "ai_toolkit"
 TWENTY_FOUR = """
@@ -162,7 +162,7 @@ def test_every_familys_file_is_read_as_that_family(key):
     assert again(made) == process_of(made.files["config.yaml"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(documents())
 def test_any_training_comes_back_from_its_own_file(document):
     made = plan(spec(**document))

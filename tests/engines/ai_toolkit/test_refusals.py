@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.base import UnsupportedError
+from engines.base import DatasetFacts, UnsupportedError
 from tests.engines.ai_toolkit.builders import ENGINE, SPACE, plan, process, refused, spec
 
 DATASET = {"path": "/data/dog", "resolution": [512]}
@@ -23,7 +23,15 @@ DATASET = {"path": "/data/dog", "resolution": [512]}
         ("network.conv_rank", {"family": "flux", "network": {"conv_rank": 4}}),
         ("network.conv_alpha", {"network": {"conv_alpha": 4}}),
         ("network.rank", {"network": {"rank": 100_000}}),
+        ("network.alpha", {"family": "flux", "network": {"rank": 32, "alpha": 8}}),
+        ("network.alpha", {"family": "zimage", "network": {"type": "lokr", "rank": 8, "alpha": 4}}),
         ("network.dropout", {"network": {"type": "lokr", "dropout": 0.1}}),
+        ("network.conv_rank", {"network": {"type": "lokr", "rank": 100_000, "conv_rank": 8}}),
+        ("optimizer.arguments", {"optimizer": {"arguments": {"momentum": 0.9}}}),
+        (
+            "optimizer.arguments",
+            {"optimizer": {"name": "adafactor", "arguments": {"betas": [0, 1]}}},
+        ),
         ("optimizer.name", {"optimizer": {"name": "came"}}),
         ("optimizer.name", {"optimizer": {"name": "Lion"}}),
         ("optimizer.name", {"optimizer": {"name": "DAdaptation"}}),
@@ -215,5 +223,37 @@ def test_engine_options_of_the_wrong_shape_are_refused(options):
 
 
 def test_empty_groups_change_nothing():
-    empty = {"model": {}, "datasets": [{}], "sample": {"samples": []}}
-    assert process(spec(engine_options={"ai-toolkit": empty})) == process()
+    plain = {"sampling": {"prompts": ["a dog"]}}
+    for datasets in ([], [{}]):
+        empty = {"model": {}, "datasets": datasets, "sample": {"samples": []}}
+        given = spec(**plain, engine_options={"ai-toolkit": empty})
+        assert process(given) == process(spec(**plain))
+
+
+@pytest.mark.parametrize(
+    ("family", "open_places"),
+    [
+        ("flux_kontext", ["datasets.0.control_path", "sample.samples.1.ctrl_img"]),
+        ("qwen_image_edit_plus", ["datasets.0.control_path_1", "sample.samples.1.ctrl_img_1"]),
+        ("wan21_i2v:14b", ["sample.samples.1.ctrl_img"]),
+        ("flux2_klein_4b", []),
+    ],
+)
+def test_pictures_that_a_family_cannot_do_without_are_asked_for_before_the_start(
+    family, open_places
+):
+    own = {"sample": {"samples": [{"ctrl_img": "/c.png"}, {}]}}
+    given = spec(
+        family=family, sampling={"prompts": ["a", "b"]}, engine_options={"ai-toolkit": own}
+    )
+    fields = [f"engine_options.ai-toolkit.{place}" for place in open_places]
+    assert [
+        note.split(": ")[0] for note in plan(given).notes if note.startswith("engine")
+    ] == fields
+    facts = (DatasetFacts(((512, 512, 10),)),)
+    if fields:
+        with pytest.raises(UnsupportedError) as caught:
+            plan(given, datasets=facts)
+        assert [refusal.field for refusal in caught.value.refusals] == fields
+    else:
+        assert plan(given, datasets=facts).files
