@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import socket
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 
+from app.cli import main
 from app.settings import ROOT
 
 SPEC = "name: dog\nfamily: sd15\nbase_model: null\ndatasets: []\nlength: {steps: 9}\n"
 
 
-def lora(tmp_path, *words, **env):
+def environment(tmp_path, **env):
     base = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")}
+    return {**base, "DATA_DIR": str(tmp_path / "data"), **env}
+
+
+def process(tmp_path, *words, **env):
+    """The command as a process of its own, which takes about a second."""
     return subprocess.run(
         [sys.executable, "-m", "app.cli", *words],
-        cwd=ROOT, capture_output=True, text=True, timeout=60,
-        env={**base, "DATA_DIR": str(tmp_path / "data"), **env},
+        cwd=ROOT, capture_output=True, text=True, timeout=60, env=environment(tmp_path, **env),
     )  # fmt: skip
+
+
+def lora(tmp_path, *words, **env):
+    """The same within this process: what it printed and its exit status."""
+    out, told = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.dict(os.environ, environment(tmp_path, **env), clear=True),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(told),
+    ):
+        status = main(words)
+    return subprocess.CompletedProcess(words, status, out.getvalue(), told.getvalue())
 
 
 @pytest.mark.parametrize(("family", "engine"), [("sd15", "kohya_ss"), ("flux", "ai-toolkit")])
@@ -29,7 +49,7 @@ def test_render_needs_neither_database_nor_engine_and_prints_json_alone(tmp_path
     spec = tmp_path / "spec.yaml"
     spec.write_text(SPEC.replace("sd15", family))
     out = tmp_path / "out"
-    done = lora(tmp_path, "render", str(spec), "--engine", engine, "--out", str(out))
+    done = process(tmp_path, "render", str(spec), "--engine", engine, "--out", str(out))
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert set(told) == {"argv", "cwd", "env"}
