@@ -28,11 +28,12 @@ def _unknown(
     found = []
     for complaint in installation.engine.complaints(spec, made.files, known):
         field = made.sources.get(complaint.key, "engine")
+        remedy = "Leave it at its default, or use" if field != "engine" else "Use"
         found.append(
             Refusal(
                 field,
-                f"{complaint.message} ({known.source}.) Leave it at its default, or use another "
-                f"version of {installation.name}.",
+                f"{complaint.message} That is what the list says ({known.source}). {remedy} "
+                f"another version of {installation.name}.",
             )
         )
     return found
