@@ -6,6 +6,7 @@ import dataclasses
 import os
 import sys
 import threading
+import time
 
 import pytest
 
@@ -47,9 +48,22 @@ def home(tmp_path):
 
 
 @pytest.fixture
-def library(tmp_path):
+def patient_library(tmp_path):
+    """Reads by a child process, as the program does; each reading takes about a second."""
     (tmp_path / "data").mkdir()
     return OptionLibrary(Settings.from_env({"DATA_DIR": str(tmp_path / "data")}))
+
+
+@pytest.fixture
+def library(patient_library, monkeypatch):
+    """Reads in the test's own process."""
+    monkeypatch.setattr(engine_options, "_read_in_child", read_here)
+    return patient_library
+
+
+def read_here(installation):
+    found = engine_options.read(installation.name, installation.home)
+    return engine_options._known(installation, dataclasses.asdict(found), "", time.time())
 
 
 def installed(home):
@@ -95,7 +109,10 @@ def test_an_option_that_only_the_installed_engine_has_is_accepted(home, library,
         plan(home, library, tmp_path, engine_options=wrong)
 
 
-def test_a_list_is_read_once_and_again_when_a_source_changed(home, library, tmp_path, monkeypatch):
+def test_a_list_is_read_once_and_again_when_a_source_changed(
+    home, patient_library, tmp_path, monkeypatch
+):
+    library = patient_library
     first = library.wait(installed(home))
     assert first.read_at
     assert library.wait(installed(home)) is first
@@ -115,7 +132,7 @@ def test_nobody_waits_for_the_first_reading_and_the_shipped_list_stands_in(home,
 
 
 def test_two_threads_that_ask_at_once_start_one_child(home, library, monkeypatch):
-    read, calls = engine_options._read_in_child, []
+    read, calls = read_here, []
 
     def counted(installation):
         calls.append(installation)
@@ -131,7 +148,8 @@ def test_two_threads_that_ask_at_once_start_one_child(home, library, monkeypatch
 
 
 @pytest.mark.parametrize("text", ["def broken(:", "print('no options here')\n"])
-def test_sources_that_cannot_be_read_leave_the_shipped_list_and_say_so(home, library, text):
+def test_sources_that_cannot_be_read_leave_the_shipped_list_and_say_so(home, patient_library, text):
+    library = patient_library
     (home / "train_network.py").write_text(text)
     known = library.wait(installed(home))
     assert known.options.source.startswith("shipped")
