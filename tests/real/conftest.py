@@ -1,7 +1,8 @@
 """The real engines with tiny random models, through our own command line.
 
 Needs AI_TOOLKIT_DIR, AI_TOOLKIT_PYTHON, TINY_AITK_SD15, TINY_AITK_DATA and KOHYA_SS_DIR,
-KOHYA_SS_PYTHON, TINY_KOHYA_SD15, TINY_KOHYA_TOKENIZERS, TINY_KOHYA_DATA (README, "Tests").
+KOHYA_SS_PYTHON, TINY_KOHYA_SD15, TINY_KOHYA_TOKENIZERS, TINY_KOHYA_DATA (README, "Tests"). The
+matrix also trains TINY_AITK_SDXL and TINY_KOHYA_SDXL, whose tokenizers lie beside the model.
 """
 
 from __future__ import annotations
@@ -22,17 +23,32 @@ NEEDED = {
         "KOHYA_SS_DIR", "KOHYA_SS_PYTHON", "TINY_KOHYA_SD15", "TINY_KOHYA_TOKENIZERS", "TINY_KOHYA_DATA",
     ),
 }  # fmt: skip
+_runs: list[str] = []
+PREFIX = {"ai-toolkit": "AITK", "kohya_ss": "KOHYA"}
+
+
+def pytest_runtest_logreport(report):
+    """Keep what was really run, wherever the test ran."""
+    if report.when == "call":
+        _runs.extend(text for name, text in report.user_properties if name == "run")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What was trained and what was refused, a line each."""
+    for text in sorted(_runs):
+        terminalreporter.write_line(text)
 
 
 class Desk:
-    """A fresh data folder and the command line on it, for one engine."""
+    """A fresh data folder and the command line on it, for one engine and family."""
 
-    def __init__(self, tmp_path: Path, engine: str) -> None:
+    def __init__(self, tmp_path: Path, engine: str, family: str = "sd15") -> None:
         self.engine = engine
+        self.family = family
         self.folder = tmp_path
         self.data = tmp_path / "data"
         self.env = {**os.environ, "DATA_DIR": str(self.data), "DISK_SOFT_GB": "0"}
-        prefix = "AITK" if engine == "ai-toolkit" else "KOHYA"
+        prefix = PREFIX[engine]
         self.pictures = tmp_path / "pictures"
         # A copy, since both engines write caches beside the pictures.
         shutil.copytree(
@@ -40,13 +56,13 @@ class Desk:
             self.pictures,
             ignore=lambda _folder, names: [n for n in names if n.startswith((".", "_"))],
         )
-        self.model = os.environ[f"TINY_{prefix}_SD15"]
+        self.model = os.environ[f"TINY_{prefix}_{family.upper()}"]
 
     def document(self, **changes):
         """A small job: a few steps with saves and samples."""
         engine_is_aitk = self.engine == "ai-toolkit"
         document = {
-            "name": "tiny", "family": "sd15", "engine": self.engine, "base_model": self.model,
+            "name": "tiny", "family": self.family, "engine": self.engine, "base_model": self.model,
             "trigger_word": "zxq",
             "datasets": [{"path": str(self.pictures), "repeats": 2, "resolution": [64 if engine_is_aitk else 128]}],
             "buckets": {} if engine_is_aitk else {"min": 64, "max": 256},
@@ -59,11 +75,14 @@ class Desk:
                          "prompts": ["a red circle", "a blue square"]},
         }  # fmt: skip
         if self.engine == "kohya_ss":
-            tokenizers = os.environ["TINY_KOHYA_TOKENIZERS"]
             document["engine_options"] = {
-                "kohya_ss": {"config": {"tokenizer_cache_dir": tokenizers}}
+                "kohya_ss": {"config": {"tokenizer_cache_dir": self._tokenizers()}}
             }
         return {**document, **changes}
+
+    def _tokenizers(self) -> str:
+        beside = Path(self.model).parent / "tokenizers"
+        return str(beside) if beside.is_dir() else os.environ["TINY_KOHYA_TOKENIZERS"]
 
     def spec(self, **changes) -> Path:
         path = self.folder / "spec.yaml"
@@ -73,13 +92,25 @@ class Desk:
     def lora(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "app.cli", *arguments]
         return subprocess.run(
-            command, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=600, **options
+            command, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=1200, **options
         )
+
+
+def open_desk(tmp_path: Path, engine: str, family: str = "sd15") -> Desk:
+    """A desk, or a skip with what is not set for it."""
+    needed = {*NEEDED[engine], f"TINY_{PREFIX[engine]}_{family.upper()}"}
+    missing = [name for name in sorted(needed) if not os.environ.get(name)]
+    if missing:
+        pytest.skip(f"real {engine}: {', '.join(missing)} not set")
+    return Desk(tmp_path, engine, family)
 
 
 @pytest.fixture(params=["kohya_ss", "ai-toolkit"])
 def desk(request, tmp_path):
-    missing = [name for name in NEEDED[request.param] if not os.environ.get(name)]
-    if missing:
-        pytest.skip(f"real {request.param}: {', '.join(missing)} not set")
-    return Desk(tmp_path, request.param)
+    return open_desk(tmp_path, request.param)
+
+
+@pytest.fixture
+def desk_for(tmp_path):
+    """``desk_for(engine, family)``: a desk of one's choice."""
+    return lambda engine, family: open_desk(tmp_path, engine, family)
