@@ -21,6 +21,8 @@ from engines.spec import EngineName
 _MODELS = Path(__file__).parent / "catalogue" / "ai_toolkit_models.json"
 
 _LABELS = {"sd2": "SD 2.x", "sd3": "SD 3 / 3.5", "hunyuan_image": "HunyuanImage 2.1"}
+_KIN = {"sdxl": "SDXL, Pony, Illustrious"}
+"""Names under which people look for a family, beside its own."""
 _FIRST = ("sdxl", "sd15", "flux", "zimage:turbo", "qwen_image", "flux2_klein_4b", "chroma")
 """The families most people look for; they stand first in the form."""
 
@@ -122,7 +124,7 @@ def _ai_toolkit_families() -> dict[str, Family]:
         key, native = entry["name"], entry["defaults"]
         found[key] = Family(
             key=key,
-            label=entry["label"],
+            label=_KIN.get(key, entry["label"]),
             group=entry["group"],
             default_model=str(native.get("model.name_or_path", "")),
             gated=bool(entry["gated"]),
