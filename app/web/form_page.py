@@ -73,7 +73,7 @@ def context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
         form=values,
         errors=_at_inputs(errors, values.get("family", "")),
         defaults=forms.defaults(presets.complete(document, gpu=bool(report.gpus), vram_gb=card)),
-        limits=abilities.limits(values.get("family", ""), engine),
+        limits=abilities.limits(values.get("family", ""), _asked(engine, family, installed)),
         engine=likely if family and len(family.engines) == 1 else engine,
         origins={choice.path: choice for choice in reversed(choices)},
     )
@@ -111,6 +111,12 @@ def _likely(family: Family | None, installed: Mapping[EngineName, Installation])
     """Who will train it when nobody was chosen."""
     able = family.engines if family else ()
     return next((name for name in able if installed[name].installed), (*able, "")[0])
+
+
+def _asked(engine: str, family: Family | None, installed: Mapping[EngineName, Installation]) -> str:
+    """Whose limits count: the chosen one's, or those of the only one that is there."""
+    there = [name for name in (family.engines if family else ()) if installed[name].installed]
+    return there[0] if engine == "auto" and len(there) == 1 else engine
 
 
 def _groups() -> dict[str, list[Family]]:

@@ -11,7 +11,8 @@ from app.jobs import service
 from app.platform import EXTENSION
 from app.web import forms
 from app.web.field_views import brief
-from tests.support.platform import FakeGpus
+from tests.support import engines
+from tests.support.platform import FakeGpus, make_app
 
 CONTROL = "engine_options.ai-toolkit.datasets.0.control_path"
 DRAWN = "engine_options.ai-toolkit.sample.samples[].ctrl_img"
@@ -35,6 +36,12 @@ def part(page, name):
     """The whole field of one input."""
     start = page.index(f'<label for="{name}"')
     return page[start : page.index("</div>", start)]
+
+
+@pytest.fixture
+def both(tmp_path):
+    """A client of a machine with both engines."""
+    return make_app(tmp_path / "both", engines.make(tmp_path / "engines")).test_client()
 
 
 @pytest.fixture
@@ -63,8 +70,14 @@ def test_single_choices_are_disabled_and_the_help_says_why(client):
     assert "ai-toolkit has no loha or dora; it would silently train a plain LoRA." in field
 
 
-def test_without_a_chosen_engine_a_field_says_who_alone_can(client):
+def test_auto_greys_out_what_the_only_installed_engine_cannot_do(client):
     page = fields(client, family="sdxl", engine="auto")
+    assert " disabled" in control(page, "ema.enabled")
+    assert " disabled" not in control(page, "buckets.step")
+
+
+def test_without_a_chosen_engine_a_field_says_who_alone_can(both):
+    page = fields(both, family="sdxl", engine="auto")
     assert " disabled" not in control(page, "ema.enabled")
     assert "ai-toolkit only." in part(page, "ema.enabled")
     assert "dora (kohya_ss only)" in part(page, "network.type")
