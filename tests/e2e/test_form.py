@@ -1,0 +1,51 @@
+"""The New job form in a browser: drawn anew for another engine without losing what was done."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.wait import until
+
+pytestmark = pytest.mark.e2e
+
+
+def drawn_for(page, engine):
+    """Wait until the fields are those of that engine."""
+    lacks = {"kohya_ss": "ema.decay", "ai-toolkit": "buckets.step"}[engine]
+    until(lambda: page.is_disabled(f"[name='{lacks}']"), 10, f"fields of {engine}")
+
+
+def test_another_engine_keeps_focus_values_and_opened_groups_and_a_value_it_cannot_take(
+    page, make_server
+):
+    server = make_server()
+    page.goto(f"{server.url}/jobs/new?family=sd15")
+    page.fill("#name", "dog")
+    page.click("#section-network > summary")
+    page.fill("[name='network.rank']", "7")
+    page.click("#section-ema > summary")
+    page.select_option("[name='ema.enabled']", "true")
+    page.focus("#engine")
+    page.select_option("#engine", "kohya_ss")
+    drawn_for(page, "kohya_ss")
+    assert page.evaluate("document.activeElement.id") == "engine"
+    assert page.input_value("[name='network.rank']") == "7"
+    assert page.evaluate("document.getElementById('section-network').open")
+    assert "has no EMA" in page.inner_text("#ema\\.enabled-error")
+    page.focus("button.leave")
+    page.keyboard.press("Enter")
+    until(lambda: page.is_disabled("[name='ema.enabled']"), 10, "the value is left out")
+    assert page.input_value("[name='ema.enabled']") == ""
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.select_option("#engine", "ai-toolkit")
+    drawn_for(page, "ai-toolkit")
+    assert page.input_value("[name='network.rank']") == "7"
+
+
+def test_a_native_line_leads_to_its_field_inside_a_closed_group(page, make_server):
+    server = make_server()
+    page.goto(f"{server.url}/jobs/new?family=sd15&engine=kohya_ss&name=dog")
+    page.locator("#job-preview a[href='#optimizer.learning_rate']").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "optimizer.learning_rate"
+    assert page.locator("#job-preview .lit").count() > 0
