@@ -31,7 +31,7 @@ def test_a_lora_from_the_form_to_the_download(page, make_server, document, engin
     server = make_server(STANDIN_SECONDS="0.1")
     fill(page, server, document, engine)
     page.wait_for_selector("#job-preview h3:has-text('Command')")
-    page.click("button:has-text('Start')")
+    page.click("button.main:has-text('Start')")
     page.wait_for_url(f"{server.url}/jobs/1")
     page.wait_for_selector("#job-status [data-state=running]")
     page.wait_for_selector("#job-status [data-state=succeeded]", timeout=60_000)
@@ -85,11 +85,12 @@ def test_everything_works_with_javascript_switched_off(browser, server, document
     fill_without_script(page, server, document)
     page.click("button:has-text('Show the preview')")
     assert "diffusion_trainer" in page.inner_text("#job-preview")
-    page.click("button:has-text('Start')")
+    page.click("button.main:has-text('Start')")
     assert page.url == f"{server.url}/jobs/1"
     server.wait_for(1, "succeeded")
     page.reload()
     assert page.locator("#job-status [data-state=succeeded]").count() == 1
+    page.click("#job-more > summary")
     page.click("a:has-text('Delete')")
     page.click("button:has-text('Delete it')")
     assert "No jobs yet" in page.inner_text("main")
@@ -108,12 +109,12 @@ def fill_without_script(page, server, document):
 def test_a_form_with_a_mistake_comes_back_with_everything_that_was_typed(page, server, document):
     fill(page, server, document, "kohya_ss")
     page.fill("[name='optimizer.learning_rate']", "abc")
-    page.click("button:has-text('Start')")
+    page.click("button.main:has-text('Start')")
     page.wait_for_selector("[role=alert] a[href='#optimizer.learning_rate']")
     assert page.input_value("[name='optimizer.learning_rate']") == "abc"
     assert page.input_value("#trigger_word") == "zxq"
     page.fill("[name='optimizer.learning_rate']", "1e-4")
-    page.click("button:has-text('Start')")
+    page.click("button.main:has-text('Start')")
     page.wait_for_url(f"{server.url}/jobs/1")
 
 
@@ -144,7 +145,7 @@ def test_a_page_opened_before_the_start_shows_the_log_once_it_begins(page, make_
     server.post("/api/v1/jobs?hold=1", document)
     page.goto(f"{server.url}/jobs/1")
     assert "The log begins when the job starts" in page.inner_text("#log")
-    page.click("button:has-text('Start')")
+    page.click("button.main:has-text('Start')")
     until(lambda: "/40" in page.inner_text("#log"), 20, "the log of the first attempt")
     page.wait_for_selector("#job-status [data-state=succeeded]", timeout=30_000)
     page.fill("#extend-steps", "4")

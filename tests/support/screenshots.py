@@ -22,7 +22,7 @@ from tests.support.wait import until
 SIZES = ((390, 844), (1280, 800), (1920, 1080))
 PAGES = {
     "jobs": "/", "new-job": "/jobs/new?family=sd15", "job": "/jobs/2", "failed": "/jobs/3",
-    "engines": "/engines", "system": "/system", "stop": "/jobs/2/stop",
+    "engines": "/engines", "system": "/system", "stop": "/jobs/2/stop", "other-engine": "/jobs/1/for/kohya_ss",
 }  # fmt: skip
 
 

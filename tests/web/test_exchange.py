@@ -9,6 +9,7 @@ import zipfile
 import pytest
 import yaml
 
+from app import cli
 from app.jobs import service
 from app.web import exchange, forms
 from engines.spec import JobSpec
@@ -206,3 +207,15 @@ def test_a_job_is_cloned_for_the_other_engine_with_what_changes(client, job):
     assert '<option value="ai-toolkit" selected>' in clone.text
     assert "<code>kohya_ss</code> → <code>ai-toolkit</code>" in clone.text
     assert client.get("/jobs/1/for/nobody").status_code == 404
+
+
+def test_clone_on_the_command_line_writes_a_spec_and_a_line_for_each_change(
+    job, app, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    out = tmp_path / "spec.yaml"
+    assert cli.main(["clone", "1", "--engine", "ai-toolkit", "--out", str(out)]) == 0
+    assert JobSpec.model_validate(yaml.safe_load(out.read_text())).engine == "ai-toolkit"
+    told = capsys.readouterr()
+    assert 'engine: "kohya_ss" -> "ai-toolkit": the job is for ai-toolkit now' in told.out
+    assert "at exactly the steps given" in told.err
