@@ -84,7 +84,7 @@
   // The lines made by the field under the pointer, else by the one with the focus.
   const light = (event) => {
     const preview = document.getElementById("job-preview");
-    const field = [event.target, document.activeElement].map((spot) => spot.closest?.("#job-fields .field")).find(Boolean);
+    const field = [event.target, document.activeElement].map((spot) => spot?.closest?.("#job-fields .field")).find(Boolean);
     const input = field?.querySelector("[name]");
     preview?.querySelectorAll(".lit").forEach((line) => line.classList.remove("lit"));
     if (input) preview?.querySelectorAll(`[data-of="${CSS.escape(input.id)}"]`).forEach((line) => line.classList.add("lit"));
