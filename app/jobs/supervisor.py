@@ -7,6 +7,7 @@ trainer, a dataset or the network: that work runs in threads, one per job at a t
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import threading
@@ -177,6 +178,10 @@ class Supervisor:
 
     def _launch(self, job: Job, gpus: tuple[int, ...]) -> None:
         number, text = job.attempt + 1, ",".join(map(str, gpus))
+        # The folder before the row: whenever this program is killed, every attempt told is there.
+        # A disk that is full is told by the launch itself.
+        with contextlib.suppress(OSError):
+            service.run_dir(job).attempt(number).root.mkdir(parents=True, exist_ok=True)
         store.move(
             job,
             JobState.STARTING,
