@@ -178,13 +178,10 @@ def _translate_optimizer(draft: _Draft, target: EngineName) -> None:
     if decay is not None and decay >= 0:
         draft.set("optimizer.weight_decay", decay, "it stood among the optimizer's arguments")
         del arguments["weight_decay"]
-        draft.set("optimizer.arguments", arguments, "ai-toolkit takes it from the field itself")
-    for key, value in arguments.items():
-        plain = options.literal(value)
-        if plain is not value:
-            why = "ai-toolkit takes values, sd-scripts reads their text"
-            arguments = {**arguments, key: plain}
-            draft.set("optimizer.arguments", arguments, why)
+        draft.reasons["optimizer.arguments.weight_decay"] = "is optimizer.weight_decay now"
+    plain = {key: options.literal(value) for key, value in arguments.items()}
+    why = "ai-toolkit takes the value itself, sd-scripts reads it from text"
+    draft.set("optimizer.arguments", plain, why)
 
 
 def _number(value: Any) -> float | None:

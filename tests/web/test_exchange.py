@@ -122,7 +122,7 @@ def test_what_the_config_left_open_is_named_at_its_place(client):
         ([("a.toml", TOML), ("b.yaml", YAML)], "", "are two trainings"),
         ((), "just words", "it must be a mapping"),
         ((), yaml.safe_dump({**SPEC, "netwerk": {}}), "There is no field"),
-        ((), "version: 1\nfamily: sd15\nlength: " + "[" * 2000, "nested too deeply"),
+        ((), "version: 1\nfamily: sd15\nlength: " + "[" * 500, "nested too deeply"),
     ],
 )  # fmt: skip
 def test_what_is_no_config_is_told_and_the_text_is_kept(client, files, text, sentence):
