@@ -65,9 +65,11 @@ def refuse(spec: JobSpec, family: AiToolkitFamily) -> Iterator[Refusal]:
     yield from _refuse_alpha(spec)
     yield from _refuse_in_lokr(spec)
     if network.type not in _NATIVE:
+        # Measured at the pinned commit: its DoRA raises NotImplementedError on SD 1.5.
+        ends = "end at the first convolution" if network.type == "dora" else "train a plain LoRA"
         yield Refusal(
             "network.type",
-            f"ai-toolkit has no {network.type}; it would silently train a plain LoRA. "
+            f"ai-toolkit has no {network.type} that works; it would {ends}. "
             "Use lora, locon or lokr, or kohya_ss.",
         )
     convolutions = takes_convolutions(family)

@@ -67,7 +67,7 @@ def test_single_choices_are_disabled_and_the_help_says_why(client):
     field = part(fields(client, family="sdxl", engine="ai-toolkit"), "network.type")
     assert '<option value="loha" disabled>loha (not possible)</option>' in field
     assert '<option value="lokr">lokr</option>' in field
-    assert "ai-toolkit has no loha or dora; it would silently train a plain LoRA." in field
+    assert "ai-toolkit has no loha that works; it would train a plain LoRA." in field
 
 
 def test_auto_greys_out_what_the_only_installed_engine_cannot_do(client):
