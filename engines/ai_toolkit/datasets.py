@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engines import families
+from engines.ai_toolkit import overrides
 from engines.ai_toolkit.draft import Draft
 from engines.base import Refusal
 from engines.folders import kohya_habit
@@ -11,6 +13,16 @@ from engines.sections.data import Buckets, Dataset
 from engines.spec import JobSpec
 
 _WORKERS_ON_GPU = 2
+
+
+def takes_clips(spec: JobSpec, place: int) -> bool:
+    """Whether a dataset is read for clips beside pictures (toolkit/data_loader.py: ``is_video``)."""
+    family = families.get(spec.family)
+    usual = family.ai_toolkit.defaults if family and family.ai_toolkit else {}
+    given = overrides.entry(spec, "datasets", place)
+    frames = given.get("num_frames", usual.get("datasets[].num_frames", 1))
+    every = given.get("auto_frame_count", usual.get("datasets[].auto_frame_count", False))
+    return bool(every) or (isinstance(frames, int) and frames > 1)
 
 
 def refuse(spec: JobSpec) -> Iterator[Refusal]:
@@ -25,6 +37,10 @@ def refuse(spec: JobSpec) -> Iterator[Refusal]:
             yield Refusal(
                 f"datasets.{place}.path",
                 "ai-toolkit reads [ ] * ? in a path as wildcards; rename it.",
+            )
+        if not spec.buckets.enabled and takes_clips(spec, place):
+            yield Refusal(
+                "buckets.enabled", "ai-toolkit cuts clips to buckets only; switch them on."
             )
     usual = Buckets()
     for field in ("min", "max", "step", "upscale"):

@@ -94,6 +94,18 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
+def entry(spec: JobSpec, group: str, place: int) -> Mapping[str, Any]:
+    """What the options say of one dataset (``datasets``) or prompt (``sample.samples``)."""
+    entries: Any = spec.engine_options.get(NAME, {})
+    for part in group.split("."):
+        entries = entries.get(part) if isinstance(entries, Mapping) else None
+    if isinstance(entries, Mapping):
+        found = entries.get(str(place), entries.get(place))
+    else:
+        found = entries[place] if isinstance(entries, list) and place < len(entries) else None
+    return found if isinstance(found, Mapping) else {}
+
+
 def refuse(spec: JobSpec, family: AiToolkitFamily, options: OptionList) -> Iterator[Refusal]:
     """Keys that have a field, keys that the platform sets, and keys that nobody knows."""
     given = spec.engine_options.get(NAME)

@@ -52,39 +52,31 @@ def refuse(spec: JobSpec, options: OptionList) -> Iterator[Refusal]:
 def open_inputs(spec: JobSpec) -> Iterator[Refusal]:
     """What the family makes no sense without, and nobody named; a file may be written so."""
     family = families.get(spec.family)
-    given = spec.engine_options.get(overrides.NAME, {})
-    drawn = given.get("sample")
     lists = {
         "datasets": (
-            given.get("datasets"), len(spec.datasets),
+            len(spec.datasets),
             f"{spec.family} learns to change pictures: name the folder of those to change.",
         ),
         "sample.samples": (
-            drawn.get("samples") if isinstance(drawn, Mapping) else None, len(spec.sampling.prompts),
+            len(spec.sampling.prompts),
             f"ai-toolkit cannot draw a sample of {spec.family} without a picture to start from: "
             "name one for each prompt, or remove the prompts.",
         ),
-    }  # fmt: skip
+    }
     for wanted in family.inputs if family else ():
         group, _, key = wanted.path.partition("[].")
         if not wanted.required or group not in lists:
             continue
-        entries, count, sentence = lists[group]
+        count, sentence = lists[group]
         for place in range(count):
-            if not _given(entries, place, key):
+            if not _given(overrides.entry(spec, group, place), key):
                 yield Refusal(f"{overrides.FIELD}.{group}.{place}.{key}", sentence)
 
 
-def _given(entries: Any, place: int, key: str) -> bool:
-    """Whether an entry names the input; the two ways to name control pictures are one."""
-    if isinstance(entries, Mapping):
-        entry = entries.get(str(place), entries.get(place)) or {}
-    else:
-        entry = entries[place] if entries and place < len(entries) else {}
+def _given(entry: Mapping[str, Any], key: str) -> bool:
+    """Whether an entry names the input; one of several pictures is enough."""
     stem = key.rstrip("_123")
-    return isinstance(entry, Mapping) and any(
-        value for name, value in entry.items() if str(name).rstrip("_123") == stem
-    )
+    return any(value for name, value in entry.items() if str(name).rstrip("_123") == stem)
 
 
 def _refuse_name(spec: JobSpec) -> Iterator[Refusal]:
@@ -134,6 +126,18 @@ def _inner(field: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _inner(field, inner)
 
 
+def _refuse_unread_clips(spec: JobSpec, workspace: Workspace) -> Iterator[Refusal]:
+    """A folder without pictures holds clips: read for pictures alone, the run would end there."""
+    family = families.get(spec.family)
+    for place, found in enumerate(workspace.datasets or ()):
+        if family and family.video and not found.images and not datasets.takes_clips(spec, place):
+            yield Refusal(
+                f"{overrides.FIELD}.datasets.{place}.num_frames",
+                f"{spec.datasets[place].path} holds clips and no pictures; say how many frames to "
+                "take of each, such as 41 (1 trains on pictures only).",
+            )
+
+
 def refuse_place(spec: JobSpec, workspace: Workspace) -> Iterator[Refusal]:
     """What only the place shows: the GPUs and the folder of the job."""
     if not workspace.gpus and optimizer.needs_gpu(spec.optimizer.name):
@@ -141,6 +145,7 @@ def refuse_place(spec: JobSpec, workspace: Workspace) -> Iterator[Refusal]:
             "optimizer.name",
             f"{spec.optimizer.name} needs a GPU and there is none; use adamw or adafactor.",
         )
+    yield from _refuse_unread_clips(spec, workspace)
     folder = PurePath(workspace.output).as_posix()
     odd = next((mark for mark in ("[", "]", "*", "?", "${") if mark in folder), None)
     if odd is not None:

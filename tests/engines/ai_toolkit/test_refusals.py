@@ -87,6 +87,14 @@ DATASET = {"path": "/data/dog", "resolution": [512]}
         ("buckets.max", {"buckets": {"max": 1024}}),
         ("buckets.step", {"buckets": {"step": 32}}),
         ("buckets.upscale", {"buckets": {"upscale": True}}),
+        (
+            "buckets.enabled",
+            {
+                "family": "wan21:1b",
+                "buckets": {"enabled": False},
+                "engine_options": {"ai-toolkit": {"datasets": [{"num_frames": 41}]}},
+            },
+        ),
         ("components.clip_l", {"family": "flux", "components": {"clip_l": "/m/clip.safetensors"}}),
         ("loss.min_snr_gamma", {"family": "flux", "loss": {"min_snr_gamma": 5}}),
         ("loss.noise_offset", {"family": "flux", "loss": {"noise_offset": 0.1}}),
@@ -257,3 +265,14 @@ def test_pictures_that_a_family_cannot_do_without_are_asked_for_before_the_start
         assert [refusal.field for refusal in caught.value.refusals] == fields
     else:
         assert plan(given, datasets=facts).files
+
+
+@pytest.mark.parametrize("option", [{"num_frames": 41}, {"auto_frame_count": True}])
+def test_a_folder_of_clips_alone_needs_frames_to_be_taken_of_them(option):
+    nothing = (DatasetFacts(()),)
+    with pytest.raises(UnsupportedError, match="holds clips and no pictures") as caught:
+        plan(spec(family="wan21:1b"), datasets=nothing)
+    assert caught.value.refusals[0].field == "engine_options.ai-toolkit.datasets.0.num_frames"
+    own = {"ai-toolkit": {"datasets": [option]}}
+    assert plan(spec(family="wan21:1b", engine_options=own), datasets=nothing).total_steps == 200
+    assert plan(spec(family="minimax_h3"), datasets=nothing).total_steps == 200
