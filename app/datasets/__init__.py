@@ -3,5 +3,6 @@
 from app.datasets.fingerprints import fingerprint
 from app.datasets.habits import sub_folders
 from app.datasets.looking import Report, look
+from app.datasets.telling import Material
 
-__all__ = ["Report", "fingerprint", "look", "sub_folders"]
+__all__ = ["Material", "Report", "fingerprint", "look", "sub_folders"]

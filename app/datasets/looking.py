@@ -79,12 +79,12 @@ def look(
     caption_extension: str,
     engine: EngineName,
     decode_seconds: float,
-    video: bool = False,
+    material: telling.Material = "pictures",
 ) -> Report:
     """Look at one folder. Decodes pictures for at most ``decode_seconds``; 0 decodes none.
 
-    ai-toolkit reads sub-folders, sd-scripts does not. ``video``: the family trains on videos
-    as well, which are counted and not opened. What a file showed is remembered by its time and
+    ai-toolkit reads sub-folders, sd-scripts does not. Clips and sound, where the family trains on
+    such ``material``, are looked for and not opened. What a file showed is remembered by its time and
     size, so that looking again costs a listing only.
     """
     problem = telling.folder_problem(path)
@@ -94,11 +94,10 @@ def look(
         listing = walk(path, recursive=engine == "ai-toolkit")
     except OSError as error:
         return Report(DatasetFacts(()), (f"{path} cannot be read: {error.strerror}.",))
-    endings = telling.endings(engine)
-    images = [file for file in listing.files if file.ending in endings]
-    videos = [f for f in listing.files if f.ending.lower() in telling.VIDEO_ENDINGS]
-    if not images and not (video and videos):
-        return Report(DatasetFacts(()), (telling.no_images(path, listing, videos, engine),))
+    images = _images(listing, engine, material)
+    problem = "" if images else _nothing(path, listing, engine, material)
+    if problem:
+        return Report(DatasetFacts(()), (problem,))
     now = time.monotonic()
     view = _View(
         path,
@@ -110,6 +109,22 @@ def look(
     report = _report(view, images, caption_extension, engine)
     _memory.keep(path, view.seen)
     return report
+
+
+def _images(listing: Listing, engine: EngineName, material: telling.Material) -> list[File]:
+    endings = telling.endings(engine) if material != "sound" else frozenset()
+    return [file for file in listing.files if file.ending in endings]
+
+
+def _nothing(path: Path, listing: Listing, engine: EngineName, material: telling.Material) -> str:
+    """Why a folder without pictures holds nothing to train on; empty when it does."""
+    if material == "sound":
+        found = any(file.ending.lower() in telling.SOUND_ENDINGS for file in listing.files)
+        return "" if found else telling.no_sound(path)
+    videos = [f for f in listing.files if f.ending.lower() in telling.VIDEO_ENDINGS]
+    if videos and material == "clips":
+        return ""
+    return telling.no_images(path, listing, videos, engine)
 
 
 def _report(view: _View, images: list[File], caption_extension: str, engine: EngineName) -> Report:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from app.datasets.walking import File, Listing
 from engines.spec import EngineName
 
 IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 VIDEO_ENDINGS = frozenset({".mp4", ".avi", ".mov", ".webm", ".mkv", ".wmv", ".m4v", ".flv"})
+
+
+SOUND_ENDINGS = frozenset({".mp3", ".wav", ".flac", ".aac", ".ogg", ".m4a"})
+
+Material = Literal["pictures", "clips", "sound"]
+"""What a family trains on; one of clips trains on pictures too, one of sound on nothing else."""
 
 
 def endings(engine: EngineName) -> frozenset[str]:
@@ -62,6 +69,11 @@ def no_images(path: Path, listing: Listing, videos: Sequence[File], engine: Engi
             f"{path} holds videos and no pictures; only video families of ai-toolkit train on them."
         )
     return f"{path} holds no pictures (.png, .jpg, .jpeg, .webp). Put some there first."
+
+
+def no_sound(path: Path) -> str:
+    """The same for a family that trains on sound alone."""
+    return f"{path} holds no sound ({', '.join(sorted(SOUND_ENDINGS))}); this family trains on it."
 
 
 def _some(names: Sequence[str]) -> str:

@@ -171,7 +171,7 @@ def _look(
             caption_extension=dataset.caption_extension,
             engine=installation.name,
             decode_seconds=LOOK_SECONDS if thorough else 0.0,
-            video=is_video(spec),
+            material=material(spec),
         )
         facts.append(report.facts)
         if report.errors:
@@ -204,10 +204,12 @@ def model_problems(platform: Platform, spec: JobSpec, *, seconds: float) -> dict
     return errors
 
 
-def is_video(spec: JobSpec) -> bool:
-    """Whether the family trains on clips as well."""
+def material(spec: JobSpec) -> datasets.Material:
+    """What the family trains on."""
     family = families.get(spec.family)
-    return family is not None and family.video
+    if family is not None and family.group == "audio":
+        return "sound"
+    return "clips" if family is not None and family.video else "pictures"
 
 
 def _start(spec: JobSpec, platform: Platform) -> dict[str, str]:

@@ -102,7 +102,7 @@ def _facts(spec: JobSpec, engine: EngineName) -> tuple[DatasetFacts, ...] | None
             caption_extension=dataset.caption_extension,
             engine=engine,
             decode_seconds=0.0,
-            video=checking.is_video(spec),
+            material=checking.material(spec),
         )
         if not report.facts.images:
             return None

@@ -152,7 +152,7 @@ def _look(
             caption_extension=dataset.caption_extension,
             engine=installation.name,
             decode_seconds=LOOK_SECONDS,
-            video=checking.is_video(spec),
+            material=checking.material(spec),
         )
         if report.errors:
             raise PreparationError(" ".join(report.errors))

@@ -146,7 +146,15 @@ def test_a_picture_laid_on_its_side_is_measured_as_the_engine_reads_it(tmp_path)
 def test_videos_are_for_video_families(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"video")
     assert "only video families" in looked(tmp_path, "ai-toolkit").errors[0]
-    report = looked(tmp_path, "ai-toolkit", video=True)
+    report = looked(tmp_path, "ai-toolkit", material="clips")
+    assert (report.errors, report.facts.images) == ((), 0)
+
+
+def test_sound_is_for_audio_families_and_they_read_nothing_else(tmp_path):
+    dog(tmp_path)
+    assert "holds no sound" in looked(tmp_path, "ai-toolkit", material="sound").errors[0]
+    (tmp_path / "song.MP3").write_bytes(b"sound")
+    report = looked(tmp_path, "ai-toolkit", material="sound")
     assert (report.errors, report.facts.images) == ((), 0)
 
 
