@@ -16,6 +16,9 @@ from app.jobs import installations
 from app.jobs.engine_options import OptionLibrary
 from app.jobs.executor import Executor, LocalExecutor
 from app.settings import ROOT, Settings
+from app.tasks import Runner
+from app.vault import Vault
+from app.waking import ring
 
 if TYPE_CHECKING:
     from app.jobs.supervisor import Supervisor
@@ -35,6 +38,8 @@ class Platform:
         self.gpus = gpu.Sampler()
         self.hub = HubChecker(settings.hf_endpoint, settings.hf_token, settings.hf_home)
         self.options = OptionLibrary(settings)
+        self.vault = Vault(settings.data_dir)
+        self.tasks = Runner(app, settings, wake=lambda: ring(settings.data_dir))
         self._supervisor: Supervisor | None = None
 
     @property
@@ -55,6 +60,7 @@ class Platform:
     def stop_supervisor(self) -> None:
         """Stop supervising; running jobs go on and the next supervisor adopts them."""
         self.supervisor.quit()
+        self.tasks.quit()
 
 
 def current() -> Platform:

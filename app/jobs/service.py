@@ -15,8 +15,9 @@ from typing import Any
 
 import yaml
 
+from app import waking
 from app.errors import ConflictError, InvalidSpecError, UserError
-from app.jobs import checking, describing, installations, previewing, store, waking
+from app.jobs import checking, describing, installations, previewing, store
 from app.jobs.checking import Checked
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir

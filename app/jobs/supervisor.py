@@ -22,8 +22,8 @@ from app.jobs.following import Following
 from app.jobs.installations import ENGINES
 from app.jobs.rundir import AttemptDir, read_json
 from app.jobs.states import IllegalMoveError, JobState
-from app.jobs.waking import Bell, ring
 from app.models import Attempt, Job
+from app.waking import Bell, ring
 
 if TYPE_CHECKING:
     from app.platform import Platform
@@ -101,6 +101,7 @@ class Supervisor:
         for job in store.active():
             self._safely(job, self._advance)
         self._launch_queued()
+        self._platform.tasks.tick()
 
     def _safely(self, job: Job, act: Callable[[Job], None]) -> None:
         job_id = job.id

@@ -10,14 +10,16 @@ from typing import Any
 
 from flask import Flask
 
-from app.models import Job
+from app.models import Job, Task
 from app.platform import current
+from app.tasks import KINDS
 
 
 def install(app: Flask) -> None:
     """Register the filters."""
     for function in (
         tidy, bound, size, duration, clock, number, loss, ago, time_left, percent, cost,
+        task_title, task_look, task_rate,
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.trim_blocks = True
@@ -110,3 +112,26 @@ def cost(job: Job) -> str:
         left = max(0, job.total_steps - job.step) * job.seconds_per_step
         told += f" of about {(spent + left) / 3600 * price:.2f}"
     return told
+
+
+def task_title(kind: str) -> str:
+    """What a kind of background work is called."""
+    return KINDS[kind].title if kind in KINDS else kind
+
+
+_LOOKS = {"waiting": "queued", "done": "succeeded"}
+
+
+def task_look(task: Task) -> str:
+    """The state whose icon and colour a piece of background work takes."""
+    return _LOOKS.get(task.state, task.state)
+
+
+def task_rate(task: Task) -> str:
+    """Speed and time left of running work since it was started; empty while nothing can be said."""
+    spent = time.time() - (task.started or time.time())
+    if spent < 2 or not task.done or not task.total:
+        return ""
+    rate = task.done / spent
+    left = duration((task.total - task.done) / rate)
+    return f"{size(rate)}/s · {left} left" if task.unit == "bytes" else f"{left} left"

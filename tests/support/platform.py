@@ -20,6 +20,7 @@ from app.jobs.executor import Lost, Running, Status
 from app.jobs.rundir import AttemptDir, Launch
 from app.platform import EXTENSION, Platform
 from app.settings import Settings
+from tests.support.tasks import InlineTasks
 
 
 @cache
@@ -112,4 +113,5 @@ def make_app(tmp_path: Path, env: Mapping[str, str] | None = None) -> Flask:
     platform.executor = FakeExecutor()
     platform.gpus = FakeGpus()  # type: ignore[assignment]
     platform.options = FakeOptions()  # type: ignore[assignment]
+    platform.tasks = InlineTasks(app, settings)  # type: ignore[assignment]
     return app

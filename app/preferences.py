@@ -1,0 +1,49 @@
+"""What people set on pages, as opposed to the environment: pydantic models kept as JSON facts.
+
+Each group of preferences is a model with a default for every field, read by its class and
+written whole. Secrets do not belong here; they go to ``app.vault``.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.db import db
+from app.models import Fact
+
+log = logging.getLogger(__name__)
+
+
+class Preferences(BaseModel):
+    """Base of every group; ``key()`` names its row."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @classmethod
+    def key(cls) -> str:
+        """Such as ``preferences.NotifyPreferences``."""
+        return f"preferences.{cls.__name__}"
+
+
+P = TypeVar("P", bound=Preferences)
+
+
+def load(group: type[P]) -> P:
+    """The group as it is stored; its defaults where nothing, or nonsense, is. Needs a context."""
+    row = db.session.get(Fact, group.key(), populate_existing=True)
+    if row is None or not row.value:
+        return group()
+    try:
+        return group.model_validate_json(row.value)
+    except ValidationError as error:
+        log.warning("%s is not what this version stores; its defaults are used: %s", group, error)
+        return group()
+
+
+def save(group: Preferences) -> None:
+    """Store a whole group. Needs a context."""
+    db.session.merge(Fact(key=group.key(), value=group.model_dump_json()))
+    db.session.commit()

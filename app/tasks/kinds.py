@@ -1,0 +1,28 @@
+"""Every kind of background work: who does it, and how many run at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Lane = Literal["network", "disk", "install", "message"]
+
+LANES: dict[Lane, int] = {"network": 2, "disk": 1, "install": 1, "message": 2}
+"""So many children of a lane at once. A child costs a Python start (about 0.3 s) and its memory."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``run`` names the function as ``module:function``; it is imported in the child alone.
+
+    ``tries``: how often a ``RetryLaterError`` is answered with another try before it is a failure.
+    """
+
+    run: str
+    lane: Lane
+    title: str
+    tries: int = 8
+
+
+KINDS: dict[str, Kind] = {}
+"""By name, such as ``dataset.import``; one line each."""

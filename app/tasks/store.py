@@ -1,0 +1,158 @@
+"""The rows of background work. All functions need an application context."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import select, update
+
+from app import waking
+from app.db import db
+from app.errors import ConflictError, NotFoundError
+from app.models import Task
+from app.settings import Settings
+from app.tasks.kinds import KINDS
+
+UNFINISHED = ("waiting", "running")
+
+
+def start(kind: str, subject: str, arguments: Mapping[str, Any] | None = None) -> Task:
+    """Queue a piece of work about ``subject``, such as ``dataset:3``. The supervisor starts it.
+
+    Secrets do not belong into the arguments: they are stored.
+    """
+    task = Task(
+        kind=kind,
+        lane=KINDS[kind].lane,
+        subject=subject,
+        arguments=json.dumps(arguments or {}, ensure_ascii=False),
+        created=time.time(),
+    )
+    db.session.add(task)
+    db.session.commit()
+    _wake()
+    return task
+
+
+def get(task_id: int) -> Task:
+    """Raises NotFoundError."""
+    found = db.session.get(Task, task_id, populate_existing=True)
+    if found is None:
+        raise NotFoundError(f"There is no task {task_id} (any more).")
+    return found
+
+
+def find(subject: str, kind: str = "", limit: int = 20) -> Sequence[Task]:
+    """Work about a subject, newest first."""
+    query = select(Task).where(Task.subject == subject)
+    if kind:
+        query = query.where(Task.kind == kind)
+    query = query.order_by(Task.id.desc()).limit(limit).execution_options(populate_existing=True)
+    return db.session.scalars(query).all()
+
+
+def latest(subject: str, kind: str = "") -> Task | None:
+    """The newest piece of work about a subject."""
+    return next(iter(find(subject, kind, 1)), None)
+
+
+def active(kind_prefix: str = "") -> Sequence[Task]:
+    """Everything that waits or runs, oldest first."""
+    query = select(Task).where(Task.state.in_(UNFINISHED)).order_by(Task.id)
+    if kind_prefix:
+        query = query.where(Task.kind.startswith(kind_prefix, autoescape=True))
+    return db.session.scalars(query.execution_options(populate_existing=True)).all()
+
+
+def cancel(task: Task) -> None:
+    """A waiting piece is cancelled at once, a running one when its process is gone."""
+    if _change_if(task, "waiting", {"state": "cancelled", "finished": time.time()}):
+        return
+    if not _change_if(task, "running", {"wish": "cancel"}):
+        raise ConflictError(f"This is {task.state} already; there is nothing to cancel.")
+    _wake()
+
+
+def retry(task: Task) -> Task:
+    """Queue a failed or cancelled piece again, as the same row; it goes on from what is on disk."""
+    fresh = {"wish": "", "error": "", "tries": 0, "not_before": 0.0, "finished": None}
+    for state in ("failed", "cancelled"):
+        if _change_if(task, state, {**fresh, "state": "waiting"}):
+            _wake()
+            return task
+    raise ConflictError(f"This is {task.state}; only what failed or was cancelled can go on.")
+
+
+def forget(task: Task) -> None:
+    """Remove the row of a finished piece, with its log."""
+    if task.state in UNFINISHED:
+        raise ConflictError("Cancel it first.")
+    db.session.delete(task)
+    db.session.commit()
+
+
+def result_of(task: Task) -> dict[str, Any]:
+    """What a finished piece returned."""
+    found: dict[str, Any] = json.loads(task.result or "{}")
+    return found
+
+
+def log_path(settings: Settings, task_id: int) -> Path:
+    """Where a piece of work writes what a person may want to read."""
+    return settings.data_dir / "tasks" / f"{task_id}.log"
+
+
+def startable(now: float) -> Sequence[Task]:
+    """What waits and may start, oldest first."""
+    query = (
+        select(Task).where(Task.state == "waiting", Task.not_before <= now).order_by(Task.id)
+    ).limit(50)
+    return db.session.scalars(query.execution_options(populate_existing=True)).all()
+
+
+def to_cancel() -> Sequence[int]:
+    """Running pieces that a person wants to end."""
+    return db.session.scalars(
+        select(Task.id).where(Task.state == "running", Task.wish == "cancel")
+    ).all()
+
+
+def requeue_orphans() -> int:
+    """What ran under a server that is gone waits again; how many that were."""
+    done = db.session.execute(
+        update(Task)
+        .where(Task.state == "running")
+        .values(state="waiting", version=Task.version + 1)
+    )
+    db.session.commit()
+    return int(getattr(done, "rowcount", 0))
+
+
+def change(task_id: int, **values: Any) -> None:
+    """Set columns of a row, if it is still there."""
+    db.session.execute(
+        update(Task).where(Task.id == task_id).values(version=Task.version + 1, **values)
+    )
+    db.session.commit()
+
+
+def _wake() -> None:
+    """Have the supervisor of this or another program look at once."""
+    waking.ring(current_app.extensions["vast-lora"].settings.data_dir)
+
+
+def _change_if(task: Task, state: str, values: Mapping[str, Any]) -> bool:
+    """Change a row only while it is in ``state``; whether it was."""
+    done = db.session.execute(
+        update(Task)
+        .where(Task.id == task.id, Task.state == state)
+        .values(version=Task.version + 1, **values)
+    )
+    db.session.commit()
+    db.session.refresh(task)
+    return bool(getattr(done, "rowcount", 0))
