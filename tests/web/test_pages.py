@@ -229,7 +229,7 @@ def test_the_vendored_scripts_are_the_ones_their_checksums_name():
     folder = ROOT / "static" / "vendor"
     lines = (folder / "CHECKSUMS").read_text().split("\n")
     named = {name: digest for digest, _, name in (line.partition("  ") for line in lines if line)}
-    found = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.glob("*.js")}
+    found = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.glob("*.*s")}
     assert found == named
 
 

@@ -1,4 +1,4 @@
-"""The tables: jobs, their attempts, their events, and a few facts about the queue.
+"""Jobs, their attempts and their events.
 
 Times are seconds since the epoch, UTC. Only ``app.jobs.store`` writes ``Job.state``.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from app.db import Base, db
+from app.db import db
 from app.jobs.states import JobState
 
 _STATES = ", ".join(f"'{state}'" for state in JobState)
@@ -129,59 +129,3 @@ class JobEvent(db.Model):  # type: ignore[name-defined,misc]
     reason: Mapped[str] = mapped_column(Text, default="")
 
     job: Mapped[Job] = relationship(back_populates="events")
-
-
-class Task(db.Model):  # type: ignore[name-defined,misc]
-    """One piece of background work that is no training. Written by ``app.tasks`` alone."""
-
-    __tablename__ = "task"
-    __table_args__ = (
-        CheckConstraint(
-            "state IN ('waiting', 'running', 'done', 'failed', 'cancelled')",
-            name="task_state_is_known",
-        ),
-        Index("task_by_state", "state", "id"),
-        Index("task_by_subject", "subject", "id"),
-        {"sqlite_autoincrement": True},
-    )
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str]
-    """A key of ``app.tasks.KINDS``."""
-    lane: Mapped[str]
-    subject: Mapped[str]
-    """What it is about, such as ``dataset:3``."""
-    arguments: Mapped[str] = mapped_column(Text, default="{}")
-    """JSON; never a secret."""
-    state: Mapped[str] = mapped_column(default="waiting")
-    wish: Mapped[str] = mapped_column(default="")
-    done: Mapped[int] = mapped_column(BigInteger, default=0)
-    total: Mapped[int | None] = mapped_column(BigInteger)
-    unit: Mapped[str] = mapped_column(default="")
-    """Of ``done`` and ``total``: bytes, or what is counted."""
-    message: Mapped[str] = mapped_column(Text, default="")
-    error: Mapped[str] = mapped_column(Text, default="")
-    result: Mapped[str] = mapped_column(Text, default="{}")
-    tries: Mapped[int] = mapped_column(default=0)
-    not_before: Mapped[float] = mapped_column(default=0.0)
-    version: Mapped[int] = mapped_column(default=1)
-    created: Mapped[float]
-    started: Mapped[float | None]
-    finished: Mapped[float | None]
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it neither waits nor runs."""
-        return self.state not in ("waiting", "running")
-
-
-class Fact(db.Model):  # type: ignore[name-defined,misc]
-    """One remembered fact about the whole queue, such as whether it is paused."""
-
-    __tablename__ = "fact"
-
-    key: Mapped[str] = mapped_column(primary_key=True)
-    value: Mapped[str] = mapped_column(Text, default="")
-
-
-__all__ = ["Attempt", "Base", "Fact", "Job", "JobEvent", "Task"]
