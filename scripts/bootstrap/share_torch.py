@@ -68,7 +68,9 @@ def _link(source: Path, place: Path) -> None:
             return
         place.unlink()
     elif place.exists():
-        raise SystemExit(f"{place} is there already and is no link; remove it, then run this again.")
+        raise SystemExit(
+            f"{place} is there already and is no link; remove it, then run this again."
+        )
     place.symlink_to(source)
 
 
