@@ -24,5 +24,10 @@ class Kind:
     tries: int = 8
 
 
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, Kind] = {
+    "model.download": Kind("app.base_models.downloading:run", "network", "Download of a model"),
+    "model.scan": Kind("app.base_models.scanning:run", "disk", "Look at the models on disk"),
+    "model.delete": Kind("app.base_models.removing:run", "disk", "Deletion of a model"),
+    "model.token": Kind("app.base_models.asking:run", "network", "Test of the token", tries=2),
+}
 """By name, such as ``dataset.import``; one line each."""
