@@ -144,7 +144,7 @@ def _size(path: Path) -> int:
 
 
 def _bring_one(wish: Wish, file: Remote, token: str | None, told: Callable[[int], None]) -> None:
-    from huggingface_hub.utils import WeakFileLock
+    from huggingface_hub.utils._fixes import WeakFileLock
 
     lock = wish.cache / ".locks" / wish.folder.name / f"{file.etag}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)

@@ -43,10 +43,9 @@ class Source:
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows to web addresses only; the token goes along within one host, never to another."""
 
-    def redirect_request(
-        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> Any:
-        new = super().redirect_request(req, fp, code, msg, headers, newurl)
+    def redirect_request(self, req: Any, *rest: Any) -> Any:
+        new = super().redirect_request(req, *rest)
+        newurl = rest[-1]
         kept = req.unredirected_hdrs.get("Authorization")
         if new is not None and kept and _host(newurl) == _host(req.full_url):
             new.add_unredirected_header("Authorization", kept)
@@ -99,12 +98,7 @@ def fetch(
                 if _take(answer, source, part, told, reserve):
                     return part.stat().st_size
         except urllib.error.HTTPError as error:
-            error.close()
-            if error.code == 416 and before:
-                part.unlink()  # the part is longer than the file: it belongs to another one
-                continue
-            if error.code not in _BUSY:
-                raise UserError(refusal(error.code, source.url)) from error
+            _refused(error, source, part)
         except (
             http.client.HTTPException,
             ConnectionError,
@@ -121,11 +115,22 @@ def fetch(
         time.sleep(min(0.2 * 2**idle, 2.0))
 
 
+def _refused(error: urllib.error.HTTPError, source: Source, part: Path) -> None:
+    """Raises UserError unless another try may help."""
+    error.close()
+    if error.code == 416:
+        part.unlink(missing_ok=True)  # longer than the file: it belongs to another one
+    elif error.code not in _BUSY:
+        raise UserError(refusal(error.code, source.url)) from error
+
+
 def _take(
     answer: Any, source: Source, part: Path, told: Callable[[int], None], reserve: int
 ) -> bool:
     """Write what arrives; whether it arrived whole."""
     start = _start(answer)
+    if start not in (0, part.stat().st_size if part.exists() else 0):
+        raise ConnectionError("it sent another piece than the one asked for")
     total = source.size if source.size is not None else length(answer.headers, start)
     mode = "r+b" if start and part.exists() else "wb"
     with part.open(mode) as file:
@@ -166,8 +171,9 @@ def need_room(folder: Path, wanted: int, reserve: int) -> None:
     free = shutil.disk_usage(folder).free
     if free - wanted < reserve:
         raise UserError(
-            f"The disk has {free / 1e9:.1f} GB free and {wanted / 1e9:.1f} GB are needed, with {reserve / 1e9:.1f} GB kept "
-            "free for running jobs. Delete something, then go on: what arrived is kept."
+            f"The disk has {free / 1e9:.1f} GB free and {wanted / 1e9:.1f} GB are needed, with "
+            f"{reserve / 1e9:.1f} GB kept free for running jobs. Delete something, then go on: "
+            "what arrived is kept."
         )
 
 

@@ -99,7 +99,8 @@ def _describe(url: str, answer: Any) -> dict[str, Any]:
     if kind.startswith(("text/html", "application/json")):
         answer.close()
         raise UserError(
-            "This address answers with a page, not with a file; it may want a login. Use the address of the download itself."
+            "This address answers with a page, not with a file; it may want a login. "
+            "Use the address of the download itself."
         )
     etag = str(answer.headers.get("ETag") or "")
     return {

@@ -22,17 +22,30 @@ def register(app: Flask) -> None:
         guard,
         health,
         jobs,
+        models,
         new_job,
         statics,
         system,
         tasks,
-    )
+    )  # fmt: skip
 
     platform: Platform = app.extensions[EXTENSION]
     if platform.settings.trust_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     guard.install(app)
-    for module in (auth, jobs, new_job, exchange, files, engines, system, tasks, health, api):
+    for module in (
+        auth,
+        jobs,
+        new_job,
+        models,
+        exchange,
+        files,
+        engines,
+        system,
+        tasks,
+        health,
+        api,
+    ):
         app.register_blueprint(module.bp)
     errors.install(app)
     filters.install(app)
