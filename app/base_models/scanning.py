@@ -87,7 +87,11 @@ def _repository(cache: Path, folder: Path, repo: str) -> Entry:
     name = repo
     if newest and not (newest / "model_index.json").exists():
         weights = [f for f, _ in files if f.endswith((".safetensors", ".ckpt"))]
-        name = f"{repo}/{weights[0]}" if len(weights) == 1 and found.kind != "unknown" else repo
+        name = (
+            f"{repo}/{weights[0]}"
+            if len(weights) == 1 and found.kind in ("model", "lora")
+            else repo
+        )
     return Entry(
         key=_key("cache", folder),
         source="cache",

@@ -72,7 +72,9 @@ class _Handler(BaseHTTPRequestHandler):
         if path.startswith("/plain/"):
             name = path.rsplit("/", 1)[-1]
             found = next((f[name] for f in self.hub.files.values() if name in f), None)
-            return self._json({}, 404) if found is None else self._bytes(found, self.hub.plain_headers)
+            return (
+                self._json({}, 404) if found is None else self._bytes(found, self.hub.plain_headers)
+            )
         return self._json({}, 404)
 
     def _describe(self, repo: str) -> None:

@@ -42,10 +42,12 @@ OTHERS = {
 _BYTES = {"F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "U8": 1}
 
 
-def content(shapes: dict[str, list[int]], dtype: str = "F16", extra: dict[str, str] | None = None) -> bytes:
+def content(
+    shapes: dict[str, list[int]], dtype: str = "F16", extra: dict[str, str] | None = None
+) -> bytes:
     """A safetensors file of zeros with these tensors; ``extra`` are names with a dtype of their own."""
     header, at = {}, 0
-    for name, shape in {**shapes, **dict.fromkeys(extra or {}, [1])}.items():
+    for name, shape in {**shapes, **{key: [1] for key in extra or {}}}.items():
         kind = (extra or {}).get(name, dtype)
         size = _BYTES[kind]
         for edge in shape:

@@ -63,7 +63,9 @@ def test_every_family_that_a_signature_names_exists():
 )
 def test_the_precision_shows(tmp_path, dtype, extra, precision):
     shapes = {**SHAPES["flux"], "double_blocks.1.img_attn.proj.weight": [64]}
-    assert recognise(write(tmp_path / "m.safetensors", shapes, dtype, **extra)).precision == precision
+    assert (
+        recognise(write(tmp_path / "m.safetensors", shapes, dtype, **extra)).precision == precision
+    )
 
 
 def test_a_pickle_is_never_opened_and_says_why(tmp_path):
@@ -114,7 +116,10 @@ def test_a_header_of_gigabytes_is_not_read(tmp_path):
 
 def test_a_diffusers_folder_tells_its_family(tmp_path):
     (tmp_path / "unet").mkdir()
-    index = {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]}
+    index = {
+        "_class_name": "StableDiffusionPipeline",
+        "unet": ["diffusers", "UNet2DConditionModel"],
+    }
     (tmp_path / "model_index.json").write_text(json.dumps(index))
     (tmp_path / "unet" / "config.json").write_text('{"cross_attention_dim": 1024}')
     assert recognise(tmp_path).families == ("sd2",)
