@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.parse
 from collections.abc import Mapping, Sequence
 
 from app import tasks
-from app.base_models.library import Entry
+from app.base_models.library import Entry, ModelPreferences
 from app.base_models.local import Hub, resolve
 from app.base_models.url_fetch import key_of
 from app.errors import ConflictError, UserError
@@ -83,18 +84,20 @@ def downloads(limit: int = 8) -> list[Task]:
 
 def title_of(task: Task) -> str:
     """What a download brings, for a person."""
-    import json
-
     given = json.loads(task.arguments)
     if given.get("repo"):
         return str(given["repo"]) + (f"/{given['file']}" if given.get("file") else "")
     return str(given.get("url", ""))
 
 
+def page_of(task: Task, settings: Settings) -> str:
+    """Where the Hub shows the repository, with its licence; empty for an address."""
+    repo = json.loads(task.arguments).get("repo")
+    return f"{settings.hf_endpoint}/{repo}" if repo else ""
+
+
 def look(folders: Sequence[str] | None = None) -> Task:
     """Look at the disk again; what is under way already is enough."""
-    from app.base_models.library import ModelPreferences
-
     before = tasks.latest(LIBRARY, "model.scan")
     if before is not None and before.state == "waiting" and folders is None:
         return before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
@@ -81,7 +82,7 @@ def _cached(cache: Path) -> Iterator[Entry]:
 def _repository(cache: Path, folder: Path, repo: str) -> Entry:
     blobs = [(path, path.stat()) for path in _children(folder / "blobs") if path.is_file()]
     snapshots = sorted(_children(folder / "snapshots"), key=lambda p: p.stat().st_mtime)
-    newest = snapshots[-1] if snapshots else None
+    newest = _current(folder, snapshots)
     files = _files(newest) if newest else []
     found = _recognise_snapshot(newest, files) if newest else Recognised("unknown")
     name = repo
@@ -103,6 +104,15 @@ def _repository(cache: Path, folder: Path, repo: str) -> Entry:
         revisions=len(snapshots),
         **_what(found, files),
     )
+
+
+def _current(folder: Path, snapshots: list[Path]) -> Path | None:
+    """The revision that the main branch had when it was last asked for, else the newest here."""
+    with contextlib.suppress(OSError, ValueError):
+        named = folder / "snapshots" / (folder / "refs" / "main").read_text("ascii").strip()
+        if named in snapshots:
+            return named
+    return snapshots[-1] if snapshots else None
 
 
 def _recognise_snapshot(snapshot: Path, files: list[tuple[str, int]]) -> Recognised:

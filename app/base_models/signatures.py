@@ -65,7 +65,7 @@ _FIRST_LAYERS = ("input_blocks.0.0.weight", "conv_in.weight")
 def _stable_diffusion(shapes: Shapes) -> Model:
     """By the width of the text that its attention reads."""
     context = next((width for name in _SD_CONTEXT if (width := _width(shapes, name, 1))), 0)
-    model = _SD_MODELS.get(context, Model("Stable Diffusion of an unknown width", ()))
+    model = _SD_MODELS.get(context, Model("Stable Diffusion", ("sd15", "sd2", "sdxl")))
     if any(_width(shapes, name, 1) == 9 for name in _FIRST_LAYERS):
         return Model(f"{model.label} for inpainting", ())
     return model

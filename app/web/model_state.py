@@ -22,6 +22,8 @@ class ModelState:
     task: Task | None = None
     gigabytes: float | None = None
     sentence: str = ""
+    page: str = ""
+    """Of the repository on the Hub, where its licence is accepted."""
 
     @property
     def version(self) -> str:
@@ -43,7 +45,8 @@ def of(values: Mapping[str, str]) -> ModelState:
         return ModelState("here", text)
     answer = platform.hub.ask(place.repo, place.file)
     if answer is not None and not answer.ok and answer.certain:
-        return ModelState("refused", text, sentence=answer.sentence)
+        page = f"{platform.settings.hf_endpoint}/{place.repo}"
+        return ModelState("refused", text, sentence=answer.sentence, page=page)
     if task is not None and task.state in ("failed", "cancelled"):
         return ModelState("cut", text, task)
     return ModelState("absent", text, gigabytes=_size(values.get("family", ""), text))

@@ -50,7 +50,10 @@ def _page(errors: dict[str, str] | None = None) -> str:
         cache_disk=_other_disk(platform.hub.cache, settings.data_dir),
         models_dir=settings.models_dir,
         folders=load(ModelPreferences).folders,
-        downloads=[(task, orders.title_of(task)) for task in orders.downloads()],
+        downloads=[
+            (task, orders.title_of(task), orders.page_of(task, settings))
+            for task in orders.downloads()
+        ],
         looking=looking if looking and not looking.is_final else None,
         stale=time.time() - library.at > STALE_SECONDS,
         failed_look=looking if looking and looking.state == "failed" else None,
