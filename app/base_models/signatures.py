@@ -19,7 +19,9 @@ _FLUX = ("flux", "flux_kontext")
 _QWEN = (
     "qwen_image", "qwen_image:2512", "qwen_image_edit", "qwen_image_edit_plus", "qwen_image_edit_plus:2511",
 )  # fmt: skip
-_ZIMAGE = ("zimage", "zimage:turbo", "zimage:deturbo", "zimage_l2p")
+_ZIMAGE = ("zimage", "zimage:turbo", "zimage:deturbo", "zimage_l2p", "zeta_chroma")
+"""Zeta Chroma is laid out like Z-Image, and as wide."""
+_OMNIGEN = ("omnigen2", "boogu_image", "boogu_image_edit")
 _LTX2 = ("ltx2", "ltx2.3", "ltx2.5")
 
 
@@ -122,11 +124,13 @@ NETWORKS: tuple[Signature, ...] = (
     Signature(("joint_blocks.0.context_block.",), _fixed("SD 3 / 3.5", "sd3")),
     Signature(("transformer_blocks.0.attn.add_k_proj.weight", "pos_embed.pos_embed"), _fixed("SD 3 / 3.5", "sd3")),
     Signature(("double_stream_blocks.0.",), _fixed("HiDream", "hidream", "hidream_e1")),
-    Signature(("ref_image_patch_embedder.", "context_refiner."), _fixed("OmniGen2", "omnigen2")),
+    Signature(("ref_image_patch_embedder.", "context_refiner."), _fixed("OmniGen2 or its kin", *_OMNIGEN)),
     Signature(("cap_embedder.", "context_refiner.", "layers.0.attention."), _lumina),
-    Signature(("time_caption_embed.", "context_refiner."), _fixed("Lumina 2", "lumina2")),
+    Signature(("time_caption_embed.", "context_refiner."), _fixed("Lumina 2 or OmniGen2", "lumina2", *_OMNIGEN)),
+    Signature(("language_model.", "t_embedder1.", "x_embedder."), _fixed("HiDream O1", "hidream_o1")),
     Signature(("llm_adapter.", "blocks.0."), _fixed("Anima", "anima")),
-    Signature(("txt_norm.weight", "transformer_blocks.0.img_mlp."), _fixed("Qwen-Image", *_QWEN)),
+    Signature(("txt_norm.weight", "transformer_blocks.0.img_mlp.", "transformer_blocks.0.txt_mlp."),
+              _fixed("Qwen-Image", *_QWEN)),
     Signature(("audio_patchify_proj.", "transformer_blocks.0."), _fixed("LTX-2", *_LTX2)),
     Signature(("audio_proj_in.", "transformer_blocks.0.audio_attn1."), _fixed("LTX-2", *_LTX2)),
     Signature(("patchify_proj.", "transformer_blocks.0."), _fixed("LTX-Video")),
@@ -150,11 +154,11 @@ PIPELINES: Mapping[str, Model] = {
     "QwenImagePipeline": Model("Qwen-Image", _QWEN),
     "QwenImageEditPipeline": Model("Qwen-Image-Edit", _QWEN),
     "QwenImageEditPlusPipeline": Model("Qwen-Image-Edit", _QWEN),
-    "ZImagePipeline": Model("Z-Image", (*_ZIMAGE, "zeta_chroma")),
+    "ZImagePipeline": Model("Z-Image", _ZIMAGE),
     "WanPipeline": Model("Wan", _WAN),
     "WanImageToVideoPipeline": Model("Wan, picture to video", _WAN),
     "HiDreamImagePipeline": Model("HiDream", ("hidream", "hidream_e1")),
-    "OmniGen2Pipeline": Model("OmniGen2", ("omnigen2",)),
+    "OmniGen2Pipeline": Model("OmniGen2", _OMNIGEN),
     "LTX2Pipeline": Model("LTX-2", _LTX2),
 }
 """By ``_class_name`` in a diffusers folder's model_index.json."""

@@ -52,7 +52,9 @@ def test_a_download_goes_on_after_the_whole_program_was_killed(page, make_server
         page.fill("#what", "anna/dreams")
         page.click("button:has-text('Download')")
         blobs = tmp_path / "hf" / "hub" / "models--anna--dreams" / "blobs"
-        until(lambda: any(p.stat().st_size > 1e6 for p in blobs.glob("*")), 30, "half of it is here")
+        until(
+            lambda: any(p.stat().st_size > 1e6 for p in blobs.glob("*")), 30, "half of it is here"
+        )
         page.goto("about:blank")
         server.kill()
         hub.slow.set()
