@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -36,20 +35,11 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def _repository(cache: Path, folder: Path) -> None:
-    """All revisions, as the library deletes them; then what a cut download left."""
-    from huggingface_hub import scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
+    """All revisions and what a cut download left: a repository shares no blob with another.
 
-    with contextlib.suppress(CacheNotFound):
-        found = scan_cache_dir(cache)
-        hashes = [
-            revision.commit_hash
-            for repo in found.repos
-            if Path(repo.repo_path) == folder
-            for revision in repo.revisions
-        ]
-        if hashes:
-            found.delete_revisions(*hashes).execute()
+    Not by the library's ``delete_revisions``: that takes a revision of the same hash from every
+    repository, a copy under another name as well.
+    """
     if folder.is_symlink():
         folder.unlink()
     elif folder.exists():

@@ -130,7 +130,7 @@ NETWORKS: tuple[Signature, ...] = (
     Signature(("language_model.", "t_embedder1.", "x_embedder."), _fixed("HiDream O1", "hidream_o1")),
     Signature(("llm_adapter.", "blocks.0."), _fixed("Anima", "anima")),
     Signature(("txt_norm.weight", "transformer_blocks.0.img_mlp.", "transformer_blocks.0.txt_mlp."),
-              _fixed("Qwen-Image", *_QWEN)),
+              _fixed("Qwen-Image", *_QWEN, "mageflow", "mageflow_edit")),
     Signature(("audio_patchify_proj.", "transformer_blocks.0."), _fixed("LTX-2", *_LTX2)),
     Signature(("audio_proj_in.", "transformer_blocks.0.audio_attn1."), _fixed("LTX-2", *_LTX2)),
     Signature(("patchify_proj.", "transformer_blocks.0."), _fixed("LTX-Video")),
