@@ -86,10 +86,10 @@ def _grid(frame: _Frame) -> Iterable[str]:
 def _lines(frame: _Frame, curve: Curve, colour: str, *, smooth: bool) -> Iterable[str]:
     rough = [s.value for s in curve.samples]
     if smooth and len(rough) > 20:
-        yield _path(frame, curve.samples, rough, colour, "0.3", "1")
-        yield _path(frame, curve.samples, smoothed(rough), colour, "1", "1.8")
+        yield _path(frame, curve.samples, rough, colour, opacity="0.3", width="1")
+        yield _path(frame, curve.samples, smoothed(rough), colour, opacity="1", width="1.8")
     else:
-        yield _path(frame, curve.samples, rough, colour, "1", "1.6")
+        yield _path(frame, curve.samples, rough, colour, opacity="1", width="1.6")
     for seam in curve.seams:
         x = frame.x(seam.step)
         yield _mark(f"M{x} {_TOP}V{HEIGHT - _BOTTOM}", "#888", f"attempt {seam.attempt}")
@@ -103,6 +103,7 @@ def _path(
     samples: Sequence[Sample],
     values: Sequence[float],
     colour: str,
+    *,
     opacity: str,
     width: str,
 ) -> str:
