@@ -6,7 +6,7 @@ context, so that services need no global state.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from flask import Flask, current_app
 
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 EXTENSION = "vast-lora"
 
 
+class Watcher(Protocol):
+    """Something that follows what is written down about jobs and acts on it, without waiting."""
+
+    def tick(self) -> None:
+        """One look, in an application context."""
+
+
 class Platform:
     """The collaborators of one program. Tests replace an attribute; nobody patches."""
 
@@ -40,6 +47,8 @@ class Platform:
         self.options = OptionLibrary(settings)
         self.vault = Vault(settings.data_dir)
         self.tasks = Runner(app, settings, wake=lambda: ring(settings.data_dir))
+        self.watchers: list[Watcher] = []
+        """Looked at by the supervisor at the end of each tick; what stands above jobs hangs in here."""
         self._supervisor: Supervisor | None = None
 
     @property

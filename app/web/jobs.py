@@ -8,14 +8,14 @@ import yaml
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app import artifacts
+from app import artifacts, delivery
 from app.jobs import diagnosis, exporting, guards, logtail, service, store
 from app.jobs.installations import ENGINES
 from app.jobs.launching import read_plan_files
 from app.jobs.states import JobState
 from app.models import Job
 from app.platform import current
-from app.web import htmx
+from app.web import deliveries, htmx
 
 bp = Blueprint("jobs", __name__)
 
@@ -52,6 +52,7 @@ def _table() -> dict[str, Any]:
         "gpus": report.gpus,
         "free_gb": free,
         "engines": service.engines(),
+        "safe": delivery.jobs_with_copy([job.id for job in page.jobs]),
         "version": f"{service.table_version()}.{free:.0f}",
     }
 
@@ -64,7 +65,7 @@ def show(job_id: int) -> ResponseReturnValue:
     chunk = logtail.read(log, 0, FIRST_LOG_BYTES) if number else None
     return render_template(
         "pages/job.html",
-        **{**_outputs(job), **_status(job), **_papers(job)},
+        **{**_outputs(job), **_status(job), **_papers(job), **deliveries.context(job)},
         number=number,
         chunk=chunk,
     )
@@ -131,6 +132,7 @@ def _outputs(job: Job) -> dict[str, Any]:
         "loras": [
             (lora, _step_of(lora, per_epoch), _header(lora)) for lora in reversed(found.loras)
         ],
+        "safe": delivery.backed_up(job),
         "outputs_version": f"{found.version}.{job.status.is_final}",
     }
 
