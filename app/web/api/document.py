@@ -18,6 +18,7 @@ _MEANINGS = {
     401: "No token, or a wrong one.",
     403: "The request came from another site.",
     404: "There is no such thing (any more).",
+    405: "The address cannot be used like that.",
     409: "It is not in a state that allows this.",
     413: "The body is too large.",
     415: "The body is no JSON.",

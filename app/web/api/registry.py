@@ -93,7 +93,7 @@ class Operation:
         if self.body:
             more |= {413, 415}
         if self.parameters:
-            more.add(404)
+            more |= {404, 405}
         if self.method != "GET":
             more.add(403)
         return tuple(sorted(more | set(self.errors)))
