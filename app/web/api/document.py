@@ -59,6 +59,7 @@ def _models() -> list[tuple[type[BaseModel], Mode]]:
     return list(wanted)
 
 
+@cache
 def _schemas() -> dict[str, Any]:
     _, definitions = models_json_schema(_models(), ref_template=_REF)
     found: dict[str, Any] = definitions["$defs"]
