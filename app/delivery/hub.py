@@ -11,7 +11,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 from huggingface_hub import CommitOperationAdd, HfApi
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.hf_api import RepoFile
 
 from app.delivery.remotes import PIECE, RIGHT, Local, Told, differs, wrong_size
@@ -85,6 +85,8 @@ def _asked(ask: Callable[[], T]) -> T:
         return ask()
     except HfHubHTTPError as error:
         raise _refused(error) from error
+    except OfflineModeIsEnabled as error:
+        raise UserError("HF_HUB_OFFLINE forbids uploads. Unset it and start again.") from error
     except (_CutError, ConnectionError, TimeoutError) as error:
         raise RetryLaterError(
             f"The connection to the Hub was cut ({type(error).__name__})."

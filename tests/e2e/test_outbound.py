@@ -23,7 +23,12 @@ def test_a_finished_job_is_backed_up_and_told_without_a_hand_and_the_page_shows_
     outside, make_server, page, document
 ):
     hub, hook = outside
-    server = make_server(HF_ENDPOINT=hub.address, HF_TOKEN=TOKEN, HF_HUB_DISABLE_XET="1")
+    server = make_server(
+        HF_ENDPOINT=hub.address,
+        HF_TOKEN=TOKEN,
+        HF_HUB_DISABLE_XET="1",
+        HF_HUB_OFFLINE="0",
+    )
     page.goto(f"{server.url}/settings")
     page.fill("#f-address", f"json://127.0.0.1:{hook.port}/secret-of-the-hook")
     page.click("#add-notification button.main")
