@@ -171,10 +171,15 @@ def _finished() -> Sequence[Job]:
 
 
 def _open(job: Job) -> list[str]:
+    known = targets()
+    # What was to go to a target that a person removed is wanted no more.
+    ids = {target.id for target in known}
     states: dict[tuple[str, str], str] = {
-        (row.target, row.source): state_of(row) for row in rows(job.id)
+        (row.target, row.source): state_of(row)
+        for row in rows(job.id)
+        if row.target in ids or row.state == "verified"
     }
-    for target in targets():
+    for target in known:
         if is_automatic(target, job):
             for file in choose(job, target.what):
                 states.setdefault((target.id, file.source), "not sent")

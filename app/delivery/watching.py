@@ -70,7 +70,10 @@ def _deliver(job: Job) -> None:
 def _adopt() -> None:
     """Rows that wait while nobody is at them: they were chosen as their task was just ending."""
     waiting = select(Delivery.job_id, Delivery.target).where(Delivery.state == "waiting").distinct()
+    known = {target.id for target in targets()}
     for job_id, target in db.session.execute(waiting).all():
+        if target not in known:
+            continue
         latest = tasks.latest(f"job:{job_id}:delivery:{target}", deliveries.KIND)
         if latest is None or latest.state == "done":
             deliveries.run_again(job_id, target)

@@ -11,6 +11,7 @@ from tests.support.finished import finished_job
 from tests.support.platform import make_app
 
 pytestmark = [
+    pytest.mark.e2e,
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

@@ -179,6 +179,30 @@ def test_a_lora_that_was_sent_nowhere_is_named(app):
     assert not delivery.all_delivered()
 
 
+def test_what_waits_for_a_removed_target_keeps_nothing_pending(app, rclone):
+    job = finished_job(app)
+    delivery.start(job, delivery.add("rclone", {"place": "a:{id}"}, ("lora",)).id)
+    assert run(app) == [""]
+    gone = delivery.add("rclone", {"place": "b:{id}"}, ("lora",))
+    delivery.start(job, gone.id)
+    assert not delivery.all_delivered()
+    delivery.remove(gone.id)
+    run(app)
+    delivery.Watcher().tick()
+    assert delivery.all_delivered()
+
+
+def test_rows_that_nobody_is_at_are_taken_up_again(app, rclone):
+    target = delivery.add("rclone", {"place": "a:{id}"}, ("lora",))
+    job = finished_job(app)
+    delivery.start(job, target.id)
+    run(app)
+    delivery.store.change(delivery.rows(job.id)[0].id, state="waiting")
+    delivery.Watcher().tick()
+    assert run(app) == [""]
+    assert delivery.all_delivered()
+
+
 def test_rclone_copies_and_is_told_no_secret(app, rclone):
     target = delivery.add("rclone", {"place": "drive:loras/{id}"}, ("lora", "config"))
     job = finished_job(app)
