@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from app import preferences
+from app.base_models.tokens import SECRET as HUB_TOKEN
 from app.delivery.choosing import WHAT, What
 from app.errors import InvalidSpecError, NotFoundError
 from app.models import Job
@@ -28,7 +29,6 @@ WHEN: dict[When, str] = {
     "success": "After every job that succeeded",
     "always": "After every job, also a failed or stopped one that saved something",
 }
-HUB_TOKEN = "HF_TOKEN"
 _PLACES = {
     "hub": re.compile(r"(?:[\w.-]+/)?[\w.{}-]+"),
     "s3": re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\s].*)?"),

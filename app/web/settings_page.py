@@ -8,7 +8,8 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import delivery, notify
-from app.delivery.targets import HUB_TOKEN, KINDS, WHEN
+from app.base_models.tokens import hf_token
+from app.delivery.targets import KINDS, WHEN
 from app.errors import InvalidSpecError
 from app.platform import current
 
@@ -35,7 +36,7 @@ def _page(section: str = "", errors: dict[str, str] | None = None) -> str:
         what_names=delivery.WHAT,
         when_names=WHEN,
         remotes=_remotes(),
-        has_hub_token=bool(platform.settings.hf_token or platform.vault.get(HUB_TOKEN)),
+        has_hub_token=bool(hf_token(platform.settings)),
         section=section,
         errors=errors or {},
         typed=typed if section else {},
