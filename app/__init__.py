@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def create_app(settings: Settings) -> Flask:
     """Build the application. Starts no thread, opens no file, makes no folder."""
-    from app import web
+    from app import delivery, notify, web
     from app.db import db
     from app.platform import EXTENSION, Platform
     from app.settings import ROOT
@@ -29,6 +29,8 @@ def create_app(settings: Settings) -> Flask:
         MAX_CONTENT_LENGTH=64 * 1024 * 1024,
     )
     db.init_app(app)
-    app.extensions[EXTENSION] = Platform(app, settings)
+    platform = Platform(app, settings)
+    platform.watchers = [notify.Watcher(), delivery.Watcher()]
+    app.extensions[EXTENSION] = platform
     web.register(app)
     return app

@@ -7,7 +7,7 @@ context, so that services need no global state.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from flask import Flask, current_app
 
@@ -16,7 +16,7 @@ from app.base_models import HubChecker, hf_token
 from app.jobs import installations
 from app.jobs.engine_options import OptionLibrary
 from app.jobs.executor import Executor, LocalExecutor
-from app.machine import HostMeter, Snapshot, Watcher
+from app.machine import HostMeter, MachineWatch, Snapshot
 from app.settings import ROOT, Settings
 from app.tasks import Runner
 from app.vault import Vault
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from app.jobs.supervisor import Supervisor
 
 EXTENSION = "vast-lora"
+
+
+class Watcher(Protocol):
+    """Something that follows what is written down about jobs and acts on it, without waiting."""
+
+    def tick(self) -> None:
+        """One look, in an application context."""
 
 
 class Platform:
@@ -41,9 +48,11 @@ class Platform:
         self.hub = HubChecker(settings.hf_endpoint, lambda: hf_token(settings), settings.hf_home)
         self.options = OptionLibrary(settings)
         self.host = HostMeter(settings.data_dir)
-        self.watcher = Watcher(self._look)
+        self.machine = MachineWatch(self._look)
         self.vault = Vault(settings.data_dir)
         self.tasks = Runner(app, settings, wake=lambda: ring(settings.data_dir))
+        self.watchers: list[Watcher] = []
+        """Looked at by the supervisor at the end of each tick; what stands above jobs hangs in here."""
         self._supervisor: Supervisor | None = None
 
     def _look(self) -> Snapshot:

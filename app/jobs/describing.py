@@ -27,11 +27,12 @@ def as_json(job: Job) -> dict[str, Any]:
         "gpus": job.gpus,
         "held": job.held,
         "priority": job.priority,
-        "created": _iso(job.created),
-        "started": _iso(job.started),
-        "finished": _iso(job.finished),
+        "created": iso(job.created),
+        "started": iso(job.started),
+        "finished": iso(job.finished),
     }
 
 
-def _iso(seconds: float | None) -> str | None:
+def iso(seconds: float | None) -> str | None:
+    """Epoch seconds as ISO 8601 in UTC."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from app.platform import Platform
 
 GB = 1_000_000_000
+SILENT = "no output for"
+"""How the event of a silent run begins; messages are derived from it."""
 
 
 def free_gb(platform: Platform) -> float:
@@ -64,6 +66,6 @@ def _flag_silence(job: Job, seconds: float) -> None:
     store.change(job, stalled=stalled)
     if stalled:
         phase = job.phase or job.state
-        store.note(job, f"no output for {silent / 60:.0f} minutes while {phase}; it may hang")
+        store.note(job, f"{SILENT} {silent / 60:.0f} minutes while {phase}; it may hang")
     else:
         store.note(job, "it writes again")

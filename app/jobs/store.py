@@ -186,6 +186,23 @@ def change_attempt(attempt: Attempt, **columns: Any) -> None:
     db.session.commit()
 
 
+def events(job_id: int, *, after: int = 0, limit: int = 200) -> Sequence[JobEvent]:
+    """Events of a job with a larger id than ``after``, oldest first."""
+    wanted = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.id > after)
+    return db.session.scalars(wanted.order_by(JobEvent.id).limit(limit)).all()
+
+
+def events_since(after: int, limit: int = 100) -> Sequence[JobEvent]:
+    """Events of all jobs with a larger id than ``after``, oldest first."""
+    wanted = select(JobEvent).where(JobEvent.id > after).order_by(JobEvent.id).limit(limit)
+    return db.session.scalars(wanted).all()
+
+
+def newest_event() -> int:
+    """Id of the newest event of any job; 0 when there is none. Cheap: the end of an index."""
+    return db.session.scalar(select(func.max(JobEvent.id))) or 0
+
+
 def fact(key: str) -> str:
     """A remembered fact about the queue; empty when there is none."""
     found = db.session.get(Fact, key, populate_existing=True)

@@ -26,7 +26,7 @@ from app.models import Attempt, Job
 from app.waking import Bell, ring
 
 if TYPE_CHECKING:
-    from app.platform import Platform
+    from app.platform import Platform, Watcher
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +102,15 @@ class Supervisor:
             self._safely(job, self._advance)
         self._launch_queued()
         self._platform.tasks.tick()
+        for watcher in self._platform.watchers:
+            self._look(watcher)
+
+    def _look(self, watcher: Watcher) -> None:
+        try:
+            watcher.tick()
+        except Exception:
+            log.exception("%s failed; it looks again at the next tick", type(watcher).__module__)
+            db.session.rollback()
 
     def _safely(self, job: Job, act: Callable[[Job], None]) -> None:
         job_id = job.id

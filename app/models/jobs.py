@@ -121,6 +121,8 @@ class JobEvent(db.Model):  # type: ignore[name-defined,misc]
     """One row for every move of a job, and for every thing worth telling about it."""
 
     __tablename__ = "job_event"
+    # A number is never given twice: messages are told by them.
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
 
     id: Mapped[int] = mapped_column(primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), index=True)

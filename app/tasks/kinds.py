@@ -29,5 +29,7 @@ KINDS: dict[str, Kind] = {
     "model.scan": Kind("app.base_models.scanning:run", "disk", "Look at the models on disk"),
     "model.delete": Kind("app.base_models.removing:run", "disk", "Deletion of a model"),
     "model.token": Kind("app.base_models.asking:run", "network", "Test of the token", tries=2),
+    "notify.send": Kind("app.notify.sending:run", "message", "Message", tries=12),
+    "delivery.upload": Kind("app.delivery.uploading:run", "network", "Upload", tries=20),
 }
 """By name, such as ``dataset.import``; one line each."""

@@ -75,6 +75,28 @@ def active(kind_prefix: str = "") -> Sequence[Task]:
     return db.session.scalars(query.execution_options(populate_existing=True)).all()
 
 
+def page(
+    *, subject: str | None = None, limit: int = 50, before: int | None = None
+) -> Sequence[Task]:
+    """Work of all kinds, or about one subject, newest first."""
+    query = select(Task).order_by(Task.id.desc()).limit(limit)
+    if subject is not None:
+        query = query.where(Task.subject == subject)
+    if before is not None:
+        query = query.where(Task.id < before)
+    return db.session.scalars(query.execution_options(populate_existing=True)).all()
+
+
+def failed_since(kind_prefix: str, since: float) -> Sequence[Task]:
+    """Work of some kinds that failed at or after ``since`` (epoch seconds), oldest first."""
+    query = select(Task).where(
+        Task.state == "failed",
+        Task.kind.startswith(kind_prefix, autoescape=True),
+        Task.finished >= since,
+    )
+    return db.session.scalars(query.order_by(Task.id)).all()
+
+
 def cancel(task: Task) -> None:
     """A waiting piece is cancelled at once, a running one when its process is gone."""
     if _change_if(task, "waiting", {"state": "cancelled", "finished": time.time()}):

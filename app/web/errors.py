@@ -51,6 +51,7 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     texts = {
         404: "There is nothing at this address. It may have been deleted.",
         405: "This address cannot be used like that.",
+        400: "The request is not well-formed.",
         413: "That is too large for one request.",
     }
     status = error.code or 500

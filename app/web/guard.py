@@ -67,7 +67,7 @@ def _cookie_is(secret: str) -> bool:
 
 
 def _shut_out() -> ResponseReturnValue:
-    if request.path.startswith("/api/"):
+    if request.path.startswith("/api/") or request.path == "/metrics":
         return {"error": "A token is needed: send it as Authorization: Bearer TOKEN."}, 401
     if htmx.is_htmx():
         return "", 401, {"HX-Redirect": "/login"}
@@ -111,6 +111,8 @@ def _refuse_other_sites() -> ResponseReturnValue | None:
         ours = True  # no browser: a script with its own token
     if ours:
         return None
+    if request.path.startswith("/api/"):
+        return {"error": "This request came from another site and was refused."}, 403
     return Response(
         "This request came from another site and was refused.\n", 403, mimetype="text/plain"
     )

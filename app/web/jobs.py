@@ -8,14 +8,14 @@ import yaml
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app import artifacts
+from app import artifacts, delivery
 from app.jobs import diagnosis, exporting, guards, logtail, service, store
 from app.jobs.installations import ENGINES
 from app.jobs.launching import read_plan_files
 from app.jobs.states import JobState
 from app.models import Job
 from app.platform import current
-from app.web import curves, htmx, machine
+from app.web import curves, deliveries, htmx, machine
 
 bp = Blueprint("jobs", __name__)
 
@@ -52,6 +52,7 @@ def _table() -> dict[str, Any]:
         "gpus": report.gpus,
         "free_gb": free,
         "engines": service.engines(),
+        "safe": delivery.jobs_with_copy([job.id for job in page.jobs]),
         "version": f"{service.table_version()}.{free:.0f}",
     }
 
@@ -70,6 +71,7 @@ def show(job_id: int) -> ResponseReturnValue:
             **_papers(job),
             **curves.context(job),
             **machine.context(job),
+            **deliveries.context(job),
         },
         number=number,
         chunk=chunk,
@@ -137,6 +139,7 @@ def _outputs(job: Job) -> dict[str, Any]:
         "loras": [
             (lora, _step_of(lora, per_epoch), _header(lora)) for lora in reversed(found.loras)
         ],
+        "safe": delivery.backed_up(job),
         "outputs_version": f"{found.version}.{job.status.is_final}",
     }
 

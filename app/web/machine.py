@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from app.gpu import Gpu
 from app.jobs import service, store
 from app.machine import Snapshot
-from app.machine.watcher import HISTORY
+from app.machine.watch import HISTORY
 from app.models import Job
 from app.platform import current
 
@@ -46,13 +46,13 @@ def context(job: Job) -> dict[str, Any]:
     """What the strip of a job needs: its own GPUs, and the machine as it is."""
     if not job.status.is_active:
         return {"job": job, "latest": None, "mine": []}
-    latest = current().watcher.history()[-1]
+    latest = current().machine.history()[-1]
     mine = {int(number) for number in job.gpus.split(",") if number}
     return {"job": job, "latest": latest, "mine": [g for g in latest.gpus if g.index in mine]}
 
 
 def _now() -> dict[str, Any]:
-    history = current().watcher.history()
+    history = current().machine.history()
     latest = history[-1]
     return {
         "latest": latest,

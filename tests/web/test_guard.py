@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from werkzeug.routing import IntegerConverter
 
 from app.models import Job
 from tests.support.platform import make_app
@@ -17,7 +18,7 @@ def addresses(app, method):
         if method in rule.methods and rule.endpoint != "static":
             # Numbers are 1 and texts "x", whatever they are called.
             values = {
-                name: 1 if type(converter).__name__ == "IntegerConverter" else "x"
+                name: 1 if isinstance(converter, IntegerConverter) else "x"
                 for name, converter in rule._converters.items()
             }
             yield rule.build({**values, **_NAMED}, append_unknown=False)[1]

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from app.machine import Host, HostMeter, Snapshot, Watcher
+from app.machine import Host, HostMeter, MachineWatch, Snapshot
 from app.machine.host import memory, usable_cpus
 from tests.support.wait import until
 
@@ -77,7 +77,7 @@ def test_many_who_look_share_one_thread_and_it_ends_when_nobody_does():
         taken.release()
         return Snapshot(now[0], (), HOST)
 
-    watcher = Watcher(take, lambda: now[0])
+    watcher = MachineWatch(take, lambda: now[0])
     watcher._pause.set()  # no waiting between readings
     assert len(watcher.history()) >= 1
     for _ in range(5):

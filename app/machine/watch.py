@@ -28,7 +28,7 @@ class Snapshot:
     host: Host
 
 
-class Watcher:
+class MachineWatch:
     """Samples once a second in a thread that ends by itself when nobody asked for 15 seconds."""
 
     def __init__(

@@ -1,0 +1,41 @@
+"""Copies of what a job made, at a place that outlives this machine: each verified by size and hash.
+
+``start`` queues an upload, ``backed_up`` says which files are safe, ``pending`` names in sentences
+what is not yet safe, and ``all_delivered`` is the question to ask before a machine goes away.
+"""
+
+from app.delivery.choosing import WHAT, What
+from app.delivery.store import (
+    all_delivered,
+    backed_up,
+    is_backed_up,
+    jobs_with_copy,
+    pending,
+    rows,
+    start,
+    state_of,
+    task_of,
+)
+from app.delivery.targets import Target, add, change, find, remove, targets
+from app.delivery.watching import Watcher
+
+__all__ = [
+    "WHAT",
+    "Target",
+    "Watcher",
+    "What",
+    "add",
+    "all_delivered",
+    "backed_up",
+    "change",
+    "find",
+    "is_backed_up",
+    "jobs_with_copy",
+    "pending",
+    "remove",
+    "rows",
+    "start",
+    "state_of",
+    "targets",
+    "task_of",
+]

@@ -1,0 +1,200 @@
+"""The rows of deliveries: what was chosen, what was verified, what is still open."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, cast
+
+from sqlalchemy import select
+
+from app import tasks
+from app.db import db
+from app.delivery.choosing import CARD, Chosen, What, choose
+from app.delivery.targets import Target, find, targets
+from app.errors import ConflictError
+from app.jobs import service, store
+from app.jobs.states import FINAL, JobState
+from app.models import Delivery, Job, Task
+
+KIND = "delivery.upload"
+
+
+def rows(job_id: int, target: str = "") -> Sequence[Delivery]:
+    """Everything of a job that was chosen, by target and path."""
+    query = select(Delivery).where(Delivery.job_id == job_id)
+    if target:
+        query = query.where(Delivery.target == target)
+    query = query.order_by(Delivery.target, Delivery.path)
+    return db.session.scalars(query.execution_options(populate_existing=True)).all()
+
+
+State = Literal["waiting", "sent", "verified", "failed", "changed"]
+
+
+def state_of(row: Delivery) -> State:
+    """The state as it stands now: a file that was written anew after its upload is ``changed``."""
+    if row.state != "verified":
+        return cast(State, row.state)
+    try:
+        stat = (service.run_dir(store.get(row.job_id)).root / row.source).stat()
+    except OSError:
+        return "verified"  # deleted here, kept there
+    same = (stat.st_size, stat.st_mtime_ns) == (row.size, row.mtime_ns)
+    return "verified" if same else "changed"
+
+
+def start(job: Job, target_id: str, what: tuple[What, ...] = ()) -> Task:
+    """Queue the upload of a job's files to a target; those that are safe already are left alone.
+
+    Raises NotFoundError, or ConflictError where there is nothing to send or another job's files
+    lie at that place.
+    """
+    target = find(target_id)
+    files = choose(job, what or target.what)
+    if not files:
+        raise ConflictError(f"Job {job.id} has no such files (yet).")
+    if target.kind == "hub":
+        files = (*files, Chosen(f"delivery/{target.id}/{CARD}", CARD))
+    _refuse_shared_place(job, target)
+    have = {row.path: row for row in rows(job.id, target.id)}
+    for file in files:
+        row = have.get(file.path)
+        if row is None:
+            row = Delivery(job_id=job.id, target=target.id, path=file.path, created=time.time())
+            db.session.add(row)
+        elif state_of(row) == "verified" and row.source == file.source and file.path != CARD:
+            continue
+        row.source, row.state, row.error = file.source, "waiting", ""
+        row.remote = target.place_of(job)
+    db.session.commit()
+    return run_again(job.id, target.id)
+
+
+def run_again(job_id: int, target_id: str) -> Task:
+    """The task that uploads what waits; a new one unless one is at it."""
+    subject = _subject(job_id, target_id)
+    latest = tasks.latest(subject, KIND)
+    if latest is not None and not latest.is_final:
+        return latest
+    return tasks.start(KIND, subject, {"job": job_id, "target": target_id})
+
+
+def _refuse_shared_place(job: Job, target: Target) -> None:
+    place = target.place_of(job)
+    other = db.session.scalar(
+        select(Delivery.job_id).where(
+            Delivery.target == target.id, Delivery.remote == place, Delivery.job_id != job.id
+        )
+    )
+    if other is not None:
+        raise ConflictError(
+            f"The files of job {other} lie at {place} already and would be overwritten. "
+            "Put {id} into the place of this target, on the Settings page."
+        )
+
+
+def task_of(job: Job, target_id: str) -> Task | None:
+    """The newest upload of a job to a target."""
+    return tasks.latest(_subject(job.id, target_id), KIND)
+
+
+def _subject(job_id: int, target_id: str) -> str:
+    return f"job:{job_id}:delivery:{target_id}"
+
+
+def change(row_id: int, **columns: Any) -> None:
+    """Write columns of a row, if it is still there."""
+    row = db.session.get(Delivery, row_id, populate_existing=True)
+    if row is not None:
+        for name, value in columns.items():
+            setattr(row, name, value)
+    db.session.commit()
+
+
+def forget(row_id: int) -> None:
+    """Remove a row whose file is gone before anything of it was safe."""
+    row = db.session.get(Delivery, row_id)
+    if row is not None:
+        db.session.delete(row)
+    db.session.commit()
+
+
+def backed_up(job: Job) -> dict[str, list[str]]:
+    """Names of the targets that hold a file, verified and unchanged, by its path in the run."""
+    names = {target.id: target.name for target in targets()}
+    safe: dict[str, list[str]] = {}
+    for row in rows(job.id):
+        if state_of(row) == "verified":
+            safe.setdefault(row.source, []).append(names.get(row.target, "a removed target"))
+    return safe
+
+
+def jobs_with_copy(ids: Sequence[int]) -> set[int]:
+    """Those of these jobs that have a verified copy of a LoRA somewhere; for a table, in one query."""
+    query = select(Delivery.job_id).where(
+        Delivery.job_id.in_(ids),
+        Delivery.state == "verified",
+        Delivery.path.endswith(".safetensors"),
+    )
+    return set(db.session.scalars(query.distinct()))
+
+
+def is_backed_up(job: Job) -> bool:
+    """Whether the finished LoRA (else the newest checkpoint) is safe somewhere."""
+    wanted = choose(job, ("lora",))
+    safe = backed_up(job)
+    return bool(wanted) and all(file.source in safe for file in wanted)
+
+
+def pending(jobs: Iterable[Job] | None = None) -> list[str]:
+    """What is not yet safe, in sentences; of these jobs, or of every job that is over.
+
+    A job is safe when all that was chosen for a target is verified there and unchanged, all that
+    automatic targets want of it is among that, and its LoRA is safe somewhere.
+    """
+    found: list[str] = []
+    for job in _finished() if jobs is None else jobs:
+        found += _open(job)
+    return found
+
+
+def all_delivered() -> bool:
+    """Whether all wanted files of all jobs that are over are verified copies, and nothing is on its way."""
+    return not pending() and not tasks.active("delivery.")
+
+
+def _finished() -> Sequence[Job]:
+    states = [state.value for state in FINAL]
+    query = select(Job).where(Job.state.in_(states), Job.attempt > 0).order_by(Job.id)
+    return db.session.scalars(query).all()
+
+
+def _open(job: Job) -> list[str]:
+    known = targets()
+    # What was to go to a target that a person removed is wanted no more.
+    ids = {target.id for target in known}
+    states: dict[tuple[str, str], str] = {
+        (row.target, row.source): state_of(row)
+        for row in rows(job.id)
+        if row.target in ids or row.state == "verified"
+    }
+    for target in known:
+        if is_automatic(target, job):
+            for file in choose(job, target.what):
+                states.setdefault((target.id, file.source), "not sent")
+    counts: dict[str, int] = {}
+    for state in states.values():
+        counts[state] = counts.get(state, 0) + 1
+    counts.pop("verified", None)
+    told = [f"Job {job.id}, {job.name}: {n} file{'s' * (n > 1)} {s}." for s, n in counts.items()]
+    if not told and choose(job, ("lora",)) and not is_backed_up(job):
+        told.append(f"Job {job.id}, {job.name}: its LoRA was sent nowhere.")
+    return told
+
+
+def is_automatic(target: Target, job: Job) -> bool:
+    """Whether a job that is over goes to a target by itself."""
+    if target.automatic == "success":
+        return job.status is JobState.SUCCEEDED
+    return target.automatic == "always" and job.status.is_final

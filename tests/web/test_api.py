@@ -1,0 +1,138 @@
+"""The API: one shape of errors, cursors, checked parameters, a document of what is really there."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.gpu import Gpu
+from app.jobs import service, store
+from app.jobs.states import JobState
+from app.platform import EXTENSION
+from app.web.api import OPERATIONS
+from tests.support.finished import finished_job
+from tests.support.platform import FakeGpus, make_app
+
+
+@pytest.fixture
+def context(app):
+    with app.app_context():
+        yield app
+
+
+def test_every_error_is_json_of_one_shape(context, client, monkeypatch):
+    answers = {
+        404: client.get("/api/v1/nowhere"),
+        405: client.delete("/api/v1/jobs"),
+        415: client.post("/api/v1/jobs", data="name: x", content_type="text/yaml"),
+        422: client.get("/api/v1/jobs?limit=many&wrong=1"),
+        409: client.post(f"/api/v1/jobs/{finished_job(context).id}/hold"),
+        403: client.post("/api/v1/queue/pause", headers={"Sec-Fetch-Site": "cross-site"}),
+    }
+    for status, answer in answers.items():
+        assert answer.status_code == status, answer.text
+        assert answer.is_json
+        assert answer.get_json()["error"]
+    assert set(answers[422].get_json()["errors"]) == {"limit", "wrong"}
+
+
+def test_jobs_are_paged_by_a_cursor_and_nothing_is_left_out(context, client):
+    for place in range(5):
+        finished_job(context, name=f"dog{place}")
+    seen, cursor = [], ""
+    while True:
+        page = client.get(f"/api/v1/jobs?limit=2{cursor}").get_json()
+        seen += [job["id"] for job in page["jobs"]]
+        if page["next"] is None:
+            break
+        cursor = f"&before={page['next']}"
+    assert seen == [5, 4, 3, 2, 1]
+
+
+def test_a_job_tells_its_log_events_attempts_and_files(context, client):
+    job = finished_job(context)
+    log = service.run_dir(job).attempt(1).log
+    log.parent.mkdir(parents=True)
+    log.write_text("one\ntwo\n")
+    piece = client.get("/api/v1/jobs/1/log").get_json()
+    assert (piece["lines"], piece["over"]) == (["one", "two"], True)
+    assert client.get(f"/api/v1/jobs/1/log?offset={piece['end']}").get_json()["lines"] == []
+    assert client.get("/api/v1/jobs/1/log?attempt=2").status_code == 404
+    events = client.get("/api/v1/jobs/1/events?limit=2").get_json()
+    assert [event["new"] for event in events["events"]] == ["queued", "starting"]
+    later = client.get(f"/api/v1/jobs/1/events?after={events['next']}").get_json()
+    assert [event["new"] for event in later["events"]] == ["running", "succeeded"]
+    [attempt] = client.get("/api/v1/jobs/1/attempts").get_json()["attempts"]
+    assert attempt["number"] == 1
+    files = client.get("/api/v1/jobs/1/artifacts").get_json()["files"]
+    assert [file["final"] for file in files] == [False, True]
+    assert client.get(files[1]["download"], buffered=True).data == b"finished" * 300
+    assert len(client.get("/api/v1/jobs/1/samples").get_json()["files"]) == 2
+
+
+def test_a_queued_job_is_held_released_and_ordered(context, client, job):
+    assert client.post("/api/v1/jobs/1/release").get_json()["held"] is False
+    assert client.post("/api/v1/jobs/1/hold").get_json()["held"] is True
+    answer = client.put("/api/v1/jobs/1/priority", json={"priority": 7})
+    assert answer.get_json()["priority"] == 7
+    assert client.put("/api/v1/jobs/1/priority", json={"priority": "x"}).status_code == 422
+    assert client.post("/api/v1/queue/pause").get_json()["paused"] is True
+    assert client.post("/api/v1/queue/resume").get_json()["paused"] is False
+
+
+def test_the_document_names_every_operation_and_every_reference_leads_somewhere(client):
+    document = client.get("/api/v1/openapi.json").get_json()
+    told = {(path, verb) for path, verbs in document["paths"].items() for verb in verbs}
+    assert told == {(op.template, op.method.lower()) for op in OPERATIONS}
+    assert len({op.name for op in OPERATIONS}) == len(OPERATIONS)
+    schemas = document["components"]["schemas"]
+    references = set()
+
+    def walk(node):
+        if isinstance(node, dict):
+            if "$ref" in node:
+                references.add(node["$ref"].rpartition("/")[2])
+            for value in node.values():
+                walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value)
+
+    walk(document)
+    assert references <= set(schemas)
+    assert "learning_rate" in schemas["Optimizer"]["properties"]
+
+
+def test_the_reference_for_people_shows_the_same_operations(client):
+    page = client.get("/api").text
+    assert all(f'id="{op.name}"' in page for op in OPERATIONS)
+
+
+def test_a_number_that_no_database_holds_is_an_unknown_address(client):
+    for address in ("/jobs/99999999999999999999", "/api/v1/jobs/99999999999999999999"):
+        assert client.get(address).status_code == 404
+
+
+def test_metrics_tell_jobs_gpus_disk_and_what_waits(context, client):
+    job = finished_job(context)
+    store.move(job, JobState.QUEUED)
+    store.move(job, JobState.STARTING, attempt=2)
+    gpu = Gpu(0, "GPU-1", "RTX 4090", 24, 12, 97, 61, 350.5)
+    context.extensions[EXTENSION].gpus = FakeGpus(gpu)
+    text = client.get("/metrics").text
+    for line in (
+        'vast_lora_jobs{state="starting"} 1.0',
+        'vast_lora_job_step{engine="kohya_ss",family="sd15",job="1",name="dog"} 40.0',
+        'vast_lora_gpu_utilisation_percent{gpu="0",name="RTX 4090"} 97.0',
+        'vast_lora_gpu_power_watts{gpu="0",name="RTX 4090"} 350.5',
+        'vast_lora_deliveries{state="waiting"} 0.0',
+        "vast_lora_queue_length 0.0",
+    ):
+        assert line in text
+    assert "vast_lora_disk_free_bytes" in text
+
+
+def test_metrics_want_the_token_like_everything(tmp_path):
+    client = make_app(tmp_path, {"AUTH_TOKEN": "right"}).test_client()
+    assert client.get("/metrics").status_code == 401
+    right = {"Authorization": "Bearer right"}
+    assert client.get("/metrics", headers=right).status_code == 200
