@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from app.jobs import launching, service, settling, store
+from app.jobs import launching, report, service, settling, store
 from app.jobs.following import Following
 from app.jobs.installations import ENGINES
 from app.jobs.rundir import AttemptDir, ExitRecord
@@ -58,6 +58,7 @@ def settle(platform: Platform, job_id: int, folder: AttemptDir, record: ExitReco
             phase="",
             wish="",
         )
+        report.start(job)
 
 
 def _close(attempt: Attempt, outcome: str, reason: str, record: ExitRecord | None) -> None:

@@ -29,5 +29,9 @@ KINDS: dict[str, Kind] = {
     "model.scan": Kind("app.base_models.scanning:run", "disk", "Look at the models on disk"),
     "model.delete": Kind("app.base_models.removing:run", "disk", "Deletion of a model"),
     "model.token": Kind("app.base_models.asking:run", "network", "Test of the token", tries=2),
+    "artifact.keep": Kind("app.jobs.retention:run", "disk", "Copying a pinned checkpoint"),
+    "artifact.norms": Kind("app.artifacts.norms:run", "disk", "Comparing two checkpoints"),
+    "artifact.sum": Kind("app.artifacts.sums:run", "disk", "Computing the SHA-256 sum"),
+    "job.report": Kind("app.jobs.report:run", "disk", "Writing the report"),
 }
 """By name, such as ``dataset.import``; one line each."""

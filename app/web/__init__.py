@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app.platform import EXTENSION, Platform
 
 NOUNS = (
-    "auth", "jobs", "new_job", "models", "exchange", "files", "curves", "machine", "engines",
+    "auth", "jobs", "samples", "logs", "checkpoints", "new_job", "models", "exchange", "files", "curves", "machine", "engines",
     "system", "tasks", "health", "api",
 )  # fmt: skip
 """The modules that hold routes, each as ``bp``."""
