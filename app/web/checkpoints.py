@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -27,6 +28,8 @@ class Line:
     facts: lora_facts.LoraFacts | None
     pinned: str
     """The path of its pinned copy, itself where that is all there is; empty without one."""
+    told: Mapping[str, str] = field(default_factory=dict)
+    """Its metadata."""
 
 
 def view(job: Job) -> dict[str, Any]:
@@ -37,10 +40,7 @@ def view(job: Job) -> dict[str, Any]:
     pinned = {kept.path.name: kept.file.path for kept in found.kept}
     written = {lora.path.name for lora in found.loras}
     everything = [*found.loras, *(kept for kept in found.kept if kept.path.name not in written)]
-    lines = [
-        Line(lora, gallery.step_of(lora, per_epoch), facts_of(lora), pinned.get(lora.path.name, ""))
-        for lora in everything
-    ]
+    lines = [_line(lora, per_epoch, pinned.get(lora.path.name, "")) for lora in everything]
     lines.sort(
         key=lambda line: (line.lora.file.final, line.step or 0, line.lora.mtime), reverse=True
     )
@@ -63,12 +63,15 @@ def view(job: Job) -> dict[str, Any]:
     }
 
 
-def facts_of(lora: Artifact) -> lora_facts.LoraFacts | None:
-    """What its header tells; None while it is being written, or torn."""
+def _line(lora: Artifact, per_epoch: int | None, pinned: str) -> Line:
+    """Facts are left out while it is being written, or torn."""
+    step = gallery.step_of(lora, per_epoch)
     try:
-        return lora_facts.facts(lora.path, artifacts.read_header(lora.path))
+        header = artifacts.read_header(lora.path)
+        facts = lora_facts.facts(lora.path, header)
     except (artifacts.TornSafetensorsError, OSError):
-        return None
+        return Line(lora, step, None, pinned)
+    return Line(lora, step, facts, pinned, header.metadata)
 
 
 @bp.get("/jobs/<int:job_id>/artifacts/<path:relative>")
@@ -78,11 +81,10 @@ def show(job_id: int, relative: str) -> ResponseReturnValue:
     context = view(job)
     line = next(
         (x for x in context["loras"] if x.lora.path.name == lora.path.name),
-        Line(lora, lora.file.step, facts_of(lora), ""),
+        _line(lora, None, ""),
     )
     header = artifacts.read_header(lora.path) if line.facts else None
     hashing = tasks.latest(_subject(job, relative), "artifact.sum")
-    told = dict(header.metadata) if header else {}
     return render_template(
         "pages/artifact.html",
         **context,
@@ -90,13 +92,13 @@ def show(job_id: int, relative: str) -> ResponseReturnValue:
         lora=lora,
         blocks=lora_facts.blocks(header) if header else (),
         tensors=header.tensors if header else {},
-        groups=_groups(told),
+        groups=_groups(line.told),
         sum=sums.cached(current().settings.cache_dir, lora.path),
         task=hashing if hashing and hashing.state != "done" else None,
     )
 
 
-def _groups(told: dict[str, str]) -> list[tuple[str, list[tuple[str, str]]]]:
+def _groups(told: Mapping[str, str]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Metadata in the groups that people know: the run's, sd-scripts', and the rest."""
     named: dict[str, list[tuple[str, str]]] = {}
     for key in sorted(told):
