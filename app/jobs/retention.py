@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from app.errors import ConflictError, NotFoundError, UserError
 from app.jobs import gallery, service, store
 from app.models import Job
 from app.tasks import Work
-from engines.spec import JobSpec
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,24 @@ def outlook(job: Job, found: Outputs, steps_per_epoch: int | None) -> Outlook:
     return Outlook(keep, oldest, at, oldest in pinned)
 
 
-def planned(spec: JobSpec, total: int | None) -> str:
-    """Beside "save every" in the form: how many there will be and how many stay."""
-    every, keep = spec.saving.every_steps, spec.saving.keep
-    if not every or not total:
+def planned(document: Mapping[str, Any]) -> str:
+    """Beside "save every" in the form: how many there will be and how many stay. Empty where that
+    cannot be told, as of a form with half its fields filled in."""
+    saving, length = document.get("saving") or {}, document.get("length") or {}
+    try:
+        every, keep, total = (
+            int(saving.get("every_steps")), int(saving.get("keep")), int(length.get("steps")),
+        )  # fmt: skip
+    except (TypeError, ValueError):
         return ""
-    count = total // every
+    count = total // every if every > 0 else 0
+    if count < 1 or keep < 1:
+        return ""
     if count <= keep:
-        return f"{count} checkpoint{'' if count == 1 else 's'} in {_number(total)} steps, and all stay."
+        return f"{count} checkpoint{'' if count == 1 else 's'} in {_number(total)} steps; all stay."
     return (
-        f"{count} checkpoints in {_number(total)} steps; the newest {keep} stay, "
-        f"step {_number(every)} goes when step {_number(every * (keep + 1))} is saved. "
-        "Pin one on the job's page to keep it."
+        f"{count} checkpoints in {_number(total)} steps; the newest {keep} stay: step {_number(every)} "
+        f"is deleted when step {_number(every * (keep + 1))} is saved, unless you pin it on the job's page."
     )
 
 

@@ -48,7 +48,7 @@ def addresses(job_id: int, sample: Artifact) -> tuple[str, str]:
     whole = url_for("files.artifact", job_id=job_id, relative=sample.file.path, v=version)
     if sample.path.suffix.lower() not in thumbs.PICTURES:
         return whole, ""
-    return whole, url_for(".small", job_id=job_id, relative=sample.file.path, v=version)
+    return whole, url_for("samples.small", job_id=job_id, relative=sample.file.path, v=version)
 
 
 @bp.get("/jobs/<int:job_id>/samples")
