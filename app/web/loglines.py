@@ -77,6 +77,7 @@ class Painter:
             red, green, blue = numbers[0], numbers[1], numbers[2]
             del numbers[:3]
         else:
+            numbers.clear()
             return
         place = "fg" if code == 38 else "bg"
         top = max(red, green, blue)

@@ -33,7 +33,7 @@ def pair(tmp_path, rank=(4, 6)):
                     f"{stem}.lora_up.weight": ("F64", up),
                     f"{stem}.alpha": ("F64", np.array(2.0)),
                 },
-            )  # fmt: skip
+            )
         )
         products.append(up.reshape(5, size) @ down.reshape(size, -1) * 2.0 / size)
     return files, products
