@@ -47,6 +47,8 @@ def settle(platform: Platform, job_id: int, folder: AttemptDir, record: ExitReco
         if job.status is JobState.STARTING and verdict.state is JobState.SUCCEEDED:
             store.move(job, JobState.RUNNING)
         _close(attempt, _OUTCOMES[verdict.state], verdict.reason, record)
+        # Before the move, so that a page which sees the end also sees that a report comes.
+        report.start(job, at_end=True)
         store.move(
             job,
             verdict.state,
@@ -58,7 +60,6 @@ def settle(platform: Platform, job_id: int, folder: AttemptDir, record: ExitReco
             phase="",
             wish="",
         )
-        report.start(job)
 
 
 def _close(attempt: Attempt, outcome: str, reason: str, record: ExitRecord | None) -> None:

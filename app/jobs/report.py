@@ -26,6 +26,7 @@ from app.tasks import Work
 
 MOST_PICTURE_BYTES = 5_000_000
 MOST_ROWS = 12
+_PATIENCE_SECONDS, _LOOK_SECONDS = 20.0, 0.2
 EDGES = (448, 320, 224)
 """Pixels of the longer side; the first size at which all pictures fit into the budget."""
 
@@ -46,18 +47,22 @@ def version(job: Job) -> int:
     return path.stat().st_mtime_ns if path else 0
 
 
-def start(job: Job) -> Task:
-    """Have it written, unless it is about to be."""
+def start(job: Job, *, at_end: bool = False) -> Task:
+    """Have it written, unless it is about to be. ``at_end`` waits until the end is written down."""
     running = tasks.latest(subject(job), "job.report")
     if running is not None and running.state == "waiting":
         return running
-    return tasks.start("job.report", subject(job), {"job": job.id})
+    return tasks.start("job.report", subject(job), {"job": job.id, "at_end": at_end})
 
 
 def run(work: Work) -> dict[str, Any]:
     """Write the report of the job of number ``job``."""
     with work.database():
         job = store.get(int(work.arguments["job"]))
+        tries = _PATIENCE_SECONDS / _LOOK_SECONDS if work.arguments.get("at_end") else 0
+        while job.status.is_active and tries > 0:
+            time.sleep(_LOOK_SECONDS)
+            job, tries = store.get(job.id), tries - 1
         text = render(job, work)
         output = service.run_dir(job).output
         partial = output / ".report.html.tmp"
