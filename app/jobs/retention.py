@@ -67,10 +67,9 @@ def planned(document: Mapping[str, Any]) -> str:
     cannot be told, as of a form with half its fields filled in."""
     saving, length = document.get("saving") or {}, document.get("length") or {}
     try:
-        every, keep, total = (
-            int(saving.get("every_steps")), int(saving.get("keep")), int(length.get("steps")),
-        )  # fmt: skip
-    except (TypeError, ValueError):
+        every, keep = int(saving["every_steps"]), int(saving["keep"])
+        total = int(length["steps"])
+    except (KeyError, TypeError, ValueError):
         return ""
     count = total // every if every > 0 else 0
     if count < 1 or keep < 1:

@@ -71,7 +71,7 @@ def test_two_samples_are_held_against_each_other(page, watched):
     over = page.locator(".canvas .over")
     assert over.get_attribute("alt") == f"{PROMPTS[1]}, Step 0"
     page.keyboard.press("Home")
-    assert over.evaluate("node => node.style.clipPath") == "inset(0px)"
+    assert over.evaluate("node => node.style.clipPath") == "inset(0px 0px 0px 0%)"
     page.select_option("[aria-label='Prompt of B']", "0")
     assert over.get_attribute("alt") == f"{PROMPTS[0]}, Step 0"
     box = page.locator(".stage").bounding_box()
