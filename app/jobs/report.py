@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from app import tasks
 from app.artifacts import Artifact
+from app.db import db
 from app.jobs import gallery, service, store
 from app.jobs.gallery import Row
 from app.jobs.metrics import read_points
@@ -62,6 +63,7 @@ def run(work: Work) -> dict[str, Any]:
         tries = _PATIENCE_SECONDS / _LOOK_SECONDS if work.arguments.get("at_end") else 0
         while job.status.is_active and tries > 0:
             time.sleep(_LOOK_SECONDS)
+            db.session.rollback()  # another process writes the end; a read still open would not see it
             job, tries = store.get(job.id), tries - 1
         text = render(job, work)
         output = service.run_dir(job).output
