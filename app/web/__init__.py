@@ -10,8 +10,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app.platform import EXTENSION, Platform
 
 NOUNS = (
-    "auth", "jobs", "samples", "logs", "checkpoints", "new_job", "models", "exchange", "files", "curves", "machine", "engines",
-    "system", "tasks", "health", "api",
+    "auth", "jobs", "samples", "logs", "checkpoints", "new_job", "models", "exchange", "files",
+    "curves", "machine", "engines", "system", "tasks", "health", "api",
 )  # fmt: skip
 """The modules that hold routes, each as ``bp``."""
 
