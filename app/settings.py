@@ -143,6 +143,11 @@ class Settings:
         return self.data_dir / "datasets"
 
     @property
+    def cache_dir(self) -> Path:
+        """What can be made again: small pictures, sums, norms."""
+        return self.data_dir / "cache"
+
+    @property
     def models_dir(self) -> Path:
         return self.data_dir / "models"
 

@@ -149,7 +149,7 @@ class Progress:
 
     ``step`` and ``total`` are as the engine counts in this attempt; ``loss`` may be NaN;
     ``seconds_per_step`` is in seconds. ``batches_per_epoch`` is what the engine counted; a step
-    takes as many batches as gradients are accumulated over.
+    takes as many batches as gradients are accumulated over. ``saved`` and ``removed`` are files.
     """
 
     step: int | None = None
@@ -160,19 +160,20 @@ class Progress:
     phase: Phase | None = None
     batches_per_epoch: int | None = None
     saved: str | None = None
+    removed: str | None = None
 
 
 @dataclass(frozen=True)
 class OutputFile:
     """One thing an engine wrote, by its path relative to ``output``.
 
-    ``kind`` "lora" is a checkpoint or the finished file (``final``), "state" a saved training
-    state, "sample" a picture or video, "partial" an unfinished write. ``step``, ``epoch`` and
-    ``prompt`` (index from 0) where its name tells.
+    ``kind`` "lora" is a checkpoint or the finished file (``final``), "kept" one that a person
+    pinned, "state" a saved training state, "sample" a picture or video, "partial" an unfinished
+    write. ``step``, ``epoch`` and ``prompt`` (index from 0) where its name tells.
     """
 
     path: str
-    kind: Literal["lora", "state", "sample", "partial"]
+    kind: Literal["lora", "kept", "state", "sample", "partial"]
     step: int | None = None
     epoch: int | None = None
     prompt: int | None = None

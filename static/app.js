@@ -1,5 +1,5 @@
-/* What HTML alone cannot do: no polling in a hidden tab, a word when the connection is lost, a log
-   that follows its end, dialogs, and the theme. Every page works without this file. */
+/* What HTML alone cannot do: no polling in a hidden tab, a word when the connection is lost, dialogs,
+   and the theme. Every page works without this file. */
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -31,18 +31,6 @@
     offline(false);
   });
   document.addEventListener("htmx:error", () => offline(true));
-
-  // The log stays at its end until somebody scrolls up.
-  let atEnd = true;
-  const log = () => document.getElementById("log");
-  const follow = () => { const box = log(); if (box && atEnd) box.scrollTop = box.scrollHeight; };
-  document.addEventListener("scroll", (event) => {
-    const box = log();
-    if (event.target === box) atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
-  }, true);
-  // A page that stays open for days keeps the newest pieces of the log only.
-  const trim = () => { const box = log(); while (box && box.childNodes.length > 3000) box.firstChild.remove(); };
-  document.addEventListener("htmx:after:swap", () => { trim(); follow(); });
 
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog]");
@@ -130,7 +118,6 @@
   });
 
   document.addEventListener("DOMContentLoaded", () => {
-    follow();
     document.querySelectorAll("[data-theme-switch]").forEach((button) => { button.hidden = false; });
     document.querySelector("[data-first-error]")?.focus();
   });

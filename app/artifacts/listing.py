@@ -7,7 +7,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.artifacts.safetensors import TornSafetensorsError, read_header
@@ -38,20 +38,24 @@ class Outputs:
     loras: tuple[Artifact, ...] = ()
     states: tuple[Artifact, ...] = ()
     samples: tuple[Artifact, ...] = ()
+    kept: tuple[Artifact, ...] = ()
+    """Checkpoints that a person pinned, where no engine prunes; their step as for the others."""
 
     @property
     def version(self) -> str:
         """Changes whenever something is added, replaced or removed."""
-        everything = (*self.loras, *self.states, *self.samples)
+        everything = (*self.loras, *self.states, *self.samples, *self.kept)
         told = "".join(f"{a.file.path}\0{a.size}\0{a.mtime}\0" for a in everything)
         return f"{len(everything)}.{zlib.crc32(told.encode()):08x}"
 
 
 def find(output: Path, engine: Engine, name: str) -> Outputs:
     """Look below ``output``. Links are not followed; at most 20,000 entries are looked at."""
-    kinds: dict[str, list[Artifact]] = {"lora": [], "state": [], "sample": []}
+    kinds: dict[str, list[Artifact]] = {"lora": [], "state": [], "sample": [], "kept": []}
+    pinned = f"{kept_folder(name)}/"
     for entry, relative in _walk(output):
-        file = engine.classify(relative, name)
+        ours = relative.startswith(pinned)
+        file = _kept_file(relative, engine, name) if ours else engine.classify(relative, name)
         if file is None or file.kind not in kinds:
             continue
         try:
@@ -75,7 +79,20 @@ def find(output: Path, engine: Engine, name: str) -> Outputs:
                 key=lambda a: (a.file.step or a.file.epoch or 0, a.file.prompt or 0),
             )
         ),
+        tuple(sorted(kinds["kept"], key=lambda a: a.file.step or a.file.epoch or late)),
     )
+
+
+def kept_folder(name: str) -> str:
+    """Where pinned checkpoints are, below output; an engine writes to a folder of the job's name."""
+    return "kept" if name != "kept" else "kept-files"
+
+
+def _kept_file(relative: str, engine: Engine, name: str) -> OutputFile | None:
+    """A pinned file, with the step that its name told the engine."""
+    base = relative.partition("/")[2]
+    told = engine.classify(base, name) or engine.classify(f"{name}/{base}", name)
+    return replace(told, path=relative, kind="kept") if told and told.kind == "lora" else None
 
 
 def _folder_size(folder: str) -> int:

@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from app.jobs import launching, service, settling, store
+from app.jobs import launching, report, service, settling, store
 from app.jobs.following import Following
 from app.jobs.installations import ENGINES
 from app.jobs.rundir import AttemptDir, ExitRecord
@@ -47,6 +47,8 @@ def settle(platform: Platform, job_id: int, folder: AttemptDir, record: ExitReco
         if job.status is JobState.STARTING and verdict.state is JobState.SUCCEEDED:
             store.move(job, JobState.RUNNING)
         _close(attempt, _OUTCOMES[verdict.state], verdict.reason, record)
+        # Before the move, so that a page which sees the end also sees that a report comes.
+        report.start(job, at_end=True)
         store.move(
             job,
             verdict.state,

@@ -51,6 +51,8 @@ class Following:
         self._start_epoch = attempt.start_epoch
         self._epochs = attempt.epochs
         folder = run.attempt(attempt.number)
+        self._keep = int(json.loads(job.document).get("saving", {}).get("keep") or 0)
+        self._removed: list[str] = []
         self._log = Follower(folder.log, attempt.log_offset)
         self._records = Recorder(
             run, engine.name, attempt=attempt.number, step_offset=self._offset()
@@ -122,6 +124,8 @@ class Following:
         seen.learning_rate = told.learning_rate or seen.learning_rate
         seen.seconds_per_step = told.seconds_per_step or seen.seconds_per_step
         seen.phase = told.phase or seen.phase
+        if told.removed is not None:
+            self._removed.append(told.removed.replace("\\", "/").rpartition("/")[2])
 
     def _correct(self, steps_per_epoch: int) -> None:
         """The engine counted its batches: the planned numbers follow its figure."""
@@ -158,6 +162,10 @@ class Following:
             new["last_output"] = time.time()
         if new:
             store.change(job, **new)
+        for name in self._removed:
+            # Never silent: a checkpoint that is gone is told, and why.
+            store.note(job, f"the engine removed {name}: only the newest {self._keep} are kept")
+        self._removed.clear()
 
 
 def _same(old: object, new: object) -> bool:

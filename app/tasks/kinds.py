@@ -31,5 +31,9 @@ KINDS: dict[str, Kind] = {
     "model.token": Kind("app.base_models.asking:run", "network", "Test of the token", tries=2),
     "notify.send": Kind("app.notify.sending:run", "message", "Message", tries=12),
     "delivery.upload": Kind("app.delivery.uploading:run", "network", "Upload", tries=20),
+    "artifact.keep": Kind("app.jobs.retention:run", "disk", "Copying a pinned checkpoint"),
+    "artifact.norms": Kind("app.artifacts.norms:run", "disk", "Comparing two checkpoints"),
+    "artifact.sum": Kind("app.artifacts.sums:run", "disk", "Computing the SHA-256 sum"),
+    "job.report": Kind("app.jobs.report:run", "disk", "Writing the report"),
 }
 """By name, such as ``dataset.import``; one line each."""

@@ -12,9 +12,9 @@ from werkzeug.routing import IntegerConverter, Map
 from app.platform import EXTENSION, Platform
 
 NOUNS = (
-    "auth", "jobs", "new_job", "models", "exchange", "files", "curves", "compare", "machine",
-    "engines", "settings_page", "system", "deliveries", "tasks", "health", "prometheus", "api",
-    "api.reference",
+    "auth", "jobs", "samples", "logs", "checkpoints", "new_job", "models", "exchange", "files",
+    "curves", "compare", "machine", "engines", "settings_page", "system", "deliveries", "tasks",
+    "health", "prometheus", "api", "api.reference",
 )  # fmt: skip
 """The modules that hold routes, each as ``bp``."""
 

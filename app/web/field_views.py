@@ -76,6 +76,8 @@ class Drawing:
     limits: Limits
     engine: str
     origins: Mapping[str, Choice] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """What the values of a form come to, by path."""
 
     def view(self, name: str) -> View:
         """A field of the table, by its dotted name with the number of its dataset."""
@@ -194,6 +196,8 @@ class Drawing:
             yield f"{self.limits.only[row.path]} only."
         if _widget(row) == "select":
             yield from _refused_choices(self.limits.values.get(row.path, {}))
+        if self.beside.get(row.path):
+            yield self.beside[row.path]
         choice = self.origins.get(row.path)
         if choice is not None:
             price = f"; price: {choice.price}" if choice.price not in ("", "nothing") else ""

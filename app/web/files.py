@@ -9,11 +9,9 @@ from flask.typing import ResponseReturnValue
 from werkzeug.http import parse_range_header
 from werkzeug.security import safe_join
 
-from app import artifacts
 from app.artifacts.zipping import StoredZip
 from app.errors import NotFoundError
-from app.jobs import service
-from app.jobs.installations import ENGINES
+from app.jobs import gallery, service
 from app.models import Job
 
 bp = Blueprint("files", __name__)
@@ -35,13 +33,24 @@ def inside(root: Path, relative: str) -> Path:
 @bp.get("/jobs/<int:job_id>/files/<path:relative>")
 def artifact(job_id: int, relative: str) -> ResponseReturnValue:
     path = inside(service.run_dir(service.get(job_id)).output, relative)
-    shown = path.suffix.lower() in _SHOWN
+    shown = path.suffix.lower() in _SHOWN and "download" not in request.args
     response = send_file(
         path, conditional=True, as_attachment=not shown, max_age=86400 if shown else 0
     )
     if shown:
-        # A sample never changes once it is written.
-        response.headers["Cache-Control"] = "private, max-age=86400"
+        # A sample never changes once it is written; an address with its version, never at all.
+        keep = "max-age=31536000, immutable" if request.args.get("v") else "max-age=86400"
+        response.headers["Cache-Control"] = f"private, {keep}"
+    return response
+
+
+@bp.get("/jobs/<int:job_id>/report.html")
+def report(job_id: int) -> ResponseReturnValue:
+    """The report as it lies in the output folder; its styles are in it, and it holds no script."""
+    response = send_file(inside(service.run_dir(service.get(job_id)).output, "report.html"))
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    )
     return response
 
 
@@ -61,9 +70,13 @@ def log(job_id: int, number: int) -> ResponseReturnValue:
 @bp.get("/jobs/<int:job_id>/all.zip")
 def everything(job_id: int) -> ResponseReturnValue:
     job = service.get(job_id)
-    archive = StoredZip(_members(job))
+    return send_zip(StoredZip(_members(job)), f"{job.name}-{job.id}.zip")
+
+
+def send_zip(archive: StoredZip, name: str) -> Response:
+    """The archive, or the range of it that was asked for."""
     response = Response(mimetype="application/zip")
-    response.headers["Content-Disposition"] = f'attachment; filename="{job.name}-{job.id}.zip"'
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Accept-Ranges"] = "bytes"
     response.set_etag(archive.etag)
     start, end = 0, archive.size
@@ -87,10 +100,13 @@ def everything(job_id: int) -> ResponseReturnValue:
 def _members(job: Job) -> list[tuple[str, Path]]:
     """LoRA files, samples, and what tells their story; by the name in the archive."""
     run = service.run_dir(job)
-    found = artifacts.find(run.output, ENGINES[job.engine], job.name)  # type: ignore[index]
+    found = gallery.outputs_of(job)
     members = [(a.path.name, a.path) for a in found.loras]
+    written = {a.path.name for a in found.loras}
+    members += [(a.path.name, a.path) for a in found.kept if a.path.name not in written]
     members += [(f"samples/{a.path.name}", a.path) for a in found.samples]
-    for path in (run.spec, run.metrics, run.run_card, *sorted(run.native.glob("*"))):
+    report = run.output / "report.html"
+    for path in (run.spec, run.metrics, run.run_card, report, *sorted(run.native.glob("*"))):
         if path.is_file():
             members.append((str(path.relative_to(run.root)), path))
     return members

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -14,22 +13,19 @@ from app.jobs import pricing
 from app.models import Job, Task
 from app.platform import current
 from app.tasks import KINDS
+from app.web import loglines
 
 
 def install(app: Flask) -> None:
     """Register the filters."""
     for function in (
-        tidy, bound, size, duration, clock, number, loss, ago, time_left, percent, cost, pace,
+        bound, size, duration, clock, number, loss, ago, time_left, percent, cost, pace,
         task_title, task_look, task_rate,
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
+    app.jinja_env.filters.update(log_line=loglines.line, log_block=loglines.block)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-
-
-def tidy(line: str) -> str:
-    """A log line without the padding that right-aligns a source file at column 250."""
-    return re.sub(r"\s{4,}(\S+\.py:\d+)\s*$", r"  \1", line)
 
 
 def bound(value: float) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.base_models import read_library
-from app.jobs import service
+from app.jobs import retention, service
 from app.jobs.installations import Installation
 from app.platform import current
 from app.web import forms, memory_choice, model_state
@@ -70,13 +70,15 @@ def context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
     card = memory_choice.card_of(values) or report.smallest_gb
     document, _ = forms.read(values)
     choices = presets.explain(document, gpu=bool(report.gpus), vram_gb=card)
+    whole = presets.complete(document, gpu=bool(report.gpus), vram_gb=card)
     drawing = Drawing(
         form=values,
         errors=_at_inputs(errors, values.get("family", "")),
-        defaults=forms.defaults(presets.complete(document, gpu=bool(report.gpus), vram_gb=card)),
+        defaults=forms.defaults(whole),
         limits=abilities.limits(values.get("family", ""), _asked(engine, family, installed)),
         engine=likely if family and len(family.engines) == 1 else engine,
         origins={choice.path: choice for choice in reversed(choices)},
+        beside={"saving.every_steps": retention.planned(whole)},
     )
     count = forms.dataset_count(values)
     page = _Page(drawing, family, likely, count)

@@ -15,7 +15,7 @@ from app.jobs.launching import read_plan_files
 from app.jobs.states import JobState
 from app.models import Job
 from app.platform import current
-from app.web import curves, deliveries, htmx, machine
+from app.web import checkpoints, curves, deliveries, htmx, logs, machine, samples
 
 bp = Blueprint("jobs", __name__)
 
@@ -60,13 +60,14 @@ def _table() -> dict[str, Any]:
 @bp.get("/jobs/<int:job_id>")
 def show(job_id: int) -> ResponseReturnValue:
     job = service.get(job_id)
-    number = _attempt(job)
+    number = logs.attempt_of(job)
     log = service.run_dir(job).attempt(number).log
     chunk = logtail.read(log, 0, FIRST_LOG_BYTES) if number else None
     return render_template(
         "pages/job.html",
         **{
-            **_outputs(job),
+            **checkpoints.view(job),
+            **samples.grid(job),
             **_status(job),
             **_papers(job),
             **curves.context(job),
@@ -85,12 +86,6 @@ def _papers(job: Job) -> dict[str, Any]:
         "files": read_plan_files(service.run_dir(job)),
         "papers_version": f"{job.state}.{len(job.events)}",
     }
-
-
-def _attempt(job: Job) -> int:
-    """The attempt whose log is shown: the one asked for, else the newest; 0 if there is none."""
-    wanted = request.args.get("attempt", type=int)
-    return wanted if wanted and 1 <= wanted <= job.attempt else job.attempt
 
 
 def _status(job: Job) -> dict[str, Any]:
@@ -128,46 +123,6 @@ def _engine(job: Job) -> Any:
     return job.engine
 
 
-def _outputs(job: Job) -> dict[str, Any]:
-    found = artifacts.find(service.run_dir(job).output, ENGINES[_engine(job)], job.name)
-    attempt = store.attempt_of(job)
-    per_epoch = attempt.steps_per_epoch if attempt else None
-    return {
-        "job": job,
-        "outputs": found,
-        "rows": _sample_rows(found, per_epoch),
-        "loras": [
-            (lora, _step_of(lora, per_epoch), _header(lora)) for lora in reversed(found.loras)
-        ],
-        "safe": delivery.backed_up(job),
-        "outputs_version": f"{found.version}.{job.status.is_final}",
-    }
-
-
-def _step_of(artifact: artifacts.Artifact, per_epoch: int | None) -> int | None:
-    file = artifact.file
-    if file.step is None and file.epoch and per_epoch:
-        return file.epoch * per_epoch
-    return file.step
-
-
-def _header(lora: artifacts.Artifact) -> artifacts.Header | None:
-    try:
-        return artifacts.read_header(lora.path)
-    except (artifacts.TornSafetensorsError, OSError):
-        return None
-
-
-def _sample_rows(
-    found: artifacts.Outputs, per_epoch: int | None
-) -> list[tuple[int | None, list[artifacts.Artifact]]]:
-    """Samples by step, newest first; in a row one for each prompt."""
-    rows: dict[int | None, list[artifacts.Artifact]] = {}
-    for sample in found.samples:
-        rows.setdefault(_step_of(sample, per_epoch), []).append(sample)
-    return sorted(rows.items(), key=lambda row: row[0] or 0, reverse=True)
-
-
 @bp.get("/jobs/<int:job_id>/status")
 def status(job_id: int) -> ResponseReturnValue:
     return htmx.fragment("job_status", **_status(service.get(job_id)))
@@ -175,7 +130,7 @@ def status(job_id: int) -> ResponseReturnValue:
 
 @bp.get("/jobs/<int:job_id>/outputs")
 def outputs(job_id: int) -> ResponseReturnValue:
-    context = _outputs(service.get(job_id))
+    context = checkpoints.view(service.get(job_id))
     return htmx.fragment("job_outputs", **context, version=context["outputs_version"])
 
 
@@ -188,7 +143,7 @@ def papers(job_id: int) -> ResponseReturnValue:
 @bp.get("/jobs/<int:job_id>/log")
 def log(job_id: int) -> ResponseReturnValue:
     job = service.get(job_id)
-    number = _attempt(job)
+    number = logs.attempt_of(job)
     after = request.args.get("after", 0, type=int)
     if request.args.get("live") and request.args.get("attempt", type=int) != job.attempt:
         # A new attempt began: its log is another one, so the page is drawn again.
@@ -216,7 +171,7 @@ def stop(job_id: int) -> ResponseReturnValue:
 @bp.get("/jobs/<int:job_id>/delete")
 def confirm_delete(job_id: int) -> ResponseReturnValue:
     job = service.get(job_id)
-    return render_template("pages/job_delete.html", **_outputs(job))
+    return render_template("pages/job_delete.html", **checkpoints.view(job))
 
 
 @bp.post("/jobs/<int:job_id>/delete")

@@ -19,6 +19,7 @@ _BAR = re.compile(
 _LOSS = re.compile(r"\bloss: (\S+)")
 _NAN = re.compile(r"(?:^|\])\s*(?:Prior )?loss is nan\s*$")
 _SAVED = re.compile(r"^Saved checkpoint to (.+?)\s*$")
+_REMOVED = re.compile(r"^Removing old save: (.+?)\s*$")
 _SKIPPED = re.compile(r"^# OOM during training step, skipping batch (\d+)/\d+ #")
 
 _PHASES = (
@@ -47,6 +48,9 @@ def parse(piece: str) -> Progress | None:
     saved = _SAVED.match(piece)
     if saved is not None:
         return Progress(phase=Phase.SAVING, saved=saved[1])
+    removed = _REMOVED.match(piece)
+    if removed is not None:
+        return Progress(removed=removed[1])
     for phase, pattern in _PHASES:
         if pattern.match(piece):
             return Progress(phase=phase)

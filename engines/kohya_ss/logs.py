@@ -14,6 +14,7 @@ _BAR = re.compile(
 _LOSS = re.compile(r"(?:avr_loss|loss)=(?P<loss>[-+.\deE]+|nan|inf|-inf)")
 _BATCHES = re.compile(r"^num batches per epoch / .*: (?P<count>\d+)$")
 _SAVING = re.compile(r"saving checkpoint: (?P<path>.+)$")
+_REMOVED = re.compile(r"removing old checkpoint: (?P<path>.+)$")
 _PHASES: tuple[tuple[re.Pattern[str], Phase], ...] = (
     (re.compile(r"caching latents|caching text encoder|caching Text Encoder"), Phase.CACHING),
     (re.compile(r"saving checkpoint:|saving state|saving model"), Phase.SAVING),
@@ -32,6 +33,8 @@ def parse(piece: str) -> Progress | None:
         return _progress(bar)
     if batches := _BATCHES.match(piece):
         return Progress(batches_per_epoch=int(batches["count"]), phase=Phase.LOADING)
+    if removed := _REMOVED.search(piece):
+        return Progress(removed=removed["path"])
     for pattern, phase in _PHASES:
         if pattern.search(piece):
             saving = _SAVING.search(piece)

@@ -1,0 +1,98 @@
+"""Looking at a run: samples in a viewer by keyboard, two against each other, and a log that is searched."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from tests.support.wait import until
+
+pytestmark = pytest.mark.e2e
+
+PROMPTS = ["a zxq on a beach", "a zxq in the snow"]
+
+
+@pytest.fixture
+def watched(page, make_server, document):
+    """The page of a running job with samples of three steps and a long log."""
+    server = make_server(STANDIN_SECONDS="0.1")
+    wanted = {
+        **document, "engine": "ai-toolkit", "length": {"steps": 4000},
+        "sampling": {"prompts": PROMPTS, "every_steps": 1000, "width": 512, "height": 512},
+    }  # fmt: skip
+    server.post("/api/v1/jobs", wanted)
+    until(lambda: server.job(1)["state"] == "running", 20, "the job runs")
+    folder = server.data / "jobs/1/output/dog/samples"
+    folder.mkdir(parents=True, exist_ok=True)
+    for step in (0, 10, 20):
+        draw(folder, step)
+    with (server.data / "jobs/1/attempts/1/log.txt").open("a") as log:
+        log.writelines(f"early {n}\n" for n in range(9000))
+        log.write("\x1b[33mWARNING\x1b[0m <b>odd</b>\nValueError: Nadel\n")
+        log.writelines(f"late {n}\n" for n in range(9000))
+    page.goto(f"{server.url}/jobs/1")
+    yield server
+    server.post("/api/v1/jobs/1/stop")
+    server.wait_for(1, "cancelled")
+
+
+def draw(folder, step):
+    for prompt in range(2):
+        picture = Image.new("RGB", (512, 512), (step * 10, prompt * 200, 90))
+        picture.save(folder / f"1795444136000__{step:09}_{prompt}.png")
+
+
+def test_samples_are_walked_over_by_keyboard_and_a_poll_changes_nothing(page, watched):
+    page.click(".shot[data-step='20'][data-prompt='0']")
+    page.wait_for_selector("dialog.viewer[open]")
+    title = page.locator("#viewer-title")
+    seen = [title.inner_text()]
+    for key in ("ArrowLeft", "ArrowDown", "Home", "ArrowUp", "ArrowLeft", "End"):
+        page.keyboard.press(key)
+        seen.append(title.inner_text())
+    assert [text.replace(" of 2", "") for text in seen] == [
+        "Step 20 · prompt 1", "Step 10 · prompt 1", "Step 10 · prompt 2", "Step 0 · prompt 2",
+        "Step 0 · prompt 1", "Step 0 · prompt 1", "Step 20 · prompt 1",
+    ]  # fmt: skip
+    page.keyboard.press("ArrowLeft")
+    draw(watched.data / "jobs/1/output/dog/samples", 30)
+    page.wait_for_selector(".shot[data-step='30']", state="attached")
+    until(lambda: page.get_attribute("[aria-label='Step']", "max") == "3", 5, "the scrubber grew")
+    assert title.inner_text().startswith("Step 10 · prompt 1")
+    page.keyboard.press("Escape")
+    assert page.locator("dialog.viewer[open]").count() == 0
+    assert page.evaluate("document.activeElement.dataset.step") == "10"
+
+
+def test_two_samples_are_held_against_each_other(page, watched):
+    page.click(".shot[data-step='20'][data-prompt='1']")
+    page.wait_for_selector("dialog.viewer[open]")
+    page.keyboard.press("c")
+    over = page.locator(".canvas .over")
+    assert over.get_attribute("alt") == f"{PROMPTS[1]}, Step 0"
+    page.keyboard.press("Home")
+    assert over.evaluate("node => node.style.clipPath") == "inset(0px 0px 0px 0%)"
+    page.select_option("[aria-label='Prompt of B']", "0")
+    assert over.get_attribute("alt") == f"{PROMPTS[0]}, Step 0"
+    box = page.locator(".stage").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 4, box["y"] + 50)
+    assert over.evaluate("node => node.style.clipPath") == "inset(0px 0px 0px 25%)"
+
+
+def test_the_log_is_searched_jumped_into_and_followed_again(page, watched):
+    page.fill("#log-tools [name=q]", "nadel")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".hits a")
+    page.click("button:has-text('First error')")
+    page.wait_for_selector("#log-part mark:has-text('ValueError: Nadel')")
+    assert page.locator("#log-part .l-warning .a-yellow").inner_text() == "WARNING"
+    page.click("#log-part .edge:has-text('Earlier lines')")
+    until(lambda: page.locator("#log-part pre").count() == 2, 5, "earlier lines")
+    page.click(".back")
+    page.evaluate("document.getElementById('log').scrollTop = 200")
+    with (watched.data / "jobs/1/attempts/1/log.txt").open("a") as log:
+        log.write("one\ntwo\n")
+    page.wait_for_selector(".log-new:has-text('new line')")
+    assert page.evaluate("document.getElementById('log').scrollTop") == 200
+    page.click(".log-new")
+    until(lambda: page.is_hidden(".log-new"), 5, "it follows")

@@ -1,0 +1,72 @@
+"""A page that stays open for the whole of a real run shows all of it, without an error."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+from tests.support.server import Server
+from tests.support.wait import until
+
+pytestmark = pytest.mark.engine
+
+ASKED = ("AI_TOOLKIT_DIR", "AI_TOOLKIT_PYTHON", "KOHYA_SS_DIR", "KOHYA_SS_PYTHON")
+
+
+@pytest.fixture
+def server(desk):
+    server = Server(desk.folder, {name: os.environ[name] for name in ASKED if name in os.environ})
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def page():
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not path:
+        pytest.skip("no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        page = browser.new_page()
+        errors = []
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield SimpleNamespace(page=page, errors=errors)
+        browser.close()
+
+
+def test_every_phase_all_samples_and_the_final_files_are_shown(desk, server, page):
+    server.post("/api/v1/jobs", desk.document())
+    watched = page.page
+    watched.goto(f"{server.url}/jobs/1")
+    watched.evaluate(
+        """window.seen = new Set(); setInterval(() => {
+             const row = document.querySelector('#job-status p.row');
+             if (row) row.innerText.split(/\\s+/).forEach(w => seen.add(w));
+           }, 50)"""
+    )
+    until(lambda: server.job(1)["state"] in ("succeeded", "failed"), 900, "the run ends")
+    watched.wait_for_selector("#job-status [data-state=succeeded]", timeout=20_000)
+    seen = set(watched.evaluate("[...seen]"))
+    assert {"running", "loading", "training", "succeeded"} <= seen, seen
+    watched.wait_for_selector("#job-outputs a:has-text('Report')", timeout=30_000)
+    watched.wait_for_selector("#job-outputs summary:has-text('tiny.safetensors')")
+    output = server.data / "jobs/1/output"
+    drawn = [p for p in output.rglob("*") if p.suffix in (".png", ".jpg") and "." not in p.stem]
+    told = json.loads(watched.evaluate("fetch('/jobs/1/samples.json').then(r => r.text())"))
+    assert sum(bool(cell) for row in told["steps"] for cell in row["cells"]) == len(drawn) >= 4
+    text = (output / "report.html").read_text("utf-8")
+    assert "<polyline" in text
+    assert text.count("data:image/jpeg") == len(drawn)
+    assert str(desk.folder) not in text
+    print("phases seen:", sorted(seen), "samples:", len(drawn), "report:", len(text))
+    assert page.errors == []
