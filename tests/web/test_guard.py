@@ -15,7 +15,7 @@ _NAMED = {"engine": "ai-toolkit"}
 def addresses(app, method):
     """Every address of the application, with numbers and paths filled in."""
     for rule in app.url_map.iter_rules():
-        if method in rule.methods and rule.endpoint != "static":
+        if method in rule.methods and not rule.rule.startswith("/static/"):
             # Numbers are 1 and texts "x", whatever they are called.
             values = {
                 name: 1 if isinstance(converter, IntegerConverter) else "x"
