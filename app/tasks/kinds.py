@@ -26,5 +26,8 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "dataset.scan": Kind("app.datasets.scanning:run", "disk", "Looking through the folder"),
+    "dataset.thumbnails": Kind("app.datasets.thumbnails:run", "disk", "Making thumbnails"),
+    "dataset.import": Kind("app.datasets.importing.running:run", "network", "Bringing in pictures"),
+    "dataset.purge": Kind("app.datasets.removing:run", "disk", "Deleting for good"),
 }
 """By name, such as ``dataset.import``; one line each."""
