@@ -14,6 +14,8 @@ def register(app: Flask) -> None:
         api,
         auth,
         compress,
+        dataset_files,
+        datasets,
         engines,
         errors,
         exchange,
@@ -26,6 +28,7 @@ def register(app: Flask) -> None:
         statics,
         system,
         tasks,
+        uploads,
     )
 
     platform: Platform = app.extensions[EXTENSION]
@@ -33,6 +36,8 @@ def register(app: Flask) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     guard.install(app)
     for module in (auth, jobs, new_job, exchange, files, engines, system, tasks, health, api):
+        app.register_blueprint(module.bp)
+    for module in (datasets, dataset_files, uploads):
         app.register_blueprint(module.bp)
     errors.install(app)
     filters.install(app)
