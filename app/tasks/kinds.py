@@ -24,5 +24,7 @@ class Kind:
     tries: int = 8
 
 
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, Kind] = {
+    "dataset.scan": Kind("app.datasets.scanning:run", "disk", "Looking through the folder"),
+}
 """By name, such as ``dataset.import``; one line each."""
