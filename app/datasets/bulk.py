@@ -67,10 +67,8 @@ def changes(operation: Operation, entries: Sequence[Entry]) -> list[Change]:
         raise OperationError("Choose what is to be done.")
     if kind.label and kind.needed and not operation.text.strip():
         raise OperationError(f"{kind.label}: this is needed.")
-    if kind.each is None:
-        after = _by_pattern(operation, entries)
-    else:
-        after = [kind.each(entry, operation) for entry in entries]
+    each = kind.each
+    after = [each(e, operation) for e in entries] if each else _by_pattern(operation, entries)
     made = [
         Change(entry, None if text is None else tidy(text))
         for entry, text in zip(entries, after, strict=True)

@@ -40,7 +40,7 @@ def tags_of(caption: str | None) -> list[str]:
 def read(path: Path) -> str | None:
     """The text of a caption file; None if there is none. Raises UserError if it is no text."""
     try:
-        return path.read_text("utf-8")
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:

@@ -149,7 +149,8 @@ def undo(dataset: Dataset, edit: DatasetEdit, *, background: bool = True) -> Non
         return
     folder = Path(dataset.path)
     with exclusive(dataset):
-        names = [step.name for step in steps_of(edit) if changed_since(folder, step)]
+        trash = trash_of(folder, edit)
+        names = [step.name for step in steps_of(edit) if changed_since(folder, trash, step)]
         if names:
             more = f" and {len(names) - 5} more" if len(names) > 5 else ""
             raise ConflictError(

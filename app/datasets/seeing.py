@@ -20,7 +20,7 @@ _ALPHA_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 
 # A large picture is the user's business; one that Pillow refuses as a bomb is unreadable.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-_READ_ERRORS = (
+READ_ERRORS = (
     OSError,
     UnidentifiedImageError,
     ValueError,
@@ -104,7 +104,7 @@ def see_picture(root: Path, file: File, *, thorough: bool) -> Seen:
                 # A JPEG drawn small is read to its end as well, at a third of the cost.
                 image.draft("RGB", (width // 8 or 1, height // 8 or 1))
                 image.load()
-    except _READ_ERRORS as error:
+    except READ_ERRORS as error:
         text = str(error).replace(str(path), file.name)[:160]
         return seen._replace(problem=text or "it cannot be read")
     return shown

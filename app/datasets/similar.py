@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from app.datasets.captions import tags_of
 
@@ -40,7 +41,7 @@ def near_groups(hashes: Mapping[int, int], distance: int = NEAR) -> list[list[in
 
 def _candidates(values: Sequence[int], bands: int) -> Iterable[tuple[int, int]]:
     edges = [BITS * band // bands for band in range(bands + 1)]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         mask = (1 << (high - low)) - 1
         shelves: dict[int, list[int]] = defaultdict(list)
         for value in values:

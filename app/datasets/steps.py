@@ -42,7 +42,12 @@ class Step:
     def written(self) -> dict[str, Any]:
         """As JSON keeps it, without what says nothing."""
         if not self.file:
-            return {"name": self.name, "item": self.item, "before": self.before, "after": self.after}
+            return {
+                "name": self.name,
+                "item": self.item,
+                "before": self.before,
+                "after": self.after,
+            }
         words = {"name": self.name, "item": self.item, "file": True, "becomes": self.becomes}
         return words | ({"made": True, "stamp": self.stamp} if self.made else {})
 
@@ -96,31 +101,22 @@ def revert(folder: Path, trash: Path, step: Step) -> None:
     os.rename(kept, here)
 
 
-def changed_since(folder: Path, step: Step) -> bool:
+def changed_since(folder: Path, trash: Path, step: Step) -> bool:
     """Whether somebody changed what the step left, so that undoing it would lose that."""
+    here, kept = folder / step.name, trash / "old" / step.name
     if not step.file:
         try:
-            return captions.read(folder / step.name) not in (step.before, step.after)
+            return captions.read(here) not in (step.before, step.after)
         except UserError:
             return True
+    if step.becomes is not None and not step.made:
+        return (folder / step.becomes).exists() == here.exists() and step.becomes != step.name
+    if not kept.exists():
+        return False  # it was never done: the original stands in its place
     if step.becomes is None:
-        return (folder / step.name).exists() and not _same(folder / step.name, None)
-    if not step.made or step.stamp is None:
-        return not (folder / step.becomes).exists() and not (folder / step.name).exists()
-    return (folder / step.becomes).exists() and not _same(folder / step.becomes, step.stamp) and (
-        step.becomes != step.name
-        or not (folder / step.name).exists()
-        or not _untouched(folder, step)
-    )
-
-
-def _untouched(folder: Path, step: Step) -> bool:
-    """The step was never done: the original still stands in its place."""
-    return not any((folder / ".trash").glob(f"*/old/{_literal(step.name)}"))
-
-
-def _literal(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+        return here.exists()
+    made = folder / step.becomes
+    return not made.exists() or not _same(made, step.stamp)
 
 
 def _same(path: Path, stamp: tuple[int, int] | None) -> bool:

@@ -14,6 +14,9 @@ def register(app: Flask) -> None:
         api,
         auth,
         compress,
+        dataset,
+        dataset_edits,
+        dataset_health,
         engines,
         errors,
         exchange,
@@ -32,6 +35,8 @@ def register(app: Flask) -> None:
     if platform.settings.trust_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     guard.install(app)
+    for module in (dataset, dataset_edits, dataset_health):
+        app.register_blueprint(module.bp)
     for module in (auth, jobs, new_job, exchange, files, engines, system, tasks, health, api):
         app.register_blueprint(module.bp)
     errors.install(app)
