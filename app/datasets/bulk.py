@@ -72,6 +72,7 @@ def changes(operation: Operation, entries: Sequence[Entry]) -> list[Change]:
     made = [
         Change(entry, None if text is None else tidy(text))
         for entry, text in zip(entries, after, strict=True)
+        if text != entry.caption
     ]
     return [change for change in made if change.after != change.entry.caption]
 
