@@ -105,9 +105,14 @@ def see_picture(root: Path, file: File, *, thorough: bool) -> Seen:
                 image.draft("RGB", (width // 8 or 1, height // 8 or 1))
                 image.load()
     except READ_ERRORS as error:
-        text = str(error).replace(str(path), file.name)[:160]
-        return seen._replace(problem=text or "it cannot be read")
+        return seen._replace(problem=in_words(error, path, file.name))
     return shown
+
+
+def in_words(error: Exception, path: Path, name: str) -> str:
+    """What Pillow says about a broken file, with its name in place of its path."""
+    text = str(getattr(error, "strerror", None) or error).replace(str(path), name)
+    return text[:160] or "it cannot be read"
 
 
 def see_caption(root: Path, file: File) -> Seen:
