@@ -34,7 +34,8 @@ def version_of(text: str | None) -> str:
 
 def tags_of(caption: str | None) -> list[str]:
     """The parts between commas, without the blanks around them."""
-    return [tag for part in (caption or "").split(",") if (tag := part.strip())]
+    # filter and map run in C: ten thousand captions are split for one page.
+    return list(filter(None, map(str.strip, caption.split(",")))) if caption else []
 
 
 def read(path: Path) -> str | None:

@@ -17,7 +17,7 @@ from PIL import Image
 from sqlalchemy import select, update
 
 from app.datasets import library, scanning
-from app.datasets.seeing import READ_ERRORS
+from app.datasets.seeing import READ_ERRORS, in_words
 from app.datasets.similar import near_groups
 from app.db import db
 from app.models import Dataset, DatasetItem
@@ -71,10 +71,8 @@ def see(folder: Path, todo: Todo) -> dict[str, Any]:
             values["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
         if todo.kind == "image" and path.stat().st_size:
             values |= _look(path)
-    except OSError as error:
-        values["problem"] = (error.strerror or str(error)).replace(str(path), todo.name)
     except READ_ERRORS as error:
-        values["problem"] = str(error).replace(str(path), todo.name)[:160] or "it cannot be read"
+        values["problem"] = in_words(error, path, todo.name)
     return values
 
 
@@ -87,7 +85,9 @@ def _look(path: Path) -> dict[str, Any]:
         # Read to its end, so that a torn file is found; a JPEG drawn small costs a third.
         image.draft("L", (max(1, width // 8), max(1, height // 8)))
         image.load()
-        grey = image.convert("L")
+        whole = image.mode in ("RGB", "RGBA", "L")
+        small = image.reduce(max(1, min(image.size) // 128)) if whole else image
+        grey = small.convert("L")
         low, high = grey.getextrema()
         hashed = str(imagehash.phash(grey)) if high - low >= _FLAT else ""  # type: ignore[operator]
     return {"phash": hashed, "traits": traits, "problem": ""}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 
 from app.datasets.bulk import Change, Entry
+from app.datasets.remembering import Kept
 from app.datasets.similar import by_tags, tag_counts
 from app.db import db
 from app.models import Dataset, DatasetItem
@@ -32,7 +32,14 @@ SORTS = {
 }
 
 Item = DatasetItem
-_orders: OrderedDict[tuple[int, int], list[int]] = OrderedDict()
+
+
+_orders = Kept[list[int]](4)
+_sums = Kept[dict[str, int]](16)
+_tops = Kept[list[tuple[str, int]]](16)
+ORDER_SECONDS = 600.0
+"""An order by tags stays so long while captions are edited: what one works on must not jump."""
+TAGS_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,11 @@ def page(dataset: Dataset, view: View) -> Page:
 
 def counts(dataset: Dataset, resolution: int) -> dict[str, int]:
     """How many pictures each filter holds."""
+    key = (dataset.id, dataset.trigger_word, resolution)
+    return _sums.get(key, dataset.version, 0.0, lambda: _count(dataset, resolution))
+
+
+def _count(dataset: Dataset, resolution: int) -> dict[str, int]:
     shown = [show for show in SHOWS if show]
     sums = [func.sum(case((_shows(dataset, show, resolution), 1), else_=0)) for show in shown]
     query: Select[Any] = select(func.count(), *sums).select_from(Item).where(*_mine(dataset))
@@ -119,7 +131,12 @@ def entries(dataset: Dataset, view: View, ticked: Sequence[int] | None = None) -
 
 
 def top_tags(dataset: Dataset, limit: int = 60) -> list[tuple[str, int]]:
-    """The commonest tags, with how many captions hold each. Sentences have none."""
+    """The commonest tags, with how many captions hold each, as of a moment ago. Sentences have none."""
+    key = (dataset.id, limit)
+    return _tops.get(key, dataset.version, TAGS_SECONDS, lambda: _top_tags(dataset, limit))
+
+
+def _top_tags(dataset: Dataset, limit: int) -> list[tuple[str, int]]:
     query = select(Item.caption).where(*_mine(dataset), Item.caption.is_not(None))
     counted = tag_counts(db.session.scalars(query).all())
     return [(tag, count) for tag, count in counted.most_common(limit) if len(tag) <= 60]
@@ -193,16 +210,14 @@ def _order(view: View) -> tuple[Any, ...]:
 
 
 def _by_tags(dataset: Dataset, view: View, wanted: list[ColumnElement[bool]]) -> list[int]:
-    """Ids in order of common tags. The order of a whole dataset is kept until it changes."""
-    key = (dataset.id, dataset.version)
-    whole = not (view.show or view.search or view.tag)
-    if whole and key in _orders:
-        return _orders[key]
+    """Ids in order of common tags. An order is kept for a while, less what no longer fits."""
+    key = (dataset.id, view.show, view.search, view.tag, view.resolution)
     query = select(Item.id, Item.caption).where(*wanted).order_by(Item.name)
-    rows = db.session.execute(query).all()
-    found = [rows[place][0] for place in by_tags([row[1] for row in rows])]
-    if whole:
-        _orders[key] = found
-        while len(_orders) > 4:
-            _orders.popitem(last=False)
-    return found
+
+    def make() -> list[int]:
+        rows = db.session.execute(query).all()
+        return [rows[place][0] for place in by_tags([row[1] for row in rows])]
+
+    kept = _orders.get(key, dataset.version, ORDER_SECONDS, make)
+    there = dict.fromkeys(db.session.scalars(select(Item.id).where(*wanted).order_by(Item.name)))
+    return [i for i in kept if there.pop(i, 0) is None] + list(there)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from app.datasets.captions import tags_of
 
@@ -53,10 +53,7 @@ def _candidates(values: Sequence[int], bands: int) -> Iterable[tuple[int, int]]:
 
 def tag_counts(captions: Iterable[str | None]) -> Counter[str]:
     """How many captions hold each tag; a tag that stands twice in one counts once."""
-    counts: Counter[str] = Counter()
-    for caption in captions:
-        counts.update(set(tags_of(caption)))
-    return counts
+    return Counter(chain.from_iterable(set(tags_of(caption)) for caption in captions))
 
 
 def by_tags(captions: Sequence[str | None]) -> list[int]:
@@ -65,13 +62,11 @@ def by_tags(captions: Sequence[str | None]) -> list[int]:
     Each caption is spelled as its tags, commonest of the dataset first, and these are sorted; those
     without a caption come first. Captions that are sentences are taken word by word.
     """
-    counted = tag_counts(captions)
-    some = max(1, sum(1 for caption in captions if caption))
-    if counted.total() < 2 * some:
-        split = [(caption or "").lower().split() for caption in captions]
-        counted = Counter(word for words in split for word in set(words))
-    else:
-        split = [tags_of(caption) for caption in captions]
+    split = [set(tags_of(caption)) for caption in captions]
+    some = sum(1 for tags in split if tags)
+    if sum(map(len, split)) < 2 * some:
+        split = [set((caption or "").lower().split()) for caption in captions]
+    counted = Counter(chain.from_iterable(split))
     rank = {tag: place for place, (tag, _) in enumerate(counted.most_common())}
-    spelled = [sorted(rank[tag] for tag in set(tags)) for tags in split]
-    return sorted(range(len(captions)), key=lambda place: (spelled[place], place))
+    spelled = [sorted(map(rank.__getitem__, tags)) for tags in split]
+    return sorted(range(len(captions)), key=spelled.__getitem__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -10,17 +11,19 @@ from flask.typing import ResponseReturnValue
 from app import tasks
 from app.datasets import bucketing, fixing, health, library, scanning
 from app.errors import UserError
+from app.jobs import dataset_change, service
 from app.models import Dataset
+from app.web import htmx
 from engines.spec import EngineName
 
-bp = Blueprint("dataset_health", __name__, url_prefix="/datasets/<int:dataset_id>")
+bp = Blueprint("dataset_health", __name__)
 
 SHOWN = 8
 ENGINES: tuple[EngineName, ...] = ("ai-toolkit", "kohya_ss")
 DIVISORS = (16, 32)
 
 
-@bp.get("/health")
+@bp.get("/datasets/<int:dataset_id>/health")
 def show(dataset_id: int) -> ResponseReturnValue:
     dataset = library.get(dataset_id)
     scanning.refresh(dataset)
@@ -61,7 +64,7 @@ def _number(name: str, usual: int, *, most: int) -> int:
     return int(text) if text.isdigit() and 8 <= int(text) <= most else usual
 
 
-@bp.post("/report")
+@bp.post("/datasets/<int:dataset_id>/report")
 def report(dataset_id: int) -> ResponseReturnValue:
     """Read every picture whole, in the background; goes on where an earlier one ended."""
     dataset = library.get(dataset_id)
@@ -70,8 +73,20 @@ def report(dataset_id: int) -> ResponseReturnValue:
     return redirect(url_for(".show", dataset_id=dataset.id), 303)
 
 
-@bp.post("/fix")
+@bp.post("/datasets/<int:dataset_id>/fix")
 def fix(dataset_id: int) -> ResponseReturnValue:
     dataset = library.get(dataset_id)
     fixing.fix(dataset, request.form.get("fix", ""))
     return redirect(url_for(".show", dataset_id=dataset.id), 303)
+
+
+@bp.get("/jobs/<int:job_id>/datasets")
+def change(job_id: int) -> ResponseReturnValue:
+    """What became of a job's datasets since it began; asks again while files are compared."""
+    job = service.get(job_id)
+    changes = dataset_change.since(service.run_dir(job))
+    links = {found.path: library.by_path(Path(found.path)) for found in changes}
+    version = ".".join(str(found.unsure) for found in changes)
+    return htmx.fragment(
+        "job_dataset_change", version=version, job=job, changes=changes, links=links
+    )

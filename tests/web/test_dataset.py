@@ -79,7 +79,9 @@ def test_two_tabs_on_one_caption_both_texts_are_shown_and_nothing_is_overwritten
 def test_an_edit_is_undone_from_the_page(client, dogs):
     item, version = tile_of(client, dogs, "a.png")
     address = f"/datasets/{dogs.id}/items/{item}/caption"
-    edit = client.post(address, data={"caption": "x", "version": version}, headers=JSON).json["edit"]
+    edit = client.post(address, data={"caption": "x", "version": version}, headers=JSON).json[
+        "edit"
+    ]
     undone = client.post(f"/datasets/{dogs.id}/edits/{edit}/undo", headers=JSON)
     assert undone.json == {"caption": "a dog, grass", "version": version}
     again = client.post(f"/datasets/{dogs.id}/edits/{edit}/undo")
@@ -111,7 +113,9 @@ def test_a_pattern_that_is_none_is_told_beside_the_form(client, dogs):
     answer = client.post(f"/datasets/{dogs.id}/bulk", data=asked)
     assert answer.status_code == 422
     assert "cannot be read" in answer.text
-    nobody = client.post(f"/datasets/{dogs.id}/bulk/preview", data={"kind": "delete", "scope": "ticked"})
+    nobody = client.post(
+        f"/datasets/{dogs.id}/bulk/preview", data={"kind": "delete", "scope": "ticked"}
+    )
     assert "No picture is ticked" in nobody.text
 
 
