@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.settings import Settings
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision in ``app/migrations/versions`` (a test compares them)."""
 
 

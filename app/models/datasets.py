@@ -74,6 +74,10 @@ class DatasetItem(db.Model):  # type: ignore[name-defined,misc]
     transparent: Mapped[bool] = mapped_column(default=False)
     turned: Mapped[bool] = mapped_column(default=False)
     """Its EXIF orientation lays it on its side; width and height are those of the stored pixels."""
+    traits: Mapped[str] = mapped_column(Text, default="")
+    """What the health report saw in its pixels, such as "cmyk 16-bit"; valid while sha256 is set."""
+    twin: Mapped[int] = mapped_column(default=0)
+    """Number of the first picture that looks the same, by the last report; 0 where none does."""
     trashed: Mapped[str] = mapped_column(default="")
     """Number of the edit that removed it; empty while it is there."""
 
@@ -93,5 +97,7 @@ class DatasetEdit(db.Model):  # type: ignore[name-defined,misc]
     summary: Mapped[str] = mapped_column(Text)
     """A sentence."""
     undone: Mapped[bool] = mapped_column(default=False)
+    state: Mapped[str] = mapped_column(default="done")
+    """preparing, writing, undoing or done: what a restart has to bring to its end."""
     changes: Mapped[str] = mapped_column(Text, default="[]")
-    """JSON: a list of ``{name, before, after}``."""
+    """JSON: a list of steps (``app.datasets.steps``), a caption's being ``{name, before, after}``."""

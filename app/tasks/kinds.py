@@ -25,6 +25,8 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
+    "dataset.edit": Kind("app.datasets.background:edit", "disk", "Changing captions"),
+    "dataset.report": Kind("app.datasets.background:report", "disk", "Health report"),
     "dataset.scan": Kind("app.datasets.scanning:run", "disk", "Looking through the folder"),
     "dataset.thumbnails": Kind("app.datasets.thumbnails:run", "disk", "Making thumbnails"),
     "dataset.import": Kind("app.datasets.importing.running:run", "network", "Bringing in pictures"),

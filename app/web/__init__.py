@@ -14,7 +14,10 @@ def register(app: Flask) -> None:
         api,
         auth,
         compress,
+        dataset,
+        dataset_edits,
         dataset_files,
+        dataset_health,
         datasets,
         engines,
         errors,
@@ -37,7 +40,7 @@ def register(app: Flask) -> None:
     guard.install(app)
     for module in (auth, jobs, new_job, exchange, files, engines, system, tasks, health, api):
         app.register_blueprint(module.bp)
-    for module in (datasets, dataset_files, uploads):
+    for module in (datasets, dataset, dataset_edits, dataset_health, dataset_files, uploads):
         app.register_blueprint(module.bp)
     errors.install(app)
     filters.install(app)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Flask
 
@@ -18,7 +20,7 @@ from app.tasks import KINDS
 def install(app: Flask) -> None:
     """Register the filters."""
     for function in (
-        tidy, bound, size, duration, clock, number, loss, ago, time_left, percent, cost,
+        tidy, bound, query, size, duration, clock, number, loss, ago, time_left, percent, cost,
         task_title, task_look, task_rate,
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
@@ -34,6 +36,11 @@ def tidy(line: str) -> str:
 def bound(value: float) -> str:
     """A limit of a field: whole numbers with thin spaces, others as they are."""
     return number(int(value)) if value == int(value) else f"{value:g}"
+
+
+def query(words: Mapping[str, Any]) -> str:
+    """Names and values as the query of an address."""
+    return urlencode({name: value for name, value in words.items() if value != ""})
 
 
 def size(count: float | None) -> str:
