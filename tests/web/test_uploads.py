@@ -12,7 +12,7 @@ import pytest
 from app.datasets import uploads
 from app.platform import EXTENSION
 from tests.support.platform import make_app
-from tests.support.zips import picture
+from tests.support.zips import picture, zip_of
 
 
 @pytest.fixture
@@ -155,3 +155,29 @@ def test_a_full_disk_in_mid_upload_is_one_sentence_and_the_upload_goes_on_later(
     filler.unlink()
     rest = client.put(f"/datasets/1/uploads/{upload}?offset={here}", data=b"x" * (3_000_000 - here))
     assert rest.json == {"offset": 3_000_000}
+
+
+def test_a_full_disk_while_unpacking_adds_nothing_and_goes_on_once_there_is_room(
+    small_disk, monkeypatch
+):
+    from app.datasets.importing import unpacking
+
+    # It would be refused beforehand; here another program fills the disk meanwhile.
+    monkeypatch.setattr(unpacking, "_RESERVE", -(10**9))
+    app = make_app(small_disk)
+    client, tasks = app.test_client(), app.extensions[EXTENSION].tasks
+    client.post("/datasets", data={"name": "cat"})
+    data = zip_of({"a.png": picture(1), "big.bmp": b"\0" * 20_000_000})
+    filler = small_disk / "filler"
+    filler.write_bytes(b"\0" * (shutil.disk_usage(small_disk).free - 4_000_000))
+    client.post("/datasets/1/upload", data={"files": [(io.BytesIO(data), "cat.zip")]})
+    assert tasks.run_all() == [
+        "The disk is full. Nothing was added to the dataset. Free some, then press Go on: "
+        "it need not be uploaded again."
+    ]
+    folder = app.extensions[EXTENSION].settings.datasets_dir / "cat"
+    assert [path for path in folder.rglob("*") if path.suffix in (".png", ".bmp", ".part")] == []
+    filler.unlink()
+    client.post("/tasks/1/retry")
+    assert tasks.run_all()[0] == ""
+    assert [path.name for path in folder.iterdir()] == ["a.png"]

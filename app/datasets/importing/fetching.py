@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from email.message import Message
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from app.datasets import naming
@@ -20,6 +21,7 @@ _BLOCK = 1 << 20
 _RESERVE = 256 * 1024 * 1024
 _TIMEOUT = 30.0
 _AGENT = "vast-lora-platform"
+_STRANGE = "The address leads to one that is neither http nor https; it is not followed."
 
 
 def fetch(work: Work, folder: Path) -> Path:
@@ -74,17 +76,12 @@ def _open(url: str, here: int, tag: str) -> http.client.HTTPResponse:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
-        if urlsplit(newurl).scheme not in ("http", "https"):
-            raise UserError(
-                "The address leads to one that is neither http nor https; it is not followed."
-            )
-        fresh = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if fresh is not None:
-            for name in ("Range", "If-range"):
-                if req.has_header(name):
-                    fresh.add_header(name, req.get_header(name))
-        return fresh
+    """Follows to http and https only. The range that was asked for goes along by itself."""
+
+    def redirect_request(self, *given: Any) -> Any:
+        if urlsplit(given[-1]).scheme not in ("http", "https"):
+            raise UserError(_STRANGE)
+        return super().redirect_request(*given)
 
 
 def _receive(
@@ -132,9 +129,7 @@ def _name(headers: Message, url: str) -> str:
 def _refused(url: str, error: urllib.error.HTTPError) -> Exception:
     host = urlsplit(url).netloc
     if error.code in (301, 302, 303, 307, 308):
-        return UserError(
-            "The address leads to one that is neither http nor https; it is not followed."
-        )
+        return UserError(_STRANGE)
     if error.code in (429, 500, 502, 503, 504):
         return RetryLaterError(f"{host} is busy (status {error.code}).")
     words = {401: "it wants a login", 403: "it is not allowed", 404: "there is nothing at the address",
