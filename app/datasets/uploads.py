@@ -156,9 +156,10 @@ class Uploads:
         """Those that are not whole yet."""
         return [upload for upload in self.all() if not upload.is_whole]
 
-    def forget(self, upload: Upload) -> None:
-        """Remove it with what has arrived."""
-        shutil.rmtree(upload.folder, ignore_errors=True)
+    def forget(self, upload_id: str) -> None:
+        """Remove one with what has arrived, if it is there."""
+        with contextlib.suppress(NotFoundError):
+            shutil.rmtree(self.get(upload_id).folder, ignore_errors=True)
 
 
 def clean(data_dir: Path, now: float | None = None) -> None:

@@ -16,7 +16,9 @@ def register(app: Flask) -> None:
         compress,
         dataset,
         dataset_edits,
+        dataset_files,
         dataset_health,
+        datasets,
         engines,
         errors,
         exchange,
@@ -29,15 +31,16 @@ def register(app: Flask) -> None:
         statics,
         system,
         tasks,
+        uploads,
     )
 
     platform: Platform = app.extensions[EXTENSION]
     if platform.settings.trust_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     guard.install(app)
-    for module in (dataset, dataset_edits, dataset_health):
-        app.register_blueprint(module.bp)
     for module in (auth, jobs, new_job, exchange, files, engines, system, tasks, health, api):
+        app.register_blueprint(module.bp)
+    for module in (datasets, dataset, dataset_edits, dataset_health, dataset_files, uploads):
         app.register_blueprint(module.bp)
     errors.install(app)
     filters.install(app)

@@ -42,8 +42,8 @@ def run(work: Work) -> dict[str, Any]:
         except OSError as error:
             raise _told(error, staging) from error
         shutil.rmtree(staging, ignore_errors=True)
-        for upload in _uploads(work):
-            upload_of(work).forget(upload)
+        for upload_id in work.arguments.get("uploads", ()):
+            upload_of(work).forget(upload_id)
         scanning.scan(dataset, tell=lambda d, t: work.progress(d, t, "measuring", unit="files"))
         thumbnails.start(dataset)
         return result
