@@ -210,7 +210,7 @@ def _shapes(seen: _Seen) -> Iterator[Finding]:
     )  # fmt: skip
     yield Finding(
         "extreme", "harms", f"More than {EXTREME:g} times as long as wide",
-        "No bucket fits them: much is cut off. Crop them yourself.",
+        "Few buckets are that long, so much may be cut off. Crop them yourself.",
         seen.names(lambda row: bool(
             row.width and max(row.width, row.height) > EXTREME * min(row.width, row.height))),
         show="extreme",
