@@ -183,10 +183,11 @@ def merge_or_make(dataset: Dataset, summary: str, step: Step) -> DatasetEdit:
 
 
 def _write(dataset: Dataset, edit: DatasetEdit, progress: Progress) -> None:
-    steps, left = steps_of(edit), []
+    steps = steps_of(edit)
+    kept: list[Step] = []
+    left: list[Step] = []
     with exclusive(dataset) as folder:
         trash = trash_of(folder, edit)
-        kept = []
         for number, step in enumerate(steps, 1):
             (kept if redo(folder, trash, step) else left).append(step)
             progress(number, len(steps))

@@ -47,7 +47,7 @@ def _delete_empty(dataset: Dataset) -> DatasetEdit | None:
     steps = [
         Step(name, key, before=text, after=None)
         for key, text, name in db.session.execute(query)
-        if not text.strip()
+        if not (text or "").strip()
     ]
     return _make(dataset, "delete_empty", f"{len(steps)} empty caption files deleted", steps)
 
