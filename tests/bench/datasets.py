@@ -205,7 +205,7 @@ def bare_way(folder: Path, file: Path) -> float:
     server = Server(
         folder / "bare", {"PYTHONPATH": str(folder), "BARE_FILE": str(folder / "bare.out")}
     )
-    server.data.mkdir(parents=True)
+    server.data.mkdir(parents=True, exist_ok=True)
     server.start()
     server.kill()
     command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "bare:app"]

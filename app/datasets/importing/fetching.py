@@ -131,6 +131,10 @@ def _name(headers: Message, url: str) -> str:
 
 def _refused(url: str, error: urllib.error.HTTPError) -> Exception:
     host = urlsplit(url).netloc
+    if error.code in (301, 302, 303, 307, 308):
+        return UserError(
+            "The address leads to one that is neither http nor https; it is not followed."
+        )
     if error.code in (429, 500, 502, 503, 504):
         return RetryLaterError(f"{host} is busy (status {error.code}).")
     words = {401: "it wants a login", 403: "it is not allowed", 404: "there is nothing at the address",
