@@ -7,6 +7,8 @@ ARG BASE=vastai/pytorch:2.9.1-cu128-cuda-12.9-mini-py312-2026-08-21
 FROM ${BASE}
 
 ARG ENGINES=all
+# Whose torch both engines share by links, where the base has one; else each gets its own.
+ARG TORCH_FROM=/venv/main/bin/python
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="Vast LoRA Platform" \
       org.opencontainers.image.description="Trains LoRAs with ai-toolkit or kohya_ss from one dashboard" \
@@ -32,15 +34,20 @@ ENV VENV=/venv/platform \
 RUN ROOT=$PWD; . scripts/environment.sh \
  && { (find_python) >/dev/null 2>&1 || export PYTHON=/venv/main/bin/python; } \
  && ensure_environment "$ROOT/requirements.lock" run
-# No GPU is to be seen while an image is built, so the CUDA build is named.
-# Engines lie in /opt: what lies in the workspace would be copied onto the charged disk.
-RUN if [ "$ENGINES" != none ]; then TORCH_BUILD=cuda ./scripts/bootstrap.sh "$ENGINES"; fi
+# No GPU is to be seen while an image is built, so the CUDA build is named. Each engine ends with a look at
+# all that its trainings import. Engines lie in /opt: the workspace would be copied onto the charged disk.
+RUN useradd --create-home lora \
+ && install -d -o lora -g lora "$ENGINES_DIR" \
+ && if "$TORCH_FROM" -c 'import torch' 2>/dev/null; then export TORCH_FROM; else unset TORCH_FROM; fi \
+ && if [ "$ENGINES" != none ]; then TORCH_BUILD=cuda ./scripts/bootstrap.sh "$ENGINES"; fi
 COPY . .
 # Proves that it starts, on a database that is thrown away; what is compiled here need not be at each start.
 RUN DATA_DIR=/tmp/setup ./scripts/start.sh --setup-only \
  && rm -rf /tmp/setup \
  && /venv/platform/bin/python -m compileall -q app engines \
- && mkdir -p "$DATA_DIR" \
+ && install -d -o lora -g lora "$DATA_DIR" \
+ && install -D -m 644 scripts/vast/lora-platform.conf /etc/supervisor/conf.d/lora-platform.conf \
+ && install -D -m 755 scripts/vast/lora-platform.sh /opt/supervisor-scripts/lora-platform.sh \
  && ln -s /venv/platform/bin/vast-lora /usr/local/bin/vast-lora
 
 # Whatever starts it plainly is reached from outside: a token is made and printed as a link.
@@ -48,5 +55,4 @@ ENV HOST=0.0.0.0 PORT=7860 PYTHONUNBUFFERED=1
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
   CMD ["/venv/platform/bin/python", "-c", "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ['PORT']}/healthz\", timeout=4)"]
-ENTRYPOINT ["tini", "--"]
-CMD ["/opt/lora-platform/scripts/start.sh"]
+ENTRYPOINT ["/opt/lora-platform/scripts/vast/entrypoint.sh"]

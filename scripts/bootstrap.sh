@@ -11,6 +11,7 @@
 #   TORCH_INDEX_URL      another package index for torch, such as one of CPU builds
 #   TORCH_VERSION        another torch than the one chosen for the driver
 #   TORCH_BUILD          auto (default: looks for an NVIDIA GPU), cuda (there is none yet, as in an image build), cpu
+#   TORCH_FROM           an interpreter whose torch is shared by links, in place of one of our own
 #   ENGINE_PYTHON        the interpreter to make the environments with (3.10 to 3.13; ai-toolkit: to 3.12)
 #
 # Results: ENGINES_DIR/ai-toolkit and venv-ai-toolkit, ENGINES_DIR/kohya_ss and venv-kohya_ss, and
@@ -82,7 +83,7 @@ bootstrap_engine() {
   trap 'exit 130' INT TERM
   describe "$1"
   choose_torch
-  if ! [ -r "$STATE/packages" ]; then need_space "$([ -n "$CUDA" ] && echo "$GB_CUDA" || echo "$GB_CPU")"; fi
+  if ! [ -r "$STATE/packages" ]; then need_space "$([ -n "$CUDA" ] && [ -z "${TORCH_FROM:-}" ] && echo "$GB_CUDA" || echo "$GB_CPU")"; fi
   get_code "$SOURCE"
   make_venv
   install_torch

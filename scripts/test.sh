@@ -57,7 +57,7 @@ if [ "$part" != e2e ]; then
   check "ruff format" ruff format --check --quiet .
   check "mypy" mypy --no-error-summary
   check "layers" lint-imports --no-cache
-  check "shellcheck" shellcheck -x scripts/*.sh scripts/bootstrap/*.sh .ci/run
+  check "shellcheck" shellcheck -x scripts/*.sh scripts/bootstrap/*.sh scripts/vast/*.sh .ci/run
   check "hadolint" hadolint Dockerfile
 fi
 # Unit tests share nothing, so each core takes its part of them.

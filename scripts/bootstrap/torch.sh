@@ -5,7 +5,8 @@
 # find_python: FOUND_PYTHON. Tried in this order: 3.11 is what both engines were measured with.
 find_python() {
   local name
-  for name in ${ENGINE_PYTHON:-python3.11 python3.12 python3.10 python3.13 python3 python}; do
+  # A torch that is shared is built for one version of Python.
+  for name in ${TORCH_FROM:-${ENGINE_PYTHON:-python3.11 python3.12 python3.10 python3.13 python3 python}}; do
     command -v "$name" >/dev/null 2>&1 || continue
     if "$name" -c "import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, $NEWEST_MINOR))" 2>/dev/null; then
       FOUND_PYTHON=$(command -v "$name")
@@ -89,10 +90,40 @@ def v(name):
 print(*map(v, ("torch", "torchvision", "torchaudio")))'
 }
 
+# The torch that another environment has, by links. What it lacks of the family comes beside it.
+share_torch() {
+  local want=$1 site versions one needed=$STATE/torch-needs
+  site=$("$PY" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  begin torch "sharing the torch of $TORCH_FROM ..."
+  unstamp torch packages
+  "$TORCH_FROM" "$HERE/share_torch.py" "$site" >"$needed" ||
+    fail "the torch of $TORCH_FROM cannot be shared. Name an interpreter that has one in TORCH_FROM, or unset it."
+  pip_install --no-deps -r "$needed" || pip_failed "what torch needs"
+  versions=$(torch_versions)
+  # Companions belong to one version of torch.
+  one=${versions#torch=}
+  TORCH_VERSION=${one%%[!0-9.]*} choose_torch
+  for one in $TORCH; do
+    case "$one $ENGINE" in torchvision*) ;; torchaudio*ai-toolkit) ;; *) continue ;; esac
+    case "$versions" in
+    *"${one%%=*}=none"*) pip_install --no-deps "$one" || warn "$one could not be installed; trainings that need it will fail." ;;
+    esac
+  done
+  CUDA=$("$PY" -c 'import torch; print(torch.version.cuda or "")' 2>/dev/null) || CUDA=
+  printf '%s\n' "$CUDA" >"$STATE/torch-cuda"
+  torch_versions >"$STATE/torch-versions"
+  stamp torch "$want"
+}
+
 # torch first, and its companions without their dependencies, so that nothing moves it.
 install_torch() {
   local want="$TORCH ${TORCH_INDEX_URL:-}" torch vision audio codec
   local index=(${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"})
+  if [ -n "${TORCH_FROM:-}" ]; then
+    want="shared $TORCH_FROM"
+    if stamped torch "$want"; then CUDA=$(cat "$STATE/torch-cuda"); else share_torch "$want"; fi
+    return
+  fi
   if stamped torch "$want"; then return; fi
   say_build
   begin torch "installing ${TORCH%% *} (the largest download) ..."
