@@ -113,6 +113,10 @@ def _captions(seen: _Seen) -> Iterator[Finding]:
         fix="delete_empty", show="empty",
     )  # fmt: skip
     yield Finding(
+        "encoding", "stops", "Captions that are not UTF-8 text", "Both engines stop at such a file.",
+        tuple(row.caption_name for row in seen.rows if "\ufffd" in (row.caption or "")),
+    )  # fmt: skip
+    yield Finding(
         "missing", "harms", "No caption",
         "ai-toolkit trains these on an empty text, kohya_ss on the trigger word or nothing.",
         seen.names(lambda row: row.caption is None), show="no-caption",
