@@ -75,6 +75,9 @@
     if (back) event.preventDefault();
   });
 
+  // Files that are dropped show how they come in.
+  document.addEventListener("drop", () => { const add = document.getElementById("add"); if (add) add.open = true; }, true);
+
   // A picture at full size.
   const viewer = document.getElementById("viewer");
   const shots = () => [...document.querySelectorAll(".tile a[data-view]")];

@@ -15,7 +15,7 @@
     place.className = look;
   };
   const post = (address, data) => fetch(address, {
-    method: "POST", body: new URLSearchParams(data), headers: { Accept: "application/json" },
+    method: "POST", body: new URLSearchParams(data), keepalive: true, headers: { Accept: "application/json" },
   });
   const area = (tile) => tile.querySelector("textarea");
   const version = (tile) => tile.querySelector("input[name=version]");
@@ -60,9 +60,10 @@
     let answer;
     try { answer = await post(form.action, { caption: text, version: version(tile).value }); }
     catch { return failed(tile, "not saved: no connection, trying again"); }
-    if (answer.status === 409) return conflict(tile, await answer.json());
-    if (!answer.ok) return failed(tile, "not saved: the dashboard refused it, trying again");
-    const told = await answer.json();
+    const json = answer.headers.get("Content-Type")?.includes("json");
+    const told = json ? await answer.json() : {};
+    if (told.version && answer.status === 409) return conflict(tile, told);
+    if (!answer.ok || !json) return failed(tile, `not saved: ${told.error ?? "the dashboard did not answer, trying again"}`);
     version(tile).value = told.version;
     if (told.edit) undoer(tile, told.edit);
     say(tile, "saved", "done");
@@ -71,7 +72,7 @@
     dirty.add(tile);
     tile.failed = true;
     say(tile, text, "fail");
-    timers.set(tile, setTimeout(() => save(tile), 4000));
+    timers.set(tile, setTimeout(() => save(tile), 5000));
   };
   // Somebody else wrote another caption meanwhile: both are shown, nothing is overwritten.
   const conflict = (tile, told) => {

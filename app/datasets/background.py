@@ -12,7 +12,11 @@ def edit(work: Work) -> dict[str, Any]:
     """The task ``dataset.edit``: bring every edit to its end that is not there yet."""
     with work.database():
         dataset = library.get(work.arguments["dataset"])
-        editing.settle(dataset, lambda done, total: work.progress(done, total, unit="files"))
+        editing.settle(
+            dataset,
+            lambda done, total: work.progress(done, total, unit="files"),
+            wait=editing.BACKGROUND_SECONDS,
+        )
         return {}
 
 

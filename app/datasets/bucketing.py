@@ -14,7 +14,7 @@ def sizes(dataset: Dataset, engine: EngineName) -> list[tuple[int, int, int]]:
     """Width, height and how many pictures have them, as the engine reads them."""
     item = DatasetItem
     query = (
-        select(item.width, item.height, item.turned, func.count())
+        select(func.coalesce(item.width, 0), func.coalesce(item.height, 0), item.turned, func.count())
         .where(
             item.dataset_id == dataset.id, item.trashed == "", item.kind == "image",
             item.problem == "", item.width > 0, item.height > 0,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app.datasets import captions, editing, refreshing
 from app.datasets.steps import Step
 from app.db import db
-from app.errors import ConflictError, NotFoundError
+from app.errors import ConflictError, NotFoundError, UserError
 from app.models import Dataset, DatasetItem
 
 
@@ -61,7 +61,13 @@ def save(dataset: Dataset, found: DatasetItem, typed: str, based_on: str) -> Sav
             raise CaptionConflictError(found.name, there)
         step = Step(name, found.id, before=there, after=text)
         edit = editing.merge_or_make(dataset, f"Caption of {found.name}", step)
-        captions.write(path, text)
+        try:
+            captions.write(path, text)
+        except OSError as error:
+            editing.forget_step(edit, there)
+            raise UserError(
+                f"The caption of {found.name} could not be written: {error.strerror}."
+            ) from error
         refreshing.write_caption(dataset, step)
         dataset.version += 1
         refreshing.recount(dataset)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import select
 
@@ -31,13 +31,19 @@ MOST_AT_ONCE = 300
 """Edits of more files than this are carried out in the background."""
 TASK = "dataset.edit"
 _MERGED_SECONDS = 600.0
+PATIENCE_SECONDS = 3.0
+"""A request waits so long for an edit that runs; background work waits for as long as it takes."""
+BACKGROUND_SECONDS = 86_400.0
 
 Progress = Callable[[int, int], None]
 
 
 @contextmanager
-def exclusive(dataset: Dataset) -> Iterator[Path]:
-    """Hold the dataset alone, against other requests and background work; gives its folder."""
+def exclusive(dataset: Dataset, *, seconds: float = PATIENCE_SECONDS) -> Iterator[Path]:
+    """Hold the dataset alone, against other requests and background work; gives its folder.
+
+    Raises ConflictError where it is held by somebody else for longer than ``seconds``.
+    """
     folder = Path(dataset.path)
     trash = folder / TRASH
     try:
@@ -48,8 +54,21 @@ def exclusive(dataset: Dataset) -> Iterator[Path]:
             f"{folder} cannot be written ({error.strerror}), so nothing in it can be changed here."
         ) from error
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _take(lock, dataset, time.monotonic() + seconds)
         yield folder
+
+
+def _take(lock: IO[str], dataset: Dataset, until: float) -> None:
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise ConflictError(
+                    f"{dataset.name} is being changed in the background. Try again in a moment."
+                ) from None
+            time.sleep(0.02)
 
 
 def get(dataset: Dataset, edit_id: int) -> DatasetEdit:
@@ -96,7 +115,7 @@ def carry_out(dataset: Dataset, edit: DatasetEdit, *, background: bool = True) -
     if background and len(steps_of(edit)) > MOST_AT_ONCE:
         tasks.start(TASK, f"dataset:{dataset.id}", {"dataset": dataset.id})
         return edit
-    _write(dataset, edit, lambda _done, _total: None)
+    _write(dataset, edit, lambda _done, _total: None, PATIENCE_SECONDS)
     return edit
 
 
@@ -124,8 +143,19 @@ def prepare(
     return edit
 
 
-def settle(dataset: Dataset, progress: Progress = lambda _done, _total: None) -> None:
-    """Bring edits to their end that a restart cut short."""
+def settle(
+    dataset: Dataset,
+    progress: Progress = lambda _done, _total: None,
+    *,
+    wait: float = PATIENCE_SECONDS,
+) -> None:
+    """Bring edits to their end that a restart cut short; those of a task that runs are its own."""
+    if wait < BACKGROUND_SECONDS:
+        mine = f"dataset:{dataset.id}"
+        if any(task.subject == mine for task in tasks.active(TASK)):
+            raise ConflictError(
+                f"{dataset.name} is being changed in the background. Try again in a moment."
+            )
     query = select(DatasetEdit).where(
         DatasetEdit.dataset_id == dataset.id, DatasetEdit.state != "done"
     )
@@ -135,9 +165,9 @@ def settle(dataset: Dataset, progress: Progress = lambda _done, _total: None) ->
             if time.time() - edit.at > _MERGED_SECONDS:
                 _discard(dataset, edit)
         elif edit.state == "undoing":
-            _revert(dataset, edit, progress)
+            _revert(dataset, edit, progress, wait)
         else:
-            _write(dataset, edit, progress)
+            _write(dataset, edit, progress, wait)
 
 
 def undo(dataset: Dataset, edit: DatasetEdit, *, background: bool = True) -> None:
@@ -162,7 +192,7 @@ def undo(dataset: Dataset, edit: DatasetEdit, *, background: bool = True) -> Non
     if background and len(steps_of(edit)) > MOST_AT_ONCE:
         tasks.start(TASK, f"dataset:{dataset.id}", {"dataset": dataset.id})
         return
-    _revert(dataset, edit, lambda _done, _total: None)
+    _revert(dataset, edit, lambda _done, _total: None, PATIENCE_SECONDS)
 
 
 def merge_or_make(dataset: Dataset, summary: str, step: Step) -> DatasetEdit:
@@ -182,11 +212,15 @@ def merge_or_make(dataset: Dataset, summary: str, step: Step) -> DatasetEdit:
     return _add(dataset, "caption", summary, [step], state="done")
 
 
-def _write(dataset: Dataset, edit: DatasetEdit, progress: Progress) -> None:
-    steps, left = steps_of(edit), []
-    with exclusive(dataset) as folder:
+def _write(dataset: Dataset, edit: DatasetEdit, progress: Progress, wait: float) -> None:
+    kept: list[Step] = []
+    left: list[Step] = []
+    with _broken_off(), exclusive(dataset, seconds=wait) as folder:
+        db.session.refresh(edit)
+        if edit.state != "writing":
+            return  # whoever held it did it
+        steps = steps_of(edit)
         trash = trash_of(folder, edit)
-        kept = []
         for number, step in enumerate(steps, 1):
             (kept if redo(folder, trash, step) else left).append(step)
             progress(number, len(steps))
@@ -200,9 +234,12 @@ def _write(dataset: Dataset, edit: DatasetEdit, progress: Progress) -> None:
         db.session.commit()
 
 
-def _revert(dataset: Dataset, edit: DatasetEdit, progress: Progress) -> None:
-    steps = steps_of(edit)
-    with exclusive(dataset) as folder:
+def _revert(dataset: Dataset, edit: DatasetEdit, progress: Progress, wait: float) -> None:
+    with _broken_off(), exclusive(dataset, seconds=wait) as folder:
+        db.session.refresh(edit)
+        if edit.state != "undoing":
+            return  # whoever held it did it
+        steps = steps_of(edit)
         trash = trash_of(folder, edit)
         for number, step in enumerate(reversed(steps), 1):
             revert(folder, trash, step)
@@ -211,6 +248,29 @@ def _revert(dataset: Dataset, edit: DatasetEdit, progress: Progress) -> None:
         refreshing.after(dataset, edit, [step.reversed() for step in steps])
         edit.state, edit.undone = "done", True
         db.session.commit()
+
+
+def forget_step(edit: DatasetEdit, there: str | None) -> None:
+    """Of a caption that could not be written: the edit says again what the file holds."""
+    (step,) = steps_of(edit)
+    if step.before == there:
+        db.session.delete(edit)
+    else:
+        edit.changes = _json([Step(step.name, step.item, step.before, there)])
+    db.session.commit()
+
+
+@contextmanager
+def _broken_off() -> Iterator[None]:
+    """A full disk in the middle: the edit stays as unfinished, to be gone on with or undone."""
+    try:
+        yield
+    except OSError as error:
+        db.session.rollback()
+        raise UserError(
+            f"It broke off: {error.strerror or error} ({error.filename}). What was done so far is "
+            "listed under Edits as not finished: set it right, then go on with it or undo it."
+        ) from error
 
 
 def _add(

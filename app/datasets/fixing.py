@@ -47,16 +47,18 @@ def _delete_empty(dataset: Dataset) -> DatasetEdit | None:
     steps = [
         Step(name, key, before=text, after=None)
         for key, text, name in db.session.execute(query)
-        if not text.strip()
+        if not (text or "").strip()
     ]
     return _make(dataset, "delete_empty", f"{len(steps)} empty caption files deleted", steps)
 
 
 def _lower_endings(dataset: Dataset) -> DatasetEdit | None:
+    names = _names(dataset, "case", "upper")
+    ids = {item.name: item.id for item in _items(dataset, names)}
     steps = []
-    for item in _items(dataset, _names(dataset, "case")):
-        stem, ending = os.path.splitext(item.name)
-        steps.append(Step(item.name, item.id, file=True, becomes=stem + ending.lower()))
+    for name in names:
+        stem, ending = os.path.splitext(name)
+        steps.append(Step(name, ids.get(name, 0), file=True, becomes=stem + ending.lower()))
     return _make(dataset, "lower_endings", f"{len(steps)} endings in lower case", steps)
 
 

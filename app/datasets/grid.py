@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 
 from app.datasets.bulk import Change, Entry
 from app.datasets.remembering import Kept
@@ -114,7 +114,7 @@ def counts(dataset: Dataset, resolution: int) -> dict[str, int]:
 def _count(dataset: Dataset, resolution: int) -> dict[str, int]:
     shown = [show for show in SHOWS if show]
     sums = [func.sum(case((_shows(dataset, show, resolution), 1), else_=0)) for show in shown]
-    query: Select[Any] = select(func.count(), *sums).select_from(Item).where(*_mine(dataset))
+    query = select(func.count(), *sums).select_from(Item).where(*_mine(dataset))
     row = db.session.execute(query).one()
     return {"": row[0], **{show: int(row[n] or 0) for n, show in enumerate(shown, 1)}}
 
@@ -183,7 +183,8 @@ def _filtered(dataset: Dataset, view: View) -> list[ColumnElement[bool]]:
 
 
 def _shows(dataset: Dataset, show: str, resolution: int) -> ColumnElement[bool]:
-    long, short = func.max(Item.width, Item.height), func.min(Item.width, Item.height)
+    long: Any = func.max(Item.width, Item.height)
+    short: Any = func.min(Item.width, Item.height)
     if db.session.get_bind().dialect.name != "sqlite":
         long, short = func.greatest(Item.width, Item.height), func.least(Item.width, Item.height)
     trigger = dataset.trigger_word.strip()

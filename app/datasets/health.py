@@ -113,6 +113,10 @@ def _captions(seen: _Seen) -> Iterator[Finding]:
         fix="delete_empty", show="empty",
     )  # fmt: skip
     yield Finding(
+        "encoding", "stops", "Captions that are not UTF-8 text", "Both engines stop at such a file.",
+        tuple(row.caption_name for row in seen.rows if "\ufffd" in (row.caption or "")),
+    )  # fmt: skip
+    yield Finding(
         "missing", "harms", "No caption",
         "ai-toolkit trains these on an empty text, kohya_ss on the trigger word or nothing.",
         seen.names(lambda row: row.caption is None), show="no-caption",
@@ -135,14 +139,18 @@ def _captions(seen: _Seen) -> Iterator[Finding]:
 
 
 def _endings(seen: _Seen) -> Iterator[Finding]:
-    odd = []
-    for row in seen.rows:
-        ending = os.path.splitext(row.name)[1]
-        if ending != ending.lower():
-            odd.append(row.name)
+    odd = [row.name for row in seen.rows if _is_mixed(os.path.splitext(row.name)[1])]
+    own = seen.dataset.caption_extension
+    odd += [f.name for f in seen.files if f.ending != own and f.ending.lower() == own]
     yield Finding(
-        "case", "harms", "Endings that are not all lower case",
-        "kohya_ss passes over a mixed ending such as .Png in silence.", tuple(odd),
+        "case", "harms", "Endings in a case that is passed over",
+        "kohya_ss skips a picture such as .Png in silence, and both miss a caption such as .TXT.",
+        tuple(odd), fix="lower_endings",
+    )  # fmt: skip
+    yield Finding(
+        "upper", "note", "Endings in upper case",
+        "Both engines read them here; other tools may not.",
+        seen.names(lambda row: (e := os.path.splitext(row.name)[1]) != e.lower() and e == e.upper()),
         fix="lower_endings",
     )  # fmt: skip
     names = tuple(f.name for f in seen.files if f.ending.lower() in _UNREAD_ENDINGS)
@@ -164,6 +172,10 @@ def _endings(seen: _Seen) -> Iterator[Finding]:
         "They have the same name with different endings.",
         seen.names(lambda row: stems[os.path.splitext(row.name)[0]] > 1),
     )  # fmt: skip
+
+
+def _is_mixed(ending: str) -> bool:
+    return ending not in (ending.lower(), ending.upper())
 
 
 def _orphans(seen: _Seen) -> Iterator[Finding]:
@@ -210,7 +222,7 @@ def _shapes(seen: _Seen) -> Iterator[Finding]:
     )  # fmt: skip
     yield Finding(
         "extreme", "harms", f"More than {EXTREME:g} times as long as wide",
-        "No bucket fits them: much is cut off. Crop them yourself.",
+        "Few buckets are that long, so much may be cut off. Crop them yourself.",
         seen.names(lambda row: bool(
             row.width and max(row.width, row.height) > EXTREME * min(row.width, row.height))),
         show="extreme",

@@ -33,7 +33,7 @@ def glances(
 ) -> list[Glance]:
     """One for each dataset and resolution. Needs a context; reads rows, at most lists a folder."""
     family = families.get(spec.family)
-    divisor = divisor_of(family.arch if family else "")
+    divisor = divisor_of(family.ai_toolkit.arch if family and family.ai_toolkit else "")
     found = []
     for index, dataset in enumerate(spec.datasets):
         if not dataset.path.strip():

@@ -12,6 +12,7 @@ from app import tasks
 from app.datasets import bulk, captioning, editing, grid, library, scanning
 from app.datasets.captions import version_of
 from app.db import db
+from app.errors import UserError
 from app.jobs import dataset_use
 from app.models import Dataset, DatasetItem
 from app.web import htmx
@@ -80,6 +81,10 @@ def caption(dataset_id: int, item_id: int) -> ResponseReturnValue:
         return render_template(
             "pages/dataset_conflict.html", dataset=dataset, item=item, mine=typed, error=error
         ), 409
+    except UserError as error:
+        if _wants_json():
+            return jsonify({"error": str(error)}), error.status
+        raise
     if _wants_json():
         return jsonify({"version": saved.version, "edit": saved.edit, "caption": saved.text or ""})
     return back(dataset_id, anchor=f"item-{item_id}")

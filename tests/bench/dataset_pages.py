@@ -15,7 +15,9 @@ from sqlalchemy import insert
 from app.datasets import examining, library, scanning
 from app.db import db
 from app.models import DatasetItem
+from tests.bench.table import Table, watch
 from tests.support.pictures import picture
+from tests.support.platform import close_all, make_app
 
 MANY = 10_000
 _TAGS = [f"tag {n}" for n in range(400)]
@@ -52,31 +54,47 @@ def _measured(call: Callable[[], bytes], times: int = 7) -> tuple[float, int]:
     return statistics.median(spent) * 1000, len(gzip.compress(body, 5))
 
 
-def pages(app: Flask, folder: Path, count: int = MANY) -> list[tuple[str, str]]:
+def pages(table: Table, app: Flask, folder: Path, count: int = MANY) -> None:
     """Server time and size of the grid in its harder forms; target under 100 ms and 60 KB."""
     number = fill(app, folder, count)
     client = app.test_client()
-    rows = []
+    begin = time.perf_counter()
+    client.get(f"/datasets/{number}")
+    first = (time.perf_counter() - begin) * 1000
+    table.add(
+        f"grid of {count} pictures, the first after a change (asked: 100 ms)", f"{first:.0f} ms"
+    )
     for label, query in (
-        ("grid", ""), ("grid, last page", "?page=167"), ("search", "?q=tag+3"),
+        ("grid", ""), ("last page", "?page=167"), ("search", "?q=tag+3"),
         ("filter", "?show=no-caption"), ("one tag", "?tag=tag+7"), ("by common tags", "?sort=tags"),
     ):  # fmt: skip
         spent, size = _measured(lambda q=query: client.get(f"/datasets/{number}{q}").data)
-        rows.append((f"{label}, {count} pictures", f"{spent:.0f} ms, {size / 1000:.1f} kB gzip"))
+        told = f"{spent:.0f} ms, {size / 1000:.1f} kB"
+        table.add(f"{label} of {count} pictures (asked: 100 ms, 60 kB gzip)", told)
     spent, size = _measured(lambda: client.get(f"/datasets/{number}/tiles?page=2").data)
-    rows.append((f"next 60 tiles, {count} pictures", f"{spent:.0f} ms, {size / 1000:.1f} kB gzip"))
-    return rows
+    table.add("the next 60 tiles while one scrolls", f"{spent:.0f} ms, {size / 1000:.1f} kB")
 
 
-def report(app: Flask, folder: Path, count: int = 200, edge: int = 1024) -> list[tuple[str, str]]:
-    """Pictures a second that the health report reads whole."""
+def report(table: Table, app: Flask, folder: Path, count: int = 400, edge: int = 1024) -> None:
+    """Pictures a second that the health report reads whole, in one process."""
     for n in range(count):
-        picture(folder / f"{n}.{'png' if n % 2 else 'jpg'}", (edge, edge), seed=n)
+        picture(folder / f"{n}.{'png' if n % 4 == 0 else 'jpg'}", (edge, edge), seed=n)
     with app.app_context():
         dataset = library.register(folder)
         scanning.scan(dataset)
-        begin = time.perf_counter()
-        examining.examine(dataset, lambda _done, _total: None)
-        spent = time.perf_counter() - begin
-    label = f"report of {count} pictures of {edge}x{edge}, half JPEG half PNG"
-    return [(label, f"{count / spent:.0f} pictures/s")]
+        with watch() as once:
+            examining.examine(dataset, lambda _done, _total: None)
+        with watch() as again:
+            examining.examine(dataset, lambda _done, _total: None)
+    label = f"health report of {count} pictures of {edge}x{edge}, a quarter PNG"
+    table.add(label, f"{count / once.seconds:.0f} pictures/s; again {again.seconds:.2f} s")
+
+
+def bench_editing(table: Table, folder: Path) -> None:
+    """Both, on an application of their own."""
+    app = make_app(folder / "pages")
+    try:
+        pages(table, app, folder / "many")
+        report(table, app, folder / "few")
+    finally:
+        close_all()

@@ -23,6 +23,7 @@ from typing import Any
 from PIL import Image
 
 from app.datasets import thumbnails
+from tests.bench.dataset_pages import bench_editing
 from tests.bench.table import Table, watch
 from tests.support.server import Server
 from tests.support.wait import until
@@ -256,6 +257,7 @@ def main() -> int:
             bench_scan(table, server, dataset)
         finally:
             server.kill()
+        bench_editing(table, folder)
     return 0
 
 

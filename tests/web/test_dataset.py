@@ -169,6 +169,28 @@ def test_the_report_reads_each_picture_and_its_fixes_can_be_undone(client, app, 
     assert (folder / "d.txt").read_bytes() == b""
 
 
+def test_the_new_job_form_begins_with_the_dataset_and_shows_its_health_and_buckets(client, dogs):
+    link = re.search(r'href="(/jobs/new\?[^"]+)"', client.get(f"/datasets/{dogs.id}").text)[1]
+    form = client.get(link.replace("&amp;", "&")).text
+    assert f'value="{dogs.path}"' in form
+    words = {
+        "name": "x", "family": "sd15", "engine": "kohya_ss", "datasets.0.path": dogs.path,
+        "datasets.0.resolution": "64", "length.steps": "9", "base_model": "owner/model",
+    }  # fmt: skip
+    preview = client.post("/jobs/preview", data=words).text
+    assert f"/datasets/{dogs.id}/health?resolution=64" in preview
+    assert "1 of which would stop a run" in preview
+    assert "Buckets of dogs at 64 px" in preview
+
+
+def test_a_job_and_its_dataset_lead_to_each_other(client, app, tmp_path, form):
+    with app.app_context():
+        shapes = library.register(tmp_path / "pictures")
+        client.post("/jobs/", data={**form, "hold": "1"})
+        assert '<a href="/jobs/1">dog</a>' in client.get(f"/datasets/{shapes.id}").text
+        assert client.get("/jobs/1/datasets").status_code == 200
+
+
 def test_the_buckets_follow_the_engine(client, dogs):
     kohya = client.get(f"/datasets/{dogs.id}/health?engine=kohya_ss&resolution=64&step=16").text
     assert "64×48" in kohya

@@ -172,3 +172,46 @@ def test_a_folder_that_cannot_be_written_is_told(dogs, monkeypatch):
     monkeypatch.setattr(editing.Path, "mkdir", refuse)
     with pytest.raises(UserError, match="cannot be written"):
         add_tag(dogs)
+
+
+def test_a_request_does_not_wait_for_a_large_edit_but_says_that_it_runs(dogs, monkeypatch):
+    monkeypatch.setattr(editing, "MOST_AT_ONCE", 2)
+    add_tag(dogs)
+    with pytest.raises(ConflictError, match="in the background"):
+        add_tag(dogs, text="second")
+    monkeypatch.setattr(editing, "PATIENCE_SECONDS", 0.0)
+    with (
+        editing.exclusive(dogs),
+        pytest.raises(ConflictError, match="in the background"),
+        editing.exclusive(dogs, seconds=0.0),
+    ):
+        pass
+
+
+def test_a_disk_that_is_full_in_the_middle_leaves_an_edit_to_go_on_with(dogs, monkeypatch):
+    written = []
+
+    def full(path, text, **_options):
+        if written:
+            raise OSError(28, "No space left on device", str(path))
+        written.append(path)
+        path.write_text(text)
+
+    monkeypatch.setattr("app.datasets.captions.write", full)
+    with pytest.raises(UserError, match="No space left"):
+        add_tag(dogs)
+    a = item(dogs, "b.png")
+    with pytest.raises(UserError, match="could not be written"):
+        captioning.save(dogs, a, "new", captioning.captions.version_of("a dog, sofa"))
+    monkeypatch.undo()
+    (edit,) = editing.latest(dogs)
+    assert edit.state == "writing"
+    editing.settle(dogs)
+    assert (folder(dogs) / "b.txt").read_text() == "ohwx, a dog, sofa"
+
+
+def test_a_caption_that_is_no_text_is_not_overwritten(dogs):
+    (folder(dogs) / "a.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="UTF-8"):
+        captioning.save(dogs, item(dogs, "a.png"), "new", "none")
+    assert (folder(dogs) / "a.txt").read_bytes() == b"\xff\xfe"
