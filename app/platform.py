@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, current_app
 
 from app import gpu
-from app.base_models import HubChecker
+from app.base_models import HubChecker, hf_token
 from app.jobs import installations
 from app.jobs.engine_options import OptionLibrary
 from app.jobs.executor import Executor, LocalExecutor
@@ -36,7 +36,7 @@ class Platform:
         self.settings = settings
         self.executor: Executor = LocalExecutor(sys.executable, ROOT / "scripts" / "run_job.py")
         self.gpus = gpu.Sampler()
-        self.hub = HubChecker(settings.hf_endpoint, settings.hf_token, settings.hf_home)
+        self.hub = HubChecker(settings.hf_endpoint, lambda: hf_token(settings), settings.hf_home)
         self.options = OptionLibrary(settings)
         self.vault = Vault(settings.data_dir)
         self.tasks = Runner(app, settings, wake=lambda: ring(settings.data_dir))

@@ -48,7 +48,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("KOHYA_SS_PYTHON", "ENGINES_DIR/venv-kohya_ss/bin/python", "The interpreter that runs sd-scripts."),
     Setting("AI_TOOLKIT_SOURCE", "the public repository", "Where bootstrap.sh takes it from: URL or local path."),
     Setting("KOHYA_SS_SOURCE", "the public repository", "Where bootstrap.sh takes it from: URL or local path."),
-    Setting("HF_TOKEN", "none", "Hugging Face token for gated models; handed to the trainer only."),
+    Setting("HF_TOKEN", "none", "Hugging Face token for gated models; wins over one typed in on the Models page."),
     Setting("HF_HOME", "Hugging Face's own default", "Cache of downloaded models."),
     Setting("VAST_API_URL", "the public API", "Address of the Vast API; tests point it at a stand-in."),
     Setting("GPUS", "all", "Which GPUs jobs may use: all, or their numbers, such as 0,2."),

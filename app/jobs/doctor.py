@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from app import base_models
 from app.jobs import checking, engine_options, installations, planning
 from app.platform import current
 from engines.base import Refusal, UnsupportedError, Workspace
@@ -143,6 +144,6 @@ def _writable() -> Line:
 
 
 def _token() -> Line:
-    has = bool(current().settings.hf_token)
-    text = "HF_TOKEN is set" if has else "no HF_TOKEN: gated models cannot be downloaded"
+    has = bool(base_models.hf_token(current().settings))
+    text = "a token is set" if has else "no HF_TOKEN: gated models cannot be downloaded"
     return Line("Hugging Face", has, False, text)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
 from app.db import db
-from app.jobs import ending, guards, launching, orders, service, slots, store, telemetry
+from app.jobs import ending, guards, launching, model_use, orders, service, slots, store, telemetry
 from app.jobs.executor import Ended, Lost, Running
 from app.jobs.following import Following
 from app.jobs.installations import ENGINES
@@ -172,7 +172,10 @@ class Supervisor:
         if held:
             return
         free = slots.Slots.now(self._platform, store.active())
+        coming = model_use.downloading()
         for job in queued:
+            if model_use.holds_back(job, self._platform.settings, coming):
+                continue
             gpus = free.take(job)
             if gpus is not None:
                 self._safely(job, lambda job, gpus=gpus: self._launch(job, gpus))  # type: ignore[misc]

@@ -31,5 +31,9 @@ KINDS: dict[str, Kind] = {
     "dataset.thumbnails": Kind("app.datasets.thumbnails:run", "disk", "Making thumbnails"),
     "dataset.import": Kind("app.datasets.importing.running:run", "network", "Bringing in pictures"),
     "dataset.purge": Kind("app.datasets.removing:run", "disk", "Deleting for good"),
+    "model.download": Kind("app.base_models.downloading:run", "network", "Download of a model"),
+    "model.scan": Kind("app.base_models.scanning:run", "disk", "Look at the models on disk"),
+    "model.delete": Kind("app.base_models.removing:run", "disk", "Deletion of a model"),
+    "model.token": Kind("app.base_models.asking:run", "network", "Test of the token", tries=2),
 }
 """By name, such as ``dataset.import``; one line each."""

@@ -136,6 +136,8 @@ def task_look(task: Task) -> str:
 
 def task_rate(task: Task) -> str:
     """Speed and time left of running work since it was started; empty while nothing can be said."""
+    if "/s" in task.message:
+        return ""  # it measures its own speed: an earlier try brought a part of it
     spent = time.time() - (task.started or time.time())
     if spent < 2 or not task.done or not task.total:
         return ""
