@@ -58,12 +58,16 @@ def pages(table: Table, app: Flask, folder: Path, count: int = MANY) -> None:
     """Server time and size of the grid in its harder forms; target under 100 ms and 60 KB."""
     number = fill(app, folder, count)
     client = app.test_client()
-    begin = time.perf_counter()
-    client.get(f"/datasets/{number}")
-    first = (time.perf_counter() - begin) * 1000
-    table.add(
-        f"grid of {count} pictures, the first after a change (asked: 100 ms)", f"{first:.0f} ms"
-    )
+
+    def changed() -> bytes:
+        """The page after a change: what it counts is counted anew."""
+        with app.app_context():
+            library.get(number).version += 1
+            db.session.commit()
+        return bytes(client.get(f"/datasets/{number}").data)
+
+    spent, _ = _measured(changed)
+    table.add(f"grid of {count} pictures after a change (asked: 100 ms)", f"{spent:.0f} ms")
     for label, query in (
         ("grid", ""), ("last page", "?page=167"), ("search", "?q=tag+3"),
         ("filter", "?show=no-caption"), ("one tag", "?tag=tag+7"), ("by common tags", "?sort=tags"),
