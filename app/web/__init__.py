@@ -10,9 +10,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app.platform import EXTENSION, Platform
 
 NOUNS = (
-    "auth", "jobs", "new_job", "models", "exchange", "files", "curves", "machine", "engines",
-    "system", "tasks", "health", "api", "datasets", "dataset", "dataset_edits", "dataset_health",
-    "dataset_files", "uploads",
+    "auth", "jobs", "new_job", "models", "exchange", "files", "curves", "compare", "machine",
+    "engines", "system", "tasks", "health", "api", "datasets", "dataset", "dataset_edits",
+    "dataset_health", "dataset_files", "uploads",
 )  # fmt: skip
 """The modules that hold routes, each as ``bp``."""
 
