@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.settings import Settings
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision in ``app/migrations/versions`` (a test compares them)."""
 
 

@@ -137,7 +137,7 @@ class Supervisor:
         following = self._follow(job, attempt)
         following.read()
         following.write(job, attempt)
-        telemetry.note_peak(self._platform, job, attempt)
+        following.note_memory(telemetry.note_peak(self._platform, job, attempt))
         if job.status is JobState.STOPPING:
             self._stop(job, folder)
         elif job.wish:
@@ -193,6 +193,7 @@ class Supervisor:
             gpus=text,
             started=job.started or time.time(),
             phase="starting",
+            finish_at=None,
             last_output=time.time(),
         )
         store.open_attempt(job, number=number, gpus=text)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask
+from importlib import import_module
+
+from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.platform import EXTENSION, Platform
+
+NOUNS = (
+    "auth", "jobs", "new_job", "models", "exchange", "files", "curves", "compare", "machine",
+    "engines", "system", "tasks", "health", "api", "datasets", "dataset", "dataset_edits",
+    "dataset_health", "dataset_files", "uploads",
+)  # fmt: skip
+"""The modules that hold routes, each as ``bp``."""
 
 
 def register(app: Flask) -> None:
@@ -16,36 +25,9 @@ def register(app: Flask) -> None:
     if platform.settings.trust_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     guard.install(app)
-    for blueprint in _blueprints():
-        app.register_blueprint(blueprint)
+    for noun in NOUNS:
+        app.register_blueprint(import_module(f"app.web.{noun}").bp)
     errors.install(app)
     filters.install(app)
     statics.install(app)
     compress.install(app)
-
-
-def _blueprints() -> list[Blueprint]:
-    """The routes, a module for each noun."""
-    from app.web import (
-        api,
-        auth,
-        dataset,
-        dataset_edits,
-        dataset_files,
-        dataset_health,
-        datasets,
-        engines,
-        exchange,
-        files,
-        health,
-        jobs,
-        models,
-        new_job,
-        system,
-        tasks,
-        uploads,
-    )
-
-    modules = (auth, jobs, new_job, models, exchange, files, engines, system, tasks, health, api)
-    of_datasets = (datasets, dataset, dataset_edits, dataset_health, dataset_files, uploads)
-    return [module.bp for module in (*modules, *of_datasets)]
