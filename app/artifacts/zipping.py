@@ -22,7 +22,7 @@ from pathlib import Path
 
 _BLOCK = 1 << 20
 _LIMIT = 0xFFFFFFFF
-_REMEMBERED = 4096
+_REMEMBERED = 24_000
 _crcs: OrderedDict[tuple[Path, int, int], int] = OrderedDict()
 _lock = threading.Lock()
 

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
-from app.datasets.walking import walk
+from app.datasets.walking import File, walk
 
 _OWN = ("metadata_cache.json",)
+
+
+def _counted(path: Path) -> Iterator[File]:
+    for file in walk(path, recursive=True).files:
+        if file.ending != ".npz" and file.name.rpartition("/")[2] not in _OWN:
+            yield file
+
+
+def stamps(path: Path) -> dict[str, tuple[int, int]]:
+    """Size and time (nanoseconds) of the same files: cheap, and enough to see what may differ."""
+    return {file.name: (file.size, file.mtime_ns) for file in _counted(path)}
 
 
 def fingerprint(path: Path) -> dict[str, str]:
@@ -17,9 +29,7 @@ def fingerprint(path: Path) -> dict[str, str]:
     cannot be read. Raises OSError if the folder itself cannot.
     """
     sums = {}
-    for file in walk(path, recursive=True).files:
-        if file.ending == ".npz" or file.name.rpartition("/")[2] in _OWN:
-            continue
+    for file in _counted(path):
         try:
             with (path / file.name).open("rb") as stream:
                 sums[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()

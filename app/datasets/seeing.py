@@ -16,10 +16,11 @@ MOST_REMEMBERED = 100_000
 _SIDEWAYS = (5, 6, 7, 8)
 _ORIENTATION = 0x0112
 _TURNED_FORMATS = ("JPEG", "WEBP", "MPO")
+_ALPHA_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 
 # A large picture is the user's business; one that Pillow refuses as a bomb is unreadable.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-_READ_ERRORS = (
+READ_ERRORS = (
     OSError,
     UnidentifiedImageError,
     ValueError,
@@ -45,6 +46,8 @@ class Seen(NamedTuple):
     turned: bool = False
     problem: str = ""
     thorough: bool = False
+    format: str = ""
+    transparent: bool = False
 
 
 class Memory:
@@ -90,14 +93,26 @@ def see_picture(root: Path, file: File, *, thorough: bool) -> Seen:
             turned = (
                 image.format in _TURNED_FORMATS and image.getexif().get(_ORIENTATION) in _SIDEWAYS
             )
+            shown = seen._replace(
+                width=width,
+                height=height,
+                turned=turned,
+                format=image.format or "",
+                transparent=image.mode in _ALPHA_MODES or "transparency" in image.info,
+            )
             if thorough:
                 # A JPEG drawn small is read to its end as well, at a third of the cost.
                 image.draft("RGB", (width // 8 or 1, height // 8 or 1))
                 image.load()
-    except _READ_ERRORS as error:
-        text = str(error).replace(str(path), file.name)[:160]
-        return seen._replace(problem=text or "it cannot be read")
-    return seen._replace(width=width, height=height, turned=turned)
+    except READ_ERRORS as error:
+        return seen._replace(problem=in_words(error, path, file.name))
+    return shown
+
+
+def in_words(error: Exception, path: Path, name: str) -> str:
+    """What Pillow says about a broken file, with its name in place of its path."""
+    text = str(getattr(error, "strerror", None) or error).replace(str(path), name)
+    return text[:160] or "it cannot be read"
 
 
 def see_caption(root: Path, file: File) -> Seen:

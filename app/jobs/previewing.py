@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.jobs import checking, preflight
+from app.jobs.dataset_glance import Glance, glances
 from app.jobs.preflight import Preflight
 from app.platform import current
 from engines.spec import EngineName
@@ -30,6 +31,7 @@ class Preview:
     epochs: int | None = None
     images: int | None = None
     flight: Preflight | None = None
+    glances: tuple[Glance, ...] = ()
 
 
 def preview(document: Mapping[str, Any], *, card_gb: float | None = None) -> Preview:
@@ -63,7 +65,14 @@ def preview(document: Mapping[str, Any], *, card_gb: float | None = None) -> Pre
         epochs=plan.epochs,
         images=sum(f.images for f in checked.facts) if checked.facts else None,
         flight=_flight(checked),
+        glances=_glances(checked),
     )
+
+
+def _glances(checked: checking.Checked) -> tuple[Glance, ...]:
+    if checked.spec is None or checked.engine is None:
+        return ()
+    return tuple(glances(checked.spec, checked.engine, checked.facts))
 
 
 def _flight(checked: checking.Checked) -> Preflight | None:

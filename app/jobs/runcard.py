@@ -52,8 +52,10 @@ def fingerprint_later(run: RunDir, spec: JobSpec) -> None:
 
     def work() -> None:
         try:
+            # Times and sizes first: what is changed while it is read shows as changed later.
+            seen = {d.path: datasets.stamps(Path(d.path)) for d in spec.datasets}
             sums = {d.path: datasets.fingerprint(Path(d.path)) for d in spec.datasets}
-            _merge(run, {"datasets": sums})
+            _merge(run, {"datasets": sums, "dataset_stamps": seen})
         except OSError as error:
             log.warning("no fingerprint for %s: %s", run.root, error)
 

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from app import waking
+from app.datasets import library
 from app.errors import ConflictError, InvalidSpecError, UserError
 from app.jobs import checking, describing, installations, previewing, store
 from app.jobs.checking import Checked
@@ -256,12 +257,10 @@ def engines() -> tuple[Installation, ...]:
 
 
 def dataset_folders() -> list[str]:
-    """Names of the folders under DATA_DIR/datasets, at most 500, sorted."""
-    root = current().settings.datasets_dir
-    if not root.is_dir():
-        return []
-    names = (entry.name for entry in root.iterdir() if entry.is_dir())
-    return sorted(name for name in names if not name.startswith("."))[:500]
+    """What the dataset field offers, at most 500: names under DATA_DIR/datasets, paths of the others."""
+    library.find_folders()
+    found = library.all()[:500]
+    return [dataset.name if dataset.managed else dataset.path for dataset in found]
 
 
 def page(

@@ -1,9 +1,21 @@
 """The tables, a module for each noun. Times are seconds since the epoch, UTC."""
 
 from app.db import Base
+from app.models.datasets import Dataset, DatasetEdit, DatasetItem
 from app.models.deliveries import Delivery
 from app.models.facts import Fact
 from app.models.jobs import Attempt, Job, JobEvent
 from app.models.tasks import Task
 
-__all__ = ["Attempt", "Base", "Delivery", "Fact", "Job", "JobEvent", "Task"]
+__all__ = [
+    "Attempt",
+    "Base",
+    "Dataset",
+    "DatasetEdit",
+    "DatasetItem",
+    "Delivery",
+    "Fact",
+    "Job",
+    "JobEvent",
+    "Task",
+]

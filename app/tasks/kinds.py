@@ -25,6 +25,12 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
+    "dataset.edit": Kind("app.datasets.background:edit", "disk", "Changing captions"),
+    "dataset.report": Kind("app.datasets.background:report", "disk", "Health report"),
+    "dataset.scan": Kind("app.datasets.scanning:run", "disk", "Looking through the folder"),
+    "dataset.thumbnails": Kind("app.datasets.thumbnails:run", "disk", "Making thumbnails"),
+    "dataset.import": Kind("app.datasets.importing.running:run", "network", "Bringing in pictures"),
+    "dataset.purge": Kind("app.datasets.removing:run", "disk", "Deleting for good"),
     "model.download": Kind("app.base_models.downloading:run", "network", "Download of a model"),
     "model.scan": Kind("app.base_models.scanning:run", "disk", "Look at the models on disk"),
     "model.delete": Kind("app.base_models.removing:run", "disk", "Deletion of a model"),

@@ -21,8 +21,11 @@ from app.tasks.kinds import KINDS
 UNFINISHED = ("waiting", "running")
 
 
-def start(kind: str, subject: str, arguments: Mapping[str, Any] | None = None) -> Task:
-    """Queue a piece of work about ``subject``, such as ``dataset:3``. The supervisor starts it.
+def start(
+    kind: str, subject: str, arguments: Mapping[str, Any] | None = None, *, delay: float = 0.0
+) -> Task:
+    """Queue a piece of work about ``subject``, such as ``dataset:3``. The supervisor starts it,
+    not before ``delay`` seconds have passed.
 
     Secrets do not belong into the arguments: they are stored.
     """
@@ -31,6 +34,7 @@ def start(kind: str, subject: str, arguments: Mapping[str, Any] | None = None) -
         lane=KINDS[kind].lane,
         subject=subject,
         arguments=json.dumps(arguments or {}, ensure_ascii=False),
+        not_before=time.time() + delay if delay else 0.0,
         created=time.time(),
     )
     db.session.add(task)

@@ -12,7 +12,8 @@ from werkzeug.routing import IntegerConverter, Map
 from app.platform import EXTENSION, Platform
 
 NOUNS = (
-    "auth", "jobs", "samples", "logs", "checkpoints", "new_job", "models", "exchange", "files",
+    "auth", "jobs", "samples", "logs", "checkpoints", "new_job", "datasets", "dataset",
+    "dataset_edits", "dataset_health", "dataset_files", "uploads", "models", "exchange", "files",
     "curves", "compare", "machine", "engines", "settings_page", "system", "deliveries", "tasks",
     "health", "prometheus", "api", "api.reference",
 )  # fmt: skip

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Blueprint, Response, request, send_file
+from flask import Blueprint, send_file
 from flask.typing import ResponseReturnValue
-from werkzeug.http import parse_range_header
 from werkzeug.security import safe_join
 
 from app.artifacts.zipping import StoredZip
 from app.errors import NotFoundError
 from app.jobs import gallery, service
 from app.models import Job
+from app.web import zips
 
 bp = Blueprint("files", __name__)
 
@@ -70,31 +70,7 @@ def log(job_id: int, number: int) -> ResponseReturnValue:
 @bp.get("/jobs/<int:job_id>/all.zip")
 def everything(job_id: int) -> ResponseReturnValue:
     job = service.get(job_id)
-    return send_zip(StoredZip(_members(job)), f"{job.name}-{job.id}.zip")
-
-
-def send_zip(archive: StoredZip, name: str) -> Response:
-    """The archive, or the range of it that was asked for."""
-    response = Response(mimetype="application/zip")
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.headers["Accept-Ranges"] = "bytes"
-    response.set_etag(archive.etag)
-    start, end = 0, archive.size
-    ranges = parse_range_header(request.headers.get("Range"))
-    unchanged = "If-Range" not in request.headers or archive.etag in request.headers["If-Range"]
-    if ranges is not None and ranges.units == "bytes" and len(ranges.ranges) == 1 and unchanged:
-        wanted = ranges.range_for_length(archive.size)
-        if wanted is None:
-            response.headers["Content-Range"] = f"bytes */{archive.size}"
-            response.status_code = 416
-            return response
-        start, end = wanted
-        response.status_code = 206
-        response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{archive.size}"
-    response.headers["Content-Length"] = str(end - start)
-    if request.method != "HEAD":
-        response.response = archive.read(start, end)
-    return response
+    return zips.answer(StoredZip(_members(job)), f"{job.name}-{job.id}.zip")
 
 
 def _members(job: Job) -> list[tuple[str, Path]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Flask
 
@@ -19,7 +21,7 @@ from app.web import loglines
 def install(app: Flask) -> None:
     """Register the filters."""
     for function in (
-        bound, size, duration, clock, number, loss, ago, time_left, percent, cost, pace,
+        bound, query, size, duration, clock, number, loss, ago, time_left, percent, cost, pace,
         task_title, task_look, task_rate,
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
@@ -31,6 +33,11 @@ def install(app: Flask) -> None:
 def bound(value: float) -> str:
     """A limit of a field: whole numbers with thin spaces, others as they are."""
     return number(int(value)) if value == int(value) else f"{value:g}"
+
+
+def query(words: Mapping[str, Any]) -> str:
+    """Names and values as the query of an address."""
+    return urlencode({name: value for name, value in words.items() if value != ""})
 
 
 def size(count: float | None) -> str:

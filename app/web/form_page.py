@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.base_models import read_library
@@ -81,7 +81,8 @@ def context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
         beside={"saving.every_steps": retention.planned(whole)},
     )
     count = forms.dataset_count(values)
-    page = _Page(drawing, family, likely, count)
+    folders = service.dataset_folders()
+    page = _Page(drawing, family, likely, count, tuple(folders))
     return {
         "form": values,
         "errors": errors,
@@ -92,7 +93,7 @@ def context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
         "family": family,
         "components": page.parts(needed=True),
         "datasets": [page.dataset(number) for number in range(count)],
-        "folders": service.dataset_folders(),
+        "folders": folders,
         "memory": memory_choice.draw(values, report, engine, choices),
         "gpus": report.gpus,
         "engines": installed,
@@ -148,11 +149,14 @@ class _Page:
     family: Family | None
     likely: str
     count: int
+    folders: tuple[str, ...]
 
     def dataset(self, number: int) -> tuple[View, ...]:
         """What stands in the open part for one dataset."""
-        own = [self.drawing.view(f"datasets.{number}.{key}") for key in ("path", "repeats")]
-        return (*own, *self._inputs("datasets[]", number))
+        path, repeats = (
+            self.drawing.view(f"datasets.{number}.{key}") for key in ("path", "repeats")
+        )
+        return (replace(path, offers=self.folders), repeats, *self._inputs("datasets[]", number))
 
     def sections(self) -> Iterator[Section]:
         """The closed groups, without those that hold nothing."""

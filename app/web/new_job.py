@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from app.errors import InvalidSpecError
 from app.jobs import service
 from app.web import form_page, forms, memory_choice, model_state, native_view
-from app.web.places import place_of
+from app.web.places import pattern_of, place_of
 from engines import families
 from engines.fields import table
 
@@ -29,8 +29,10 @@ def form() -> ResponseReturnValue:
         # A remedy changes a field or two of the copy.
         values.update({name: text for name, text in request.args.items() if name in table()})
     else:
+        # A dataset's page leads here with its folder, by the name of the field.
         known = {*table(), "card"}
-        values = {name: text for name, text in request.args.items() if name in known}
+        given = request.args.items()
+        values = {name: text for name, text in given if {name, pattern_of(name)} & known}
         values.setdefault("family", FIRST_FAMILY)
         values.setdefault("length.steps", "2000")
     return page(values)

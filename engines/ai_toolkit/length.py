@@ -61,6 +61,11 @@ def bucket(width: int, height: int, resolution: int, divisor: int) -> tuple[int,
     return min(fitting, key=lambda size: abs(size[0] * size[1] - wanted))
 
 
+def divisor_of(arch: str) -> int:
+    """Edges of buckets are multiples of this, in pixels."""
+    return _DIVISORS.get(arch, 16)
+
+
 def batches(
     spec: JobSpec, facts: Sequence[DatasetFacts], arch: str, *, regularisation: bool = False
 ) -> int:
@@ -75,7 +80,7 @@ def batches(
             fact.images * _uses(dataset) * len(dataset.resolution) for dataset, fact in chosen
         )
         return math.ceil(pictures / spec.batch.size)
-    divisor = _DIVISORS.get(arch, 16)
+    divisor = divisor_of(arch)
     return sum(
         math.ceil(count / spec.batch.size)
         for dataset, fact in chosen

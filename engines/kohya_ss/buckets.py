@@ -45,6 +45,15 @@ def bucket_of(size: Size, edge: int, buckets: Buckets, fixed: Sequence[Size]) ->
     return (width - width % buckets.step, height - height % buckets.step)
 
 
+def shown_at(size: Size, edge: int, buckets: Buckets, fixed: Sequence[Size]) -> Size:
+    """The size in pixels that a picture is scaled to before it is cut to its bucket."""
+    if buckets.enabled and not buckets.upscale:
+        return _shrunk(size, edge * edge, buckets.step)
+    bucket = bucket_of(size, edge, buckets, fixed)
+    scale = max(bucket[0] / size[0], bucket[1] / size[1])
+    return max(bucket[0], int(size[0] * scale + 0.5)), max(bucket[1], int(size[1] * scale + 0.5))
+
+
 def _shrunk(size: Size, area: int, step: int) -> Size:
     """A picture larger than the area, scaled so that one edge is a multiple of ``step``."""
     width, height = size

@@ -1,0 +1,28 @@
+"""The background work of a dataset: edits of many files, and the health report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.datasets import editing, examining, library
+from app.tasks import Work
+
+
+def edit(work: Work) -> dict[str, Any]:
+    """The task ``dataset.edit``: bring every edit to its end that is not there yet."""
+    with work.database():
+        dataset = library.get(work.arguments["dataset"])
+        editing.settle(
+            dataset,
+            lambda done, total: work.progress(done, total, unit="files"),
+            wait=editing.BACKGROUND_SECONDS,
+        )
+        return {}
+
+
+def report(work: Work) -> dict[str, Any]:
+    """The task ``dataset.report``: read every picture whole that was not read since it changed."""
+    with work.database():
+        dataset = library.get(work.arguments["dataset"])
+        done = examining.examine(dataset, lambda n, total: work.progress(n, total, unit="files"))
+        return {"examined": done}

@@ -1,0 +1,122 @@
+"""Fixes of the health report that are mechanical, each one edit that can be undone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+
+from sqlalchemy import select
+
+from app.datasets import bulk, editing, grid, health, pictures
+from app.datasets.steps import Step
+from app.db import db
+from app.errors import UserError
+from app.models import Dataset, DatasetEdit, DatasetItem
+
+MOST_DRAWN = 200
+"""So many pictures are drawn anew by one click; the next click goes on."""
+
+
+def fix(dataset: Dataset, key: str) -> DatasetEdit | None:
+    """Put one kind of finding right; None where there is nothing (any more)."""
+    if key not in FIXES:
+        raise UserError("There is no such fix.")
+    return FIXES[key][1](dataset)
+
+
+def _items(dataset: Dataset, names: Sequence[str]) -> Sequence[DatasetItem]:
+    chosen = set(names)
+    query = select(DatasetItem).where(
+        DatasetItem.dataset_id == dataset.id, DatasetItem.trashed == ""
+    )
+    return [row for row in db.session.scalars(query) if row.name in chosen]
+
+
+def _names(dataset: Dataset, *keys: str) -> list[str]:
+    found = health.examine(dataset, grid.RESOLUTION).findings
+    return [name for finding in found if finding.key in keys for name in finding.names]
+
+
+def _delete_empty(dataset: Dataset) -> DatasetEdit | None:
+    query = select(DatasetItem.id, DatasetItem.caption, DatasetItem.caption_name).where(
+        DatasetItem.dataset_id == dataset.id,
+        DatasetItem.trashed == "",
+        DatasetItem.caption.is_not(None),
+    )
+    steps = [
+        Step(name, key, before=text, after=None)
+        for key, text, name in db.session.execute(query)
+        if not (text or "").strip()
+    ]
+    return _make(dataset, "delete_empty", f"{len(steps)} empty caption files deleted", steps)
+
+
+def _lower_endings(dataset: Dataset) -> DatasetEdit | None:
+    names = _names(dataset, "case", "upper")
+    ids = {item.name: item.id for item in _items(dataset, names)}
+    steps = []
+    for name in names:
+        stem, ending = os.path.splitext(name)
+        steps.append(Step(name, ids.get(name, 0), file=True, becomes=stem + ending.lower()))
+    return _make(dataset, "lower_endings", f"{len(steps)} endings in lower case", steps)
+
+
+def _trigger(dataset: Dataset) -> DatasetEdit | None:
+    operation = bulk.Operation("trigger", dataset.trigger_word)
+    there = [entry for entry in grid.entries(dataset, grid.View()) if (entry.caption or "").strip()]
+    changes = bulk.changes(operation, there)
+    names = grid.caption_names(dataset, [change.entry.id for change in changes])
+    steps = [Step(names[c.entry.id], c.entry.id, c.entry.caption, c.after) for c in changes]
+    return _make(dataset, "trigger", f"{bulk.summary(operation)} ({len(steps)} captions)", steps)
+
+
+def _remove_orphans(dataset: Dataset) -> DatasetEdit | None:
+    steps = [Step(name, file=True) for name in _names(dataset, "orphans")]
+    return _make(dataset, "remove_orphans", f"{len(steps)} captions without a picture", steps)
+
+
+def _remove(key: str, title: str) -> Callable[[Dataset], DatasetEdit | None]:
+    def run(dataset: Dataset) -> DatasetEdit | None:
+        items = _items(dataset, _names(dataset, key))
+        if not items:
+            return None
+        return pictures.remove(dataset, items, key, f"{len(items)} {title} deleted")
+
+    return run
+
+
+def _turn(dataset: Dataset) -> DatasetEdit | None:
+    items = _items(dataset, _names(dataset, "turned"))[:MOST_DRAWN]
+    if not items:
+        return None
+    return pictures.redraw(
+        dataset, items, "turn", f"{len(items)} pictures turned as their EXIF says", lambda im: im
+    )
+
+
+def _to_rgb(dataset: Dataset) -> DatasetEdit | None:
+    items = _items(dataset, _names(dataset, "cmyk", "profile", "alpha"))[:MOST_DRAWN]
+    if not items:
+        return None
+    return pictures.redraw(
+        dataset, items, "to_rgb", f"{len(items)} pictures as plain RGB", pictures.to_rgb,
+        ending=lambda item: PurePosixPath(item.name).suffix,
+    )  # fmt: skip
+
+
+def _make(dataset: Dataset, kind: str, summary: str, steps: Sequence[Step]) -> DatasetEdit | None:
+    return editing.make(dataset, kind, summary, steps) if steps else None
+
+
+FIXES: dict[str, tuple[str, Callable[[Dataset], DatasetEdit | None]]] = {
+    "delete_empty": ("Delete them", _delete_empty),
+    "lower_endings": ("Lower their endings", _lower_endings),
+    "trigger": ("Put it in front", _trigger),
+    "remove_orphans": ("Delete them", _remove_orphans),
+    "remove_duplicates": ("Delete all but the first", _remove("same", "copies")),
+    "remove_unreadable": ("Delete them", _remove("unreadable", "unreadable pictures")),
+    "turn": ("Turn them", _turn),
+    "to_rgb": ("Make them plain RGB", _to_rgb),
+}
+"""By key: what the button says, and what it does."""

@@ -1,0 +1,116 @@
+"""The texts of an import: caption files, and tables that name pictures and their texts."""
+
+from __future__ import annotations
+
+import csv
+import json
+import unicodedata
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.datasets.importing.findings import Findings
+from app.datasets.importing.sorting import Entry
+
+_TEXT_KEYS = ("text", "caption", "prompt", "description", "txt", "tags")
+_NAME_KEYS = ("file_name", "filename", "file", "image", "image_path", "path", "name")
+
+
+def read_text(path: Path) -> tuple[str, bool]:
+    """A caption's text, and whether its bytes are plain UTF-8 that can be taken as they are."""
+    data = path.read_bytes()
+    for encoding, plain in (("utf-8", True), ("utf-8-sig", False)):
+        if encoding == "utf-8" and data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+            continue
+        try:
+            return data.decode(encoding), plain
+        except UnicodeDecodeError:
+            continue
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace"), False
+    return data.decode("cp1252", "replace"), False
+
+
+def from_tables(
+    entries: Sequence[Entry], media: Sequence[Entry], found: Findings
+) -> dict[str, str]:
+    """Texts by the relative name of the picture they are for, from .json, .jsonl and .csv files."""
+    by_name = {entry.name: entry.name for entry in media}
+    for entry in media:
+        # A table may name a picture without its ending, or without its folder.
+        by_name.setdefault(entry.stem, entry.name)
+    loose: dict[str, str] = {}
+    for entry in media:
+        loose.setdefault(entry.name.rpartition("/")[2], entry.name)
+        loose.setdefault(entry.stem.rpartition("/")[2], entry.name)
+    texts: dict[str, str] = {}
+    for table in entries:
+        matched = 0
+        folder = table.name.rpartition("/")[0]
+        for name, text in _rows(table, found):
+            key = unicodedata.normalize("NFC", name).replace("\\", "/").removeprefix("./")
+            below = f"{folder}/{key}" if folder else key
+            last = key.rpartition("/")[2]
+            target = (
+                by_name.get(below) or by_name.get(key) or loose.get(last) or _changed(key, loose)
+            )
+            if target is not None and text.strip():
+                texts.setdefault(target, text.strip())
+                matched += 1
+        if matched:
+            found.note(table.name, "was read for captions")
+        else:
+            found.leave_out(table.name, "it names no picture of this import")
+    return texts
+
+
+def _changed(key: str, loose: dict[str, str]) -> str | None:
+    """A picture that was converted, and so has another ending than the table says."""
+    return loose.get(key.rpartition("/")[2].rpartition(".")[0])
+
+
+def _rows(table: Entry, found: Findings) -> Iterator[tuple[str, str]]:
+    try:
+        text, _ = read_text(table.path)
+        if table.ending == ".csv":
+            yield from _pairs(list(csv.DictReader(text.splitlines())), table)
+        elif table.ending == ".jsonl":
+            yield from _pairs(
+                [json.loads(line) for line in text.splitlines() if line.strip()], table
+            )
+        else:
+            yield from _pairs(json.loads(text), table)
+    except (ValueError, csv.Error, RecursionError):
+        found.note(table.name, "could not be read to its end")
+
+
+def _pairs(document: Any, table: Entry) -> Iterator[tuple[str, str]]:
+    """(name, text) of every usual shape: rows, a mapping by name, or the text of one picture."""
+    if isinstance(document, list):
+        for row in document:
+            if isinstance(row, dict):
+                name = next((row[key] for key in _NAME_KEYS if isinstance(row.get(key), str)), None)
+                text = _text(row)
+                if name and text:
+                    yield name, text
+    elif isinstance(document, dict):
+        own = _text(document)
+        if own:
+            yield table.name.rpartition("/")[2].rpartition(".")[0], own
+            return
+        for name, value in document.items():
+            text = value if isinstance(value, str) else _text(value)
+            if text:
+                yield str(name), text
+
+
+def _text(row: Any) -> str:
+    if not isinstance(row, dict):
+        return ""
+    for key in _TEXT_KEYS:
+        value = row.get(key)
+        if isinstance(value, str) and value.strip():
+            return value
+        if isinstance(value, list) and value and all(isinstance(word, str) for word in value):
+            return ", ".join(value)
+    return ""

@@ -1,0 +1,211 @@
+"""The task ``dataset.import``: gather, sort, arrange, move in, scan."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from app import tasks
+from app.datasets import library, scanning, thumbnails, uploads
+from app.datasets.importing import fetching, hub, moving, sorting
+from app.datasets.importing.arranging import Arranger
+from app.datasets.importing.findings import Findings
+from app.datasets.importing.unpacking import unpack
+from app.db import db
+from app.errors import NotFoundError, UserError
+from app.models import Dataset, DatasetEdit
+from app.tasks import Work
+
+_STAGING = ".incoming-"
+_LITTER_SECONDS = 24 * 3600
+
+
+def run(work: Work) -> dict[str, Any]:
+    """Do one import, or go on with it. What a person has to know is in the result."""
+    with work.database():
+        dataset = library.get(work.arguments["dataset"])
+        root = library.folder(dataset)
+        if not root.is_dir():
+            raise UserError(f"The folder of {dataset.name}, {root}, is not there.")
+        _sweep(root)
+        staging = root / f"{_STAGING}{work.id}"
+        try:
+            staging.mkdir(exist_ok=True)
+            result = _bring_in(work, dataset, staging)
+        except OSError as error:
+            raise _told(error, staging) from error
+        shutil.rmtree(staging, ignore_errors=True)
+        for upload_id in work.arguments.get("uploads", ()):
+            upload_of(work).forget(upload_id)
+        scanning.scan(dataset, tell=lambda d, t: work.progress(d, t, "measuring", unit="files"))
+        thumbnails.start(dataset)
+        return result
+
+
+def upload_of(work: Work) -> uploads.Uploads:
+    """The uploads of the dataset that this is about."""
+    return uploads.Uploads(work.settings.data_dir, work.arguments["dataset"])
+
+
+def _bring_in(work: Work, dataset: Dataset, staging: Path) -> dict[str, Any]:
+    root = library.folder(dataset)
+    plan = moving.read_plan(staging)
+    if plan is None:
+        found = Findings()
+        _gather(work, staging / "raw", found)
+        arranger = _arranged(work, dataset, staging, found)
+        work.log.parent.mkdir(parents=True, exist_ok=True)
+        with work.log.open("a", encoding="utf-8") as log:
+            log.writelines(line + "\n" for line in found.lines())
+        rest = {"result": found.as_result(), "replaced": arranger.replaced}
+        if not arranger.moves and not found.counts["already"] and not found.left_out:
+            raise UserError("There was nothing in it: no picture, no clip, no caption.")
+        moving.write_plan(staging, arranger.moves, rest)
+        plan = moving.read_plan(staging)
+    assert plan is not None
+    moving.carry_out(
+        root, staging, plan, lambda d, t: work.progress(d, t, "moving in", unit="files")
+    )
+    _remember(dataset, plan["replaced"])
+    result: dict[str, Any] = plan["result"]
+    return result
+
+
+def _gather(work: Work, raw: Path, found: Findings) -> None:
+    """Have the files of the source below ``raw``, a folder for each zip and one for loose files."""
+    raw.mkdir(exist_ok=True)
+    if "url" in work.arguments:
+        file = fetching.fetch(work, raw.parent / "fetched")
+        _take(work, file, file.name, raw / "fetched", found)
+    elif "hub" in work.arguments:
+        folder = hub.fetch(work, raw.parent / "hub")
+        for number, file in enumerate(sorted(folder.rglob("*.[zZ][iI][pP]"))):
+            name = file.relative_to(folder).as_posix()
+            if not sorting.is_quiet(name):
+                _take(work, file, name, raw / f"zip-{number}", found)
+    else:
+        for upload in _uploads(work):
+            _take(work, upload.part, upload.name, raw / upload.id, found)
+
+
+def _uploads(work: Work) -> list[uploads.Upload]:
+    arrived = []
+    for upload_id in work.arguments.get("uploads", ()):
+        # Those that an earlier try has taken already are below "raw".
+        with contextlib.suppress(NotFoundError):
+            upload = upload_of(work).get(upload_id)
+            if upload.part.exists():
+                arrived.append(upload)
+    return arrived
+
+
+def _take(work: Work, file: Path, name: str, own: Path, found: Findings) -> None:
+    """Unpack a zip into a folder of its own; put any other file beside the loose ones."""
+    with file.open("rb") as opened:
+        is_zip = opened.read(4) in (b"PK\3\4", b"PK\5\6")
+    if is_zip:
+        own.mkdir(exist_ok=True)
+        unpack(
+            file,
+            name,
+            own,
+            found,
+            lambda d, t: work.progress(d, t, f"unpacking {name}", unit="bytes"),
+        )
+        # The zip itself stays until all is done: a try after a full disk unpacks it again.
+        return
+    if name.lower().endswith(".zip"):
+        raise UserError(f"{name} is no zip file. Make it again, then upload it.")
+    target = own.parent / "loose" / name
+    if target.exists():
+        target = own / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        new = target.with_name(target.name + ".part")
+        shutil.copyfile(file, new)
+        new.replace(target)
+        file.unlink()
+
+
+def _arranged(work: Work, dataset: Dataset, staging: Path, found: Findings) -> Arranger:
+    made = staging / "made"
+    shutil.rmtree(made, ignore_errors=True)
+    arranger = Arranger(library.folder(dataset), made, dataset.caption_extension, found)
+    folders = [*sorted((staging / "raw").iterdir()), staging / "hub"]
+    groups = [(group, list(_files(group))) for group in folders if group.is_dir()]
+    total, done = sum(len(files) for _, files in groups), 0
+    for group, files in groups:
+        entries = []
+        for path, name in files:
+            entry = sorting.sort(path, name, made / group.name, found)
+            entries += [entry] if entry is not None else []
+            done += 1
+            work.progress(done, total, "looking at each file", unit="files")
+        arranger.add(entries)
+    return arranger
+
+
+def _files(group: Path) -> Iterator[tuple[Path, str]]:
+    for folder, folders, names in os.walk(group):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(folder) / name
+            relative = path.relative_to(group).as_posix()
+            if sorting.is_quiet(relative) or path.is_symlink() or not path.is_file():
+                continue
+            if group.name != "hub" or path.suffix.lower() != ".zip":
+                yield path, relative
+
+
+def _remember(dataset: Dataset, replaced: list[Any]) -> None:
+    """An edit that undoes the captions which were replaced."""
+    if not replaced:
+        return
+    changes = [{"name": n, "before": before, "after": after} for n, before, after in replaced]
+    many = "A caption was" if len(changes) == 1 else f"{len(changes)} captions were"
+    db.session.add(
+        DatasetEdit(
+            dataset_id=dataset.id, at=time.time(), kind="captions",
+            summary=f"{many} replaced by an upload.", changes=json.dumps(changes, ensure_ascii=False),
+        )
+    )  # fmt: skip
+    db.session.commit()
+
+
+def _sweep(root: Path) -> None:
+    """Remove what imports left that nobody will go on with."""
+    for folder in root.glob(f"{_STAGING}*"):
+        number = folder.name.removeprefix(_STAGING)
+        try:
+            task = tasks.get(int(number))
+        except (NotFoundError, ValueError):
+            shutil.rmtree(folder, ignore_errors=True)
+            continue
+        if task.is_final and time.time() - (task.finished or 0) > _LITTER_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _told(error: OSError, staging: Path) -> UserError:
+    """A full disk gives back what was unpacked; the zip itself stays, so that it can be unpacked again."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        where = f" ({error.filename})" if error.filename else ""
+        return UserError(f"{error.strerror or error}{where}.")
+    if moving.read_plan(staging) is None:
+        for folder in [*(staging / "raw").glob("*"), staging / "made"]:
+            if folder.name != "loose":
+                shutil.rmtree(folder, ignore_errors=True)
+    return UserError(
+        "The disk is full. Nothing was added to the dataset. Free some, then press Go on: "
+        "it need not be uploaded again."
+    )

@@ -1,0 +1,174 @@
+"""Unpacks a zip that nobody vouches for into an empty folder.
+
+Nothing leaves the folder: absolute names, ``..``, links and devices are left out. A bomb is seen by
+what the zip declares, by files that share the same bytes, and by what really comes out.
+"""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from app.datasets import naming
+from app.datasets.importing.findings import Findings
+from app.datasets.walking import MOST_FILES
+from app.errors import UserError
+
+MOST_RATIO = 300
+"""More bytes out of one is no picture: the worst real one, a drawing as BMP, stays below."""
+_SUSPICIOUS = 64 * 1024 * 1024
+_RESERVE = 256 * 1024 * 1024
+_BLOCK = 1 << 20
+_ENCRYPTED = 0x1
+_UTF8 = 0x800
+_WORST = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, IndexError)
+
+
+class BombError(UserError):
+    """The zip would become much larger than anything it could be."""
+
+
+def unpack(
+    archive: Path, shown: str, target: Path, found: Findings, tell: Callable[[int, int], None]
+) -> None:
+    """Unpack into ``target``; what is there already, whole, is not unpacked again.
+
+    Raises UserError for what is no zip, is encrypted, or is a bomb; OSError where the disk is full.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = _wanted(opened, shown, found)
+            _check(opened, members, archive, shown, target)
+            _unpack(opened, members, target, found, tell)
+    except _WORST as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"{shown} is no whole zip file: {error}. Make it again, then upload it."
+        ) from error
+
+
+def _wanted(
+    opened: zipfile.ZipFile, shown: str, found: Findings
+) -> list[tuple[zipfile.ZipInfo, str]]:
+    """The members that are plain files with a name that stays inside; the rest is told."""
+    infos = opened.infolist()
+    if len(infos) > MOST_FILES:
+        raise BombError(
+            f"{shown} holds {len(infos)} files; {MOST_FILES} are the most for a dataset."
+        )
+    wanted: list[tuple[zipfile.ZipInfo, str]] = []
+    seen: set[str] = set()
+    for info in infos:
+        raw = _name(info)
+        if info.is_dir() or raw.endswith(("/", "\\")):
+            continue
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        name = naming.file_name(raw)
+        if name is None:
+            found.leave_out(raw[:200], "its name leads out of the folder")
+        elif kind == stat.S_IFLNK:
+            found.leave_out(name, "it is a link, not a file")
+        elif kind not in (0, stat.S_IFREG):
+            found.leave_out(name, "it is no plain file")
+        elif info.flag_bits & _ENCRYPTED:
+            raise UserError(
+                f"{shown} is encrypted. Unpack it with its password, then drop the files."
+            )
+        else:
+            # The same name twice: the first keeps it, the next gets a number.
+            name = _free(name, seen)
+            seen.add(name.casefold())
+            wanted.append((info, name))
+    return wanted
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """Zips of a Mac hold UTF-8 and do not say so."""
+    raw = info.orig_filename
+    if info.flag_bits & _UTF8:
+        return raw
+    try:
+        return raw.encode("cp437").decode("utf-8")
+    except (UnicodeEncodeError, UnicodeDecodeError):
+        return raw
+
+
+def _free(name: str, taken: set[str]) -> str:
+    if name.casefold() not in taken:
+        return name
+    folder, slash, last = name.rpartition("/")
+    stem, dot, ending = last.rpartition(".")
+    stem, ending = (stem, dot + ending) if stem else (last, "")
+    number = 2
+    while (chosen := f"{folder}{slash}{stem} ({number}){ending}").casefold() in taken:
+        number += 1
+    return chosen
+
+
+def _check(
+    opened: zipfile.ZipFile,
+    members: list[tuple[zipfile.ZipInfo, str]],
+    archive: Path,
+    shown: str,
+    target: Path,
+) -> None:
+    whole = archive.stat().st_size
+    total = sum(info.file_size for info, _ in members)
+    packed = sum(info.compress_size for info, _ in members)
+    if packed > whole:
+        raise BombError(f"{shown} is a zip bomb: its files share the same bytes.")
+    if total > _SUSPICIOUS and total > MOST_RATIO * max(1, packed):
+        raise BombError(
+            f"{shown} would grow from {whole / 1e6:.1f} MB to {total / 1e9:.1f} GB. Pictures do not; "
+            "nothing was unpacked."
+        )
+    free = shutil.disk_usage(target).free
+    if total + _RESERVE > free:
+        raise UserError(
+            f"{shown} unpacks to {total / 1e9:.1f} GB, and {free / 1e9:.1f} GB of disk are free. "
+            "Free some, then press Go on."
+        )
+
+
+def _unpack(
+    opened: zipfile.ZipFile,
+    members: list[tuple[zipfile.ZipInfo, str]],
+    target: Path,
+    found: Findings,
+    tell: Callable[[int, int], None],
+) -> None:
+    total = sum(info.file_size for info, _ in members)
+    done, made = 0, {target}
+    for info, name in members:
+        place = target / name
+        if place.parent not in made:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            made.add(place.parent)
+        if not (place.is_file() and place.stat().st_size == info.file_size):
+            try:
+                _write(opened, info, place)
+            except _WORST as error:
+                found.leave_out(name, f"it is torn in the zip ({type(error).__name__})")
+                place.with_name(place.name + ".part").unlink(missing_ok=True)
+        done += info.file_size
+        tell(done, total)
+
+
+def _write(opened: zipfile.ZipFile, info: zipfile.ZipInfo, place: Path) -> None:
+    """One member, to a name that nobody takes for whole, then by rename."""
+    new = place.with_name(place.name + ".part")
+    left = info.file_size
+    with opened.open(info) as source, new.open("wb") as out:
+        while block := source.read(_BLOCK):
+            left -= len(block)
+            if left < 0:
+                raise zipfile.BadZipFile("more comes out than was declared")
+            out.write(block)
+    if left:
+        raise zipfile.BadZipFile("less comes out than was declared")
+    new.replace(place)

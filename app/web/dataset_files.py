@@ -1,0 +1,83 @@
+"""The files of a dataset: thumbnails, originals, and all of it as one zip."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from flask import Blueprint, request, send_file
+from flask.typing import ResponseReturnValue
+
+from app.artifacts.zipping import StoredZip
+from app.datasets import library, thumbnails
+from app.datasets.seeing import READ_ERRORS
+from app.datasets.walking import walk
+from app.db import db
+from app.errors import NotFoundError
+from app.models import DatasetItem
+from app.platform import current
+from app.web import zips
+from app.web.files import inside
+
+bp = Blueprint("dataset_files", __name__, url_prefix="/datasets/<int:dataset_id>")
+
+_SHOWN = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".mp4", ".webm", ".mov", ".m4v", ".mp3", ".wav",
+          ".ogg", ".m4a", ".flac"}  # fmt: skip
+_FOR_GOOD = "private, max-age=31536000, immutable"
+_drawing = threading.Semaphore(2)
+"""So many thumbnails at once while pages wait; the rest of the threads stay free for other requests."""
+
+
+@bp.get("/thumbs/<int:item_id>.webp")
+def thumb(dataset_id: int, item_id: int) -> ResponseReturnValue:
+    """A small picture, made now if it was not made before. With ``?v=`` it may be kept for good."""
+    item = db.session.get(DatasetItem, item_id)
+    if item is None or item.dataset_id != dataset_id or item.kind != "image":
+        raise NotFoundError("There is no such picture (any more).")
+    settings = current().settings
+    path = thumbnails.path_of(settings, dataset_id, item.name, item.mtime_ns, item.size)
+    if not path.is_file():
+        root = library.folder(library.get(dataset_id))
+        below = f".trash/{item.trashed}/" if item.trashed else ""
+        name = item.name
+        # The row is not needed any more: no connection is held while the picture is drawn.
+        db.session.remove()
+        _draw(root / f"{below}{name}", path)
+    response = send_file(path, mimetype="image/webp", conditional=True)
+    response.headers["Cache-Control"] = _FOR_GOOD if request.args.get("v") else "private, no-cache"
+    return response
+
+
+def _draw(source: Path, target: Path) -> None:
+    try:
+        with _drawing:
+            if not target.is_file():
+                thumbnails.make(source, target)
+    except READ_ERRORS as error:
+        raise NotFoundError("This picture cannot be drawn.") from error
+
+
+@bp.get("/files/<path:relative>")
+def original(dataset_id: int, relative: str) -> ResponseReturnValue:
+    """The file as it is. Hidden ones and links are not given out."""
+    dataset = library.get(dataset_id)
+    if any(part.startswith(".") for part in relative.split("/")):
+        raise NotFoundError(f"There is no file {relative} in {dataset.name}.")
+    path = inside(library.folder(dataset), relative)
+    shown = path.suffix.lower() in _SHOWN
+    response = send_file(path, conditional=True, as_attachment=not shown)
+    response.headers["Cache-Control"] = _FOR_GOOD if request.args.get("v") else "private, no-cache"
+    return response
+
+
+@bp.get("/all.zip")
+def everything(dataset_id: int) -> ResponseReturnValue:
+    """Pictures and captions as they lie in the folder, hidden things left out."""
+    dataset = library.get(dataset_id)
+    root = library.folder(dataset)
+    try:
+        files = walk(root, recursive=True).files
+    except OSError as error:
+        raise library.folder_lost(dataset, error) from error
+    plain = [file.name for file in files if not (root / file.name).is_symlink()]
+    return zips.answer(StoredZip([(name, root / name) for name in plain]), f"{dataset.name}.zip")

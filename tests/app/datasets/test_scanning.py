@@ -1,0 +1,99 @@
+"""The rows follow the folder: new, changed, gone; captions by stem; only what changed is opened."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from PIL import Image
+from sqlalchemy import select
+
+from app import tasks
+from app.datasets import library, scanning
+from app.db import db
+from app.errors import UserError
+from app.models import DatasetItem
+
+
+def items(dataset):
+    found = db.session.scalars(
+        select(DatasetItem).where(DatasetItem.dataset_id == dataset.id).order_by(DatasetItem.name)
+    )
+    return {item.name: item for item in found}
+
+
+def test_a_scan_measures_pictures_and_reads_their_captions(dog):
+    found = items(dog)
+    assert list(found) == ["0.png", "1.png", "2.png"]
+    first = found["0.png"]
+    assert (first.width, first.height, first.format, first.caption) == (64, 48, "PNG", "shape 0")
+    assert (dog.files, dog.images, dog.captions, dog.videos) == (3, 3, 3, 0)
+
+
+def test_nothing_new_leaves_the_version_and_opens_no_file(dog, monkeypatch):
+    monkeypatch.setattr(scanning, "see_picture", None)
+    version = dog.version
+    assert scanning.scan(dog)
+    assert dog.version == version
+
+
+def test_changes_of_files_and_captions_are_seen(dog):
+    folder, version = library.folder(dog), dog.version
+    Image.new("RGB", (32, 32)).save(folder / "0.png")
+    (folder / "1.txt").write_text("another shape")
+    (folder / "2.png").unlink()
+    (folder / "clip.mp4").write_bytes(b"x")
+    (folder / "sub").mkdir()
+    Image.new("RGBA", (8, 9)).save(folder / "sub" / "late.webp")
+    (folder / "sub" / "late.caption").write_text("late")
+    assert scanning.scan(dog)
+    found = items(dog)
+    assert list(found) == ["0.png", "1.png", "clip.mp4", "sub/late.webp"]
+    assert (found["0.png"].width, found["1.png"].caption) == (32, "another shape")
+    late = found["sub/late.webp"]
+    assert (late.transparent, late.caption, late.caption_name) == (True, "late", "sub/late.caption")
+    assert (dog.videos, dog.version) == (1, version + 1)
+
+
+def test_broken_pictures_and_foreign_captions_are_kept_with_their_reason(dog):
+    folder = library.folder(dog)
+    (folder / "0.png").write_bytes(b"no picture")
+    (folder / "1.png").write_bytes(b"")
+    (folder / "2.txt").write_bytes(b"caf\xe9")
+    scanning.scan(dog)
+    found = items(dog)
+    assert "cannot identify" in found["0.png"].problem
+    assert "0 bytes" in found["1.png"].problem
+    assert found["2.png"].caption == "caf\ufffd"
+
+
+def test_the_row_of_a_removed_picture_stays_while_its_file_is_in_the_trash(dog):
+    folder = library.folder(dog)
+    items(dog)["0.png"].trashed = "7"
+    db.session.commit()
+    (folder / "0.png").rename(folder / ".0.png")
+    scanning.scan(dog)
+    assert items(dog)["0.png"].trashed == "7"
+    assert dog.files == 2
+    (folder / ".0.png").rename(folder / "0.png")
+    scanning.scan(dog)
+    assert items(dog)["0.png"].trashed == ""
+    assert dog.files == 3
+
+
+def test_a_large_change_is_left_to_a_task(dog, platform, monkeypatch):
+    monkeypatch.setattr(scanning, "INLINE_FILES", 1)
+    monkeypatch.setattr(scanning, "FRESH_SECONDS", 0.0)
+    for index in range(3):
+        os.utime(library.folder(dog) / f"{index}.png", (1, 1))
+    assert not scanning.refresh(dog)
+    assert not scanning.refresh(dog)
+    assert [task.kind for task in tasks.active()] == ["dataset.scan"]
+    assert platform.tasks.run_all() == [""]
+    assert scanning.refresh(dog)
+
+
+def test_a_lost_folder_is_one_sentence(dog):
+    library.folder(dog).rename(library.folder(dog).with_name("elsewhere"))
+    with pytest.raises(UserError, match="cannot be read"):
+        scanning.scan(dog)
