@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Blueprint, send_file
+from flask import Blueprint, request, send_file
 from flask.typing import ResponseReturnValue
 from werkzeug.security import safe_join
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from flask import Blueprint, jsonify, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
@@ -13,8 +12,8 @@ from app.artifacts.zipping import StoredZip
 from app.jobs import gallery, service
 from app.models import Job
 from app.platform import current
-from app.web import htmx
-from app.web.files import inside, send_zip
+from app.web import htmx, zips
+from app.web.files import inside
 
 bp = Blueprint("samples", __name__)
 
@@ -87,4 +86,4 @@ def everything(job_id: int) -> ResponseReturnValue:
     job = service.get(job_id)
     found = gallery.outputs_of(job).samples
     archive = StoredZip([(sample.path.name, sample.path) for sample in found])
-    return send_zip(archive, f"{quote(job.name)}-{job.id}-samples.zip")
+    return zips.answer(archive, f"{job.name}-{job.id}-samples.zip")
