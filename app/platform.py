@@ -17,6 +17,7 @@ from app.jobs.engine_options import OptionLibrary
 from app.jobs.executor import Executor, LocalExecutor
 from app.settings import ROOT, Settings
 from app.tasks import Runner
+from app.vast import Client, Keeper
 from app.vault import Vault
 from app.waking import ring
 
@@ -40,6 +41,7 @@ class Platform:
         self.options = OptionLibrary(settings)
         self.vault = Vault(settings.data_dir)
         self.tasks = Runner(app, settings, wake=lambda: ring(settings.data_dir))
+        self.vast = Keeper(_vast_client(settings))
         self._supervisor: Supervisor | None = None
 
     @property
@@ -61,6 +63,13 @@ class Platform:
         """Stop supervising; running jobs go on and the next supervisor adopts them."""
         self.supervisor.quit()
         self.tasks.quit()
+
+
+def _vast_client(settings: Settings) -> Client | None:
+    key = settings.container_api_key
+    if not (settings.container_id and key):
+        return None
+    return Client(settings.vast_api_url, settings.container_id, key)
 
 
 def current() -> Platform:

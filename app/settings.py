@@ -164,7 +164,9 @@ def _vast_data(env: Mapping[str, str]) -> Path | None:
 
 def _container(env: Mapping[str, str]) -> str:
     """Vast names the instance twice; the label is ``C.<number>``."""
-    return (env.get("CONTAINER_ID") or env.get("VAST_CONTAINERLABEL", "").removeprefix("C.")).strip()
+    return (
+        env.get("CONTAINER_ID") or env.get("VAST_CONTAINERLABEL", "").removeprefix("C.")
+    ).strip()
 
 
 def _public_address(env: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 from app.db import db
 from app.jobs import ending, guards, launching, orders, service, slots, store, telemetry
+from app.jobs.autostop import Autostop
 from app.jobs.executor import Ended, Lost, Running
 from app.jobs.following import Following
 from app.jobs.installations import ENGINES
@@ -44,6 +45,7 @@ class Supervisor:
         self._lock: IO[str] | None = None
         self._busy: dict[int, threading.Thread] = {}
         self._following: dict[int, Following] = {}
+        self.autostop = Autostop(platform)
         self.last_tick: float | None = None
         """When the last tick ended, by the monotonic clock; None before the first."""
 
@@ -102,6 +104,7 @@ class Supervisor:
             self._safely(job, self._advance)
         self._launch_queued()
         self._platform.tasks.tick()
+        self.autostop.tick()
 
     def _safely(self, job: Job, act: Callable[[Job], None]) -> None:
         job_id = job.id
@@ -163,7 +166,7 @@ class Supervisor:
         self._platform.executor.stop(folder, job.wish or "stop", steps or None)
 
     def _launch_queued(self) -> None:
-        if service.queue_paused():
+        if service.queue_paused() or self.autostop.state.holds_queue:
             return
         queued = store.launchable(time.time())
         if not queued:

@@ -116,7 +116,9 @@ class Client:
 
     def _send(self, method: str, query: str, body: dict[str, Any] | None) -> tuple[int, bytes]:
         parts = urlsplit(self._base)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        kind = (
+            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        )
         connection = kind(parts.hostname or "", parts.port, timeout=self.timeout)
         headers = {"Authorization": f"Bearer {self._key}", "Accept": "application/json"}
         sent = None

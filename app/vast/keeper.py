@@ -91,7 +91,9 @@ class Keeper:
             self._answer = self.client.stop() if act == "stop" else self.client.destroy()
         except Exception as error:
             log.exception("the order to %s could not be sent", act)
-            self._answer = Outcome(Kind.UNREACHABLE, f"It could not be sent: {type(error).__name__}.")
+            self._answer = Outcome(
+                Kind.UNREACHABLE, f"It could not be sent: {type(error).__name__}."
+            )
         finally:
             self._ordering = False
         if self._answer.ok:

@@ -22,6 +22,7 @@ def register(app: Flask) -> None:
         guard,
         health,
         jobs,
+        meter,
         new_job,
         statics,
         system,
@@ -32,9 +33,22 @@ def register(app: Flask) -> None:
     if platform.settings.trust_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     guard.install(app)
-    for module in (auth, jobs, new_job, exchange, files, engines, system, tasks, health, api):
+    for module in (
+        auth,
+        jobs,
+        new_job,
+        exchange,
+        files,
+        engines,
+        meter,
+        system,
+        tasks,
+        health,
+        api,
+    ):
         app.register_blueprint(module.bp)
     errors.install(app)
     filters.install(app)
     statics.install(app)
+    meter.install(app)
     compress.install(app)

@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    do_GET = do_PUT = do_DELETE = _serve
+    do_GET = do_PUT = do_DELETE = _serve  # noqa: N815
 
 
 @contextmanager
