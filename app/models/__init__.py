@@ -1,8 +1,9 @@
 """The tables, a module for each noun. Times are seconds since the epoch, UTC."""
 
 from app.db import Base
+from app.models.access import AccessToken, EndedSession
 from app.models.facts import Fact
 from app.models.jobs import Attempt, Job, JobEvent
 from app.models.tasks import Task
 
-__all__ = ["Attempt", "Base", "Fact", "Job", "JobEvent", "Task"]
+__all__ = ["AccessToken", "Attempt", "Base", "EndedSession", "Fact", "Job", "JobEvent", "Task"]
