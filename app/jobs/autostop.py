@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import false, func, or_, select
 
 from app import preferences, tasks
 from app.db import db
-from app.jobs import meter, service, store
+from app.jobs import installing, meter, service, store
 from app.jobs.rundir import TornFileError, read_json, write_json_atomic
 from app.jobs.states import ACTIVE, IllegalMoveError, JobState
 from app.models import Job
@@ -117,8 +117,14 @@ class Autostop:
         queued = store.counts().get(JobState.QUEUED.value, 0)
         if service.queue_paused() or store.fact("held"):
             return 0, queued
+        # Nobody comes to install the engine: such a job waits for a person, too.
+        stuck = (
+            Job.phase.startswith(installing.WAITS) if not tasks.active(installing.KIND) else false()
+        )
         held = db.session.scalar(
-            select(func.count()).where(Job.state == JobState.QUEUED.value, Job.held.is_(True))
+            select(func.count()).where(
+                Job.state == JobState.QUEUED.value, or_(Job.held.is_(True), stuck)
+            )
         )
         return queued - (held or 0), held or 0
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
 from app.db import db
-from app.jobs import ending, guards, launching, orders, service, slots, store, telemetry
+from app.jobs import ending, guards, installing, launching, orders, service, slots, store, telemetry
 from app.jobs.autostop import Autostop
 from app.jobs.executor import Ended, Lost, Running
 from app.jobs.following import Following
@@ -176,6 +176,8 @@ class Supervisor:
             return
         free = slots.Slots.now(self._platform, store.active())
         for job in queued:
+            if installing.waits(self._platform.settings, job):
+                continue
             gpus = free.take(job)
             if gpus is not None:
                 self._safely(job, lambda job, gpus=gpus: self._launch(job, gpus))  # type: ignore[misc]

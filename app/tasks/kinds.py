@@ -24,5 +24,7 @@ class Kind:
     tries: int = 8
 
 
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, Kind] = {
+    "engine.install": Kind("app.jobs.installing:run", "install", "Installation", tries=1),
+}
 """By name, such as ``dataset.import``; one line each."""

@@ -92,6 +92,7 @@ def test_the_countdown_is_on_every_page_with_its_two_buttons(rented):
         assert "stopped in 5 minutes" in page, address
         assert "Keep running" in page
         assert "Stop now" in page
+    assert "stopped in" not in rented.application.test_client().get("/login").text
     show(phase="idle", left=3000.0)
     assert "Nothing runs here" not in rented.get("/").text
 
