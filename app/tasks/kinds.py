@@ -26,5 +26,6 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "engine.install": Kind("app.jobs.installing:run", "install", "Installation", tries=1),
+    "machine.check": Kind("app.jobs.selfcheck:run", "disk", "Self-check", tries=1),
 }
 """By name, such as ``dataset.import``; one line each."""
