@@ -13,7 +13,8 @@ from app.settings import ROOT
 from tests.support.wait import until
 
 STAND_IN = """#!/bin/sh
-echo "$HOST $PORT ${TRUST_PROXY:-} ${AI_TOOLKIT_DIR:-none} ${AI_TOOLKIT_PYTHON:-none} ${KOHYA_SS_DIR:-none}" >> "$DATA_DIR/started"
+engines="${AI_TOOLKIT_DIR:-none} ${AI_TOOLKIT_PYTHON:-none} ${KOHYA_SS_DIR:-none}"
+echo "$HOST $PORT ${TRUST_PROXY:-} $engines" >> "$DATA_DIR/started"
 [ "$(wc -l < "$DATA_DIR/started")" -lt 2 ] || exec sleep 600
 """
 
