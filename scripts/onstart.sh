@@ -99,8 +99,11 @@ main() {
   run) run ;;
   "")
     mkdir -p "$DATA_DIR"
-    if supervised; then
-      sed "s|@ROOT@|$ROOT|g" "$ROOT/scripts/vast/onstart.conf" >/etc/supervisor/conf.d/lora-platform.conf
+    local conf=/etc/supervisor/conf.d/lora-platform.conf
+    if supervised && [ -f "$conf" ] && ! grep -q onstart-program "$conf"; then
+      say "this image starts it by itself: supervisorctl status lora-platform"
+    elif supervised; then
+      sed "s|@ROOT@|$ROOT|g" "$ROOT/scripts/vast/onstart.conf" >"$conf"
       supervisorctl update
       say "runs under Vast's supervisor: supervisorctl status lora-platform"
     else
