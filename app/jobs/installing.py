@@ -130,8 +130,10 @@ def _tell(work: Work, name: str) -> None:
     told = status(work.settings, name)
     if told.get("state") == "running":
         step = str(told.get("step", ""))
-        done = _STEPS.index(step) if step in _STEPS else 0
-        work.progress(done, len(_STEPS), str(told.get("message", "")), unit="steps")
+        # No bar: the steps are of very different length, and a time left would be a lie.
+        number = _STEPS.index(step) + 1 if step in _STEPS else 1
+        message = str(told.get("message", ""))
+        work.progress(number, None, f"step {number} of {len(_STEPS)}: {message}")
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
