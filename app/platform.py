@@ -6,15 +6,17 @@ context, so that services need no global state.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from flask import Flask, current_app
 
 from app import gpu
-from app.base_models import HubChecker
+from app.base_models import HubChecker, hf_token
 from app.jobs import installations
 from app.jobs.engine_options import OptionLibrary
 from app.jobs.executor import Executor, LocalExecutor
+from app.machine import HostMeter, Snapshot, Watcher
 from app.settings import ROOT, Settings
 from app.tasks import Runner
 from app.vast import Client, Keeper
@@ -37,12 +39,17 @@ class Platform:
         self.settings = settings
         self.executor: Executor = LocalExecutor(sys.executable, ROOT / "scripts" / "run_job.py")
         self.gpus = gpu.Sampler()
-        self.hub = HubChecker(settings.hf_endpoint, settings.hf_token, settings.hf_home)
+        self.hub = HubChecker(settings.hf_endpoint, lambda: hf_token(settings), settings.hf_home)
         self.options = OptionLibrary(settings)
+        self.host = HostMeter(settings.data_dir)
+        self.watcher = Watcher(self._look)
         self.vault = Vault(settings.data_dir)
         self.tasks = Runner(app, settings, wake=lambda: ring(settings.data_dir))
         self.vast = Keeper(_vast_client(settings))
         self._supervisor: Supervisor | None = None
+
+    def _look(self) -> Snapshot:
+        return Snapshot(time.monotonic(), self.gpus.report().gpus, self.host.read())
 
     @property
     def supervisor(self) -> Supervisor:

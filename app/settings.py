@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout (or the folder the program was installed from)."""
@@ -48,7 +48,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("KOHYA_SS_PYTHON", "ENGINES_DIR/venv-kohya_ss/bin/python", "The interpreter that runs sd-scripts."),
     Setting("AI_TOOLKIT_SOURCE", "the public repository", "Where bootstrap.sh takes it from: URL or local path."),
     Setting("KOHYA_SS_SOURCE", "the public repository", "Where bootstrap.sh takes it from: URL or local path."),
-    Setting("HF_TOKEN", "none", "Hugging Face token for gated models; handed to the trainer only."),
+    Setting("HF_TOKEN", "none", "Hugging Face token for gated models; wins over one typed in on the Models page."),
     Setting("HF_HOME", "Hugging Face's own default", "Cache of downloaded models."),
     Setting("VAST_API_URL", "the public API", "Address of the Vast API; tests point it at a stand-in."),
     Setting("CONTAINER_ID", "set by Vast", "Number of this instance, for its price and for stopping it."),
@@ -138,9 +138,7 @@ class Settings:
             stall_minutes=_decimal(env, "STALL_MINUTES", 20.0),
             log_cap_mb=_decimal(env, "LOG_CAP_MB", 512.0),
             price_per_hour=_decimal(env, "PRICE_PER_HOUR", 0.0) or None,
-            container_id=_container(env),
-            container_api_key=env.get("CONTAINER_API_KEY", "").strip() or None,
-            public_address=_public_address(env),
+            **_vast(env),
         )
 
     @property
@@ -160,6 +158,15 @@ def _vast_data(env: Mapping[str, str]) -> Path | None:
     if not any(env.get(sign) for sign in _VAST_SIGNS):
         return None
     return Path(env.get("WORKSPACE") or "/workspace") / "lora"
+
+
+def _vast(env: Mapping[str, str]) -> dict[str, Any]:
+    """What Vast tells every instance about itself."""
+    return {
+        "container_id": _container(env),
+        "container_api_key": env.get("CONTAINER_API_KEY", "").strip() or None,
+        "public_address": _public_address(env),
+    }
 
 
 def _container(env: Mapping[str, str]) -> str:

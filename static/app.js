@@ -97,7 +97,9 @@
   const inputs = () => [...document.querySelectorAll("#job-fields :is(input, select, textarea)[name]")];
   const drawn = (input) => input.tagName === "SELECT" ? [...input.options].find((o) => o.defaultSelected)?.value ?? "" : input.defaultValue;
   let sent = new Map(), opened = [], asked = null;
-  const ours = (event) => event.target.closest?.("#job-fields") && event.detail?.ctx;
+  // What is told of the base model stands among the fields and touches none of them.
+  const aside = (event) => event.target.closest?.("#base-model-state, [hx-target='#base-model-state']");
+  const ours = (event) => event.target.closest?.("#job-fields") && !aside(event) && event.detail?.ctx;
   document.addEventListener("htmx:before:request", (event) => {
     if (!ours(event)) return;
     sent = new Map(inputs().map((input) => [input.name, input.value]));

@@ -7,6 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth", ".gguf", ".sft")
+WANTED = ".vast-lora-wanted.json"
+"""In a repository's folder while it is downloaded: the files that make it whole."""
 _MOST_FILES = 2000
 _OPTIONAL = ("safety_checker", "feature_extractor", "image_encoder")
 """Components that a training does without."""
@@ -29,11 +31,23 @@ def is_cached(cache: Path, repo: str, file: str = "") -> bool:
     try:
         if file:
             return any((s / file).is_file() for s in (folder / "snapshots").iterdir())
-        if any((folder / "blobs").glob("*.incomplete")):
+        if any((folder / "blobs").glob("*.incomplete")) or not _has_wanted(folder):
             return False
         return any(_is_whole(snapshot) for snapshot in (folder / "snapshots").iterdir())
     except (OSError, ValueError):
         return False
+
+
+def _has_wanted(folder: Path) -> bool:
+    """Whether all files are there that a download of ours set out to bring, if one was begun."""
+    try:
+        files = json.loads((folder / WANTED).read_text("utf-8"))
+    except FileNotFoundError:
+        return True
+    names = [str(name) for name in files] if isinstance(files, list) else []
+    return any(
+        all((s / name).is_file() for name in names) for s in (folder / "snapshots").iterdir()
+    )
 
 
 def _is_whole(snapshot: Path) -> bool:

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,9 +68,11 @@ class HubChecker:
     token that was stored by logging in count as they do in the trainer, which inherits them.
     """
 
-    def __init__(self, endpoint: str, token: str | None, home: Path | None) -> None:
+    def __init__(
+        self, endpoint: str, token: str | Callable[[], str | None] | None, home: Path | None
+    ) -> None:
         self._endpoint = endpoint.rstrip("/")
-        self._token = token
+        self._token = token if callable(token) else lambda: token
         self._cache = cache_folder(home, os.environ.get("HF_HUB_CACHE"))
         self._stored_token = Path(
             os.environ.get("HF_TOKEN_PATH") or self._cache.parent / "token"
@@ -101,6 +104,16 @@ class HubChecker:
         with self._lock:
             return self._answers[key][1] if key in self._answers else None
 
+    def forget(self) -> None:
+        """Ask again: the token has changed."""
+        with self._lock:
+            self._answers.clear()
+
+    @property
+    def cache(self) -> Path:
+        """The folder of the Hugging Face cache."""
+        return self._cache
+
     def is_cached(self, repo: str, file: str = "") -> bool:
         """Whether it lies in the cache, as far as its folders tell."""
         return is_cached(self._cache, repo, file)
@@ -122,7 +135,7 @@ class HubChecker:
                 f"{repo} is not in the cache, and HF_HUB_OFFLINE forbids a download. Unset it, or name a local path.",
                 certain=False,
             )
-        token = self._token or self._read_token()
+        token = self._token() or self._read_token()
         try:
             wanted = file or _real_file(self._files(repo, token))
             self._get(f"/{repo}/resolve/main/{urllib.parse.quote(wanted)}", "HEAD", token)
@@ -199,7 +212,9 @@ def _refused(repo: str, file: str, error: urllib.error.HTTPError, token: str | N
         why = "this HF_TOKEN may not read it" if token else "no HF_TOKEN is set"
         kind = "gated" if code == "GatedRepo" else "gated, private or missing"
         return Answer(
-            False, f"{repo} is {kind}, and {why}. Accept its licence on the Hub and set HF_TOKEN."
+            False,
+            f"{repo} is {kind}, and {why}. Accept its licence at its page on the Hub, "
+            "and set HF_TOKEN or a token on the Models page.",
         )
     return Answer(
         False, f"The Hub answered {error.code} for {repo}. Try again later.", certain=False

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from app.artifacts.safetensors import Header, TornSafetensorsError, read_header
+from app.artifacts.safetensors import TornSafetensorsError, read_header
 from app.base_models.cache import missing_components
+from app.base_models.recognising import misfit, recognise
 
 FILE_ENDINGS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft")
 _MOST_FILES = 200
@@ -63,24 +64,21 @@ def check_local(path: Path, family: str | None = None) -> str:
             return f"There is no {path}. Give a hub id (owner/name), or the path of a model on this machine."
         if path.is_dir():
             return _check_folder(path, family)
-        return _check_file(path)
+        return _check_file(path, family)
     except (OSError, ValueError) as error:
         return f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
 
 
-def _check_file(path: Path) -> str:
+def _check_file(path: Path, family: str | None) -> str:
     if path.stat().st_size == 0:
         return f"{path} is empty (0 bytes). Download it again."
-    if path.suffix in (".safetensors", ".sft"):
-        try:
-            header = read_header(path)
-        except TornSafetensorsError as error:
-            return f"{error} Download it again."
-        if is_lora(header):
-            return (
-                f"{path.name} is a LoRA, not a base model. Name the model that it was trained on."
-            )
-        return ""
+    found = recognise(path)
+    if found.kind == "broken":
+        return f"{found.problem} Download it again."
+    if found.kind == "lora" or family is not None:
+        problem = misfit(found, family or "", path.name)
+        if problem:
+            return problem
     with path.open("rb") as file:
         start = file.read(4)
     if start == b"PK\3\4" and not zipfile.is_zipfile(path):
@@ -103,7 +101,8 @@ def _check_folder(path: Path, family: str | None) -> str:
         return f"{index} cannot be read. Download the model again."
     if missing:
         return f"{path} lacks {', '.join(missing[:3])}, which its model_index.json lists. Download it again."
-    return _torn_inside([entry for entry in path.iterdir() if entry.is_dir()])
+    torn = _torn_inside([entry for entry in path.iterdir() if entry.is_dir()])
+    return torn or (misfit(recognise(path), family, path.name) if family else "")
 
 
 def _torn_inside(folders: list[Path]) -> str:
@@ -115,11 +114,3 @@ def _torn_inside(folders: list[Path]) -> str:
             except TornSafetensorsError as error:
                 return f"{folder.name}/{error} Download the model again."
     return ""
-
-
-def is_lora(header: Header) -> bool:
-    """Whether the tensors are those of an adapter."""
-    names = list(header.tensors)
-    marks = ("lora_down", "lora_up", "lora_A", "lora_B", "hada_w1", "lokr_w")
-    adapters = sum(any(mark in name for mark in marks) for name in names)
-    return bool(names) and adapters * 2 >= len(names)

@@ -30,6 +30,8 @@ class Gpu:
     utilisation: int | None = None
     temperature: int | None = None
     power: float | None = None
+    clock: int | None = None
+    """Of its cores, in MHz."""
     processes: tuple[tuple[int, int | None], ...] = ()
     usable: bool = True
 
@@ -118,6 +120,7 @@ def _gpu(nvml: Any, number: int) -> tuple[str, Gpu]:
         utilisation=rates.gpu if rates else None,
         temperature=_maybe(nvml, nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
         power=power / 1000 if power is not None else None,
+        clock=_maybe(nvml, nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM),
         processes=tuple((process.pid, process.usedGpuMemory) for process in running),
         # A lost card still has a handle, but answers nothing.
         usable=memory is not None or name is not None,

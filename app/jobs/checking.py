@@ -11,7 +11,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from app import artifacts, base_models, datasets
-from app.jobs import installations, installing, opening, planning, sentences, workspace
+from app.jobs import (
+    installations,
+    installing,
+    model_use,
+    opening,
+    planning,
+    sentences,
+    workspace,
+)
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
 from app.platform import Platform
@@ -122,6 +130,7 @@ def _check(
     warnings = (*warnings, waits) if waits else warnings
     errors.update(found)
     errors.update(model_problems(platform, spec, seconds=HUB_SECONDS if thorough else 0))
+    warnings = (*warnings, *_on_their_way(platform, spec))
     errors.update(_disk(platform.settings.data_dir))
     errors.update(_start(spec, platform))
     known = not found and all(dataset.path.strip() for dataset in spec.datasets)
@@ -204,6 +213,17 @@ def model_problems(platform: Platform, spec: JobSpec, *, seconds: float) -> dict
         if answer is not None and not answer.ok:
             errors[name] = answer.sentence
     return errors
+
+
+def _on_their_way(platform: Platform, spec: JobSpec) -> tuple[str, ...]:
+    """What is being downloaded already: the job waits for it, nothing is fetched twice."""
+    coming = model_use.downloading()
+    names = filter(None, (spec.base_model, *spec.components.values()))
+    repos = [model_use.awaited(str(n), platform.settings, coming) for n in names] if coming else []
+    return tuple(
+        f"{repo} is being downloaded; the job starts when it is here."
+        for repo in dict.fromkeys(filter(None, repos))
+    )
 
 
 def material(spec: JobSpec) -> datasets.Material:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from app import base_models
 from app.jobs import checking, engine_options, installations, planning
 from app.platform import current
 from engines.base import Refusal, UnsupportedError, Workspace
@@ -52,23 +54,32 @@ def _conformance(name: str) -> list[Line]:
     if found.problem:
         return []
     known = current().options.wait(found)
-    more, fewer = differences(found, known)
     lines = [Line("commit", True, False, installations.commit_of(found.home) or "unknown")]
     lines += [
         Line(group, True, False, f"{count} options") for group, count in counts(known.options.data)
     ]
-    for what, names in (("only installed", more), ("only in the pin", fewer)):
-        text = ", ".join(names[:12]) + (" ..." if len(names) > 12 else "")
-        lines.append(Line(what, True, False, f"{len(names)} options{': ' if names else ''}{text}"))
+    more, fewer = differences(found, known)
+    for what, told in (("only installed", more), ("only in the pin", fewer)):
+        lines.append(Line(what, True, False, "; ".join(told) or "no option"))
     return [*lines, *_families(found, known)]
 
 
 def differences(
     found: installations.Installation, known: engine_options.Known
 ) -> tuple[list[str], list[str]]:
-    """Options that only the installed engine has, and that only the pinned version has."""
-    ours, theirs = flat(found.engine.shipped_options().data), flat(known.options.data)
-    return sorted(theirs - ours), sorted(ours - theirs)
+    """What only the installed engine accepts, and what only the pinned version does."""
+    pinned, there = groups(found.engine.shipped_options().data), groups(known.options.data)
+    return beyond(there, pinned), beyond(pinned, there)
+
+
+def beyond(has: Mapping[str, set[str]], lacks: Mapping[str, set[str]]) -> list[str]:
+    """What one list has that the other lacks: whole scripts or classes, then options.
+
+    An option that several share is told once, with how many of them it concerns.
+    """
+    told = [f"all of {group}" for group in sorted(set(has) - set(lacks))]
+    where = Counter(key for group in set(has) & set(lacks) for key in has[group] - lacks[group])
+    return told + [f"{key} (in {n})" if n > 1 else key for key, n in sorted(where.items())]
 
 
 def counts(data: Mapping[str, Any]) -> list[tuple[str, int]]:
@@ -103,10 +114,9 @@ def _nowhere(found: installations.Installation, known: engine_options.Known) -> 
     )  # fmt: skip
 
 
-def flat(data: Mapping[str, Any]) -> set[str]:
-    """Names of options, as script.option or class.key."""
-    groups = data.get("classes", data)
-    return {f"{group}.{key}" for group, keys in groups.items() for key in keys}
+def groups(data: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Names of the options of each script or class."""
+    return {group: set(keys) for group, keys in data.get("classes", data).items()}
 
 
 def _gpus() -> list[Line]:
@@ -134,6 +144,6 @@ def _writable() -> Line:
 
 
 def _token() -> Line:
-    has = bool(current().settings.hf_token)
-    text = "HF_TOKEN is set" if has else "no HF_TOKEN: gated models cannot be downloaded"
+    has = bool(base_models.hf_token(current().settings))
+    text = "a token is set" if has else "no HF_TOKEN: gated models cannot be downloaded"
     return Line("Hugging Face", has, False, text)

@@ -6,15 +6,18 @@ import json
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
-from app.jobs import store
+from app.jobs import curves, store
 from app.jobs.logtail import Follower
 from app.jobs.metrics import Recorder
 from app.jobs.rundir import RunDir
+from app.jobs.timing import Clock
 from app.models import Attempt, Job
 from engines.base import Engine, Phase, Progress
 
 BYTES_AT_ONCE = 4 << 20
+NOTE_SECONDS = 10.0
 
 
 @dataclass
@@ -29,6 +32,8 @@ class Seen:
     phase: Phase | None = None
     steps_per_epoch: int | None = None
     nan_in_a_row: int = 0
+    at: tuple[int, float] | None = None
+    """Step and time of the newest record."""
 
 
 class Following:
@@ -37,7 +42,11 @@ class Following:
     def __init__(self, job: Job, attempt: Attempt, run: RunDir, engine: Engine) -> None:
         self.number = attempt.number
         self._engine = engine
-        self._accumulation = int(json.loads(job.document)["batch"]["gradient_accumulation"])
+        document = json.loads(job.document)
+        self._accumulation = int(document["batch"]["gradient_accumulation"])
+        self._clock = Clock(_interval(document))
+        self._pace = curves.Pace()
+        self._noted = 0.0
         self._start_step = attempt.start_step
         self._start_epoch = attempt.start_epoch
         self._epochs = attempt.epochs
@@ -65,12 +74,40 @@ class Following:
     def _take_records(self, finish: bool) -> None:
         """The engine's own records are exact where the bar is not: the loss of the step itself."""
         for point in self._records.flush() if finish else self._records.collect():
+            seconds = self._pace.of(point.attempt, point.step, point.time)
+            if seconds is not None:
+                self._clock.take([seconds])
+            self.seen.at = (point.step, point.time)
             if point.step is not None and (self.seen.step is None or point.step >= self.seen.step):
                 self.seen.step = point.step
             if point.loss is not None:
                 self.seen.loss = point.loss
             if point.learning_rate is not None:
                 self.seen.learning_rate = point.learning_rate
+
+    def note_memory(self, used: int) -> None:
+        """Keep how much GPU memory is in use, every ten seconds; written with the next record."""
+        now = time.time()
+        if used and self.seen.step is not None and now - self._noted >= NOTE_SECONDS:
+            self._noted = now
+            self._records.note(curves.MEMORY, self.seen.step, now, float(used))
+
+    def _finish_at(self, job: Job, step: int, total: int | None) -> float | None:
+        """When the last step will be done; by what the bar says where there are no records yet."""
+        if not total or not step:
+            return job.finish_at
+        at_step, at_time = self.seen.at or (step, time.time())
+        left = self._clock.left(total - at_step)
+        if left is None and self.seen.seconds_per_step:
+            left = (total - step) * self.seen.seconds_per_step
+            at_time = time.time()
+        if left is None:
+            return job.finish_at
+        # Not before now; and not written anew for every second that it is off.
+        found = max(time.time(), at_time + left)
+        if job.finish_at is not None and abs(found - job.finish_at) < max(2.0, 0.01 * left):
+            return job.finish_at
+        return round(found)
 
     def _merge(self, told: Progress) -> None:
         seen = self.seen
@@ -98,14 +135,17 @@ class Following:
     def write(self, job: Job, attempt: Attempt) -> None:
         """Put what changed on the job and the attempt; nothing is written when nothing did."""
         seen = self.seen
-        wanted = {
+        wanted: dict[str, Any] = {
             "step": seen.step if seen.step is not None else job.step,
             "total_steps": seen.total or job.total_steps,
             "loss": seen.loss if seen.loss is not None else job.loss,
             "learning_rate": seen.learning_rate or job.learning_rate,
-            "seconds_per_step": seen.seconds_per_step or job.seconds_per_step,
+            "seconds_per_step": (
+                self._clock.seconds_per_step or seen.seconds_per_step or job.seconds_per_step
+            ),
             "phase": str(seen.phase or job.phase or ""),
         }
+        wanted["finish_at"] = self._finish_at(job, wanted["step"], wanted["total_steps"])
         new = {key: value for key, value in wanted.items() if not _same(getattr(job, key), value)}
         if self._log.offset != attempt.log_offset:
             store.change_attempt(
@@ -124,3 +164,10 @@ def _same(old: object, new: object) -> bool:
     if isinstance(old, float) and isinstance(new, float) and math.isnan(old) and math.isnan(new):
         return True
     return old == new
+
+
+def _interval(document: dict[str, Any]) -> int | None:
+    """Steps between two planned pauses, for samples or saves; None where there are none."""
+    sampling, saving = document.get("sampling") or {}, document.get("saving") or {}
+    steps = [saving.get("every_steps"), sampling.get("prompts") and sampling.get("every_steps")]
+    return min((int(count) for count in steps if count), default=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from engines.spec import ENGINE_NAMES, EngineName
 ENGINES: dict[EngineName, Engine] = {"ai-toolkit": AiToolkit(), "kohya_ss": KohyaSs()}
 
 _SCRIPT: dict[EngineName, str] = {"ai-toolkit": "run.py", "kohya_ss": "train_network.py"}
+_GUI = "kohya_gui.py"
+"""Marks a checkout of the kohya_ss GUI, whose trainer is a submodule of its own."""
 PROBE_SECONDS = 30
 
 
@@ -55,7 +58,11 @@ def find(settings: Settings, name: EngineName) -> Installation:
     if name == "kohya_ss" and (home / "sd-scripts" / _SCRIPT[name]).is_file():
         home = home / "sd-scripts"
     prefix = name.upper().replace("-", "_")
-    if not (home / _SCRIPT[name]).is_file():
+    if not (home / _SCRIPT[name]).is_file() and (home / _GUI).is_file():
+        # Cloned without --recurse-submodules: the folder of the trainer is there and empty, or not there.
+        fetch = f"git -C {shlex.quote(str(home))} submodule update --init sd-scripts"
+        problem = f"{home} is the kohya_ss GUI without its trainer; `{fetch}` fetches it."
+    elif not (home / _SCRIPT[name]).is_file():
         problem = f"{home} holds no {_SCRIPT[name]}. Install it, or set {prefix}_DIR to a checkout."
     elif not os.access(python, os.X_OK):
         problem = f"{python} cannot be executed. Install it, or set {prefix}_PYTHON."

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from app import datasets
+from app import base_models, datasets
 from app.errors import UserError
 from app.jobs import (
     checking,
@@ -121,7 +121,9 @@ def _launch(platform: Platform, job: Job, number: int) -> None:
     if store.get(job.id).status is JobState.STOPPING:
         raise PreparationError("stopped before the trainer was started")
     platform.executor.start(
-        run.attempt(number), _launch_record(job, number, plan, gpus), environment(os.environ, plan)
+        run.attempt(number),
+        _launch_record(job, number, plan, gpus),
+        environment(os.environ, plan, token=base_models.hf_token(platform.settings)),
     )
     runcard.write(run, spec, installation, plan, gpus)
     runcard.fingerprint_later(run, spec)
@@ -232,8 +234,13 @@ def step_record(step: StopStep) -> dict[str, object]:
     }
 
 
-def environment(server: Mapping[str, str], plan: LaunchPlan) -> dict[str, str]:
-    """The trainer's environment: the server's, less secrets it does not need, plus the plan's."""
+def environment(
+    server: Mapping[str, str], plan: LaunchPlan, *, token: str | None = None
+) -> dict[str, str]:
+    """The trainer's environment: the server's, less secrets it does not need, plus the plan's.
+
+    ``token`` is for the Hugging Face Hub, where a person typed one in.
+    """
     kept = {
         name: value
         for name, value in server.items()
@@ -241,6 +248,8 @@ def environment(server: Mapping[str, str], plan: LaunchPlan) -> dict[str, str]:
     }
     for name in ("AUTH_TOKEN", "AUTH_TOKEN_FILE", "DATABASE_URL", "VIRTUAL_ENV", "PYTHONHOME"):
         kept.pop(name, None)
+    if token:
+        kept.setdefault("HF_TOKEN", token)
     if "CUDA_VISIBLE_DEVICES" not in plan.env:
         # Measured: on a small CPU a training is twice as fast without threads of its own.
         kept.setdefault("OMP_NUM_THREADS", "1")

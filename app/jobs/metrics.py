@@ -19,8 +19,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.jobs import curves
 from app.jobs.control import ControlRow, create_control, read_control
 from app.jobs.rundir import RunDir, TornFileError
+from app.jobs.series import Sample
 from engines.ai_toolkit import lossdb
 from engines.kohya_ss import events
 from engines.spec import EngineName
@@ -65,6 +67,9 @@ class Recorder:
         self._started: float | None = None
         self._first_row: int | None = None
         self._unwritten: list[Point] = []
+        self._curves = curves.Curves(run.curves)
+        self._waiting: dict[str, list[Sample]] = {}
+        self._pace: curves.Pace | None = None
 
     def collect(self) -> list[Point]:
         """New points in order of step. A record that cannot be read now is read later."""
@@ -90,7 +95,31 @@ class Recorder:
                 self._unwritten = []
             except OSError as error:
                 log.warning("%s: written later: %s", self._run.metrics, error)
+        if points or self._waiting:
+            self._draw(points)
         return points
+
+    def note(self, name: str, step: int, time: float, value: float) -> None:
+        """Keep a reading of our own, such as the GPU's memory, beside the engine's."""
+        self._waiting.setdefault(name, []).append(Sample(step, self._attempt, time, value))
+
+    def _draw(self, points: list[Point]) -> None:
+        """Add the points to the curves. What cannot be written now is written later."""
+        try:
+            if not self._curves.built():
+                # The rows of before, and these, which stand in the file already.
+                self._curves.build(read_points(self._run.metrics))
+                points = []
+            if self._pace is None:
+                newest = self._curves.series(curves.LOSS).last(1)
+                self._pace = curves.Pace(newest[0] if newest else None)
+            for name, samples in curves.samples_of(points, self._pace).items():
+                self._waiting.setdefault(name, []).extend(samples)
+            self._curves.append({n: self._curves.unseen(n, s) for n, s in self._waiting.items()})
+            self._waiting = {}
+        except OSError as error:
+            self._waiting = {n: s[-MOST_WAITING:] for n, s in self._waiting.items()}
+            log.warning("%s: written later: %s", self._run.curves, error)
 
     def _loss_database(self) -> list[Point]:
         """The rows of this attempt. The table also holds those of the attempts before, and,
@@ -110,9 +139,15 @@ class Recorder:
                     return []
                 at = max(self._first_row, self._last_step)
                 rows = connection.execute(lossdb.QUERY, (at, MOST_ROWS)).fetchall()
+                others = []
+                if rows and rows[-1][0] >= self._last_step:
+                    span = (max(at, self._last_step), rows[-1][0])
+                    others = connection.execute(lossdb.OTHERS, span).fetchall()
         except sqlite3.Error as error:
             log.debug("%s: not read this time: %s", databases[0], error)
             return []
+        for number, wall, key, value in others:
+            self.note(key, number + 1, wall or 0.0, value)
         readings = map(lossdb.reading, rows)
         return [Point(self._attempt, r.step, r.time, r.loss, r.learning_rate) for r in readings]
 
@@ -154,12 +189,20 @@ class Recorder:
             self._offsets[path] = offset + used
             for reading in readings:
                 name = events.MEANING.get(reading.tag)
+                if name is None or (name == "learning_rate" and reading.tag not in events.BEST):
+                    self._other(reading)
                 if name is not None:
                     values = self._pending.setdefault(reading.step, {"time": reading.time})
                     if reading.tag in events.BEST or name not in values:
                         values[name] = reading.value
         # A step's values come one after another; the newest step may not be complete yet.
         return [self._point(step, self._pending.pop(step)) for step in sorted(self._pending)[:-1]]
+
+    def _other(self, reading: events.Reading) -> None:
+        """A series that has no name of ours keeps the engine's."""
+        if reading.tag not in events.LEFT_OUT:
+            step = reading.step + self.step_offset
+            self.note(reading.tag, step, reading.time, reading.value)
 
     def _more_events(self) -> bool:
         """Whether a whole read of events brought no point, but there is more to read."""

@@ -159,9 +159,7 @@ def _download(platform: Platform, spec: JobSpec) -> float:
     place = base_models.resolve(spec.base_model or "", platform.settings.data_dir)
     if isinstance(place, base_models.Local):
         return 0.0
-    folder = f"models--{place.repo.replace('/', '--')}"
-    cache = platform.settings.hf_home or Path.home() / ".cache" / "huggingface"
-    if (Path(cache) / "hub" / folder / "snapshots").is_dir():
+    if platform.hub.is_cached(place.repo, place.file):
         return 0.0
     return sizing.download_gb(spec.family) or 0.0
 

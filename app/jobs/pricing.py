@@ -1,10 +1,15 @@
-"""What an hour of this machine costs: as typed in, else as Vast tells, else as set at the start."""
+"""What an hour of this machine costs: as typed in, else as Vast tells, else as set at the start.
+
+The one place that knows, and what a job has cost by it.
+"""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from app import preferences
+from app.models import Job
 from app.vast import MeterPreferences
 
 if TYPE_CHECKING:
@@ -29,3 +34,24 @@ def source_of_price(platform: Platform) -> str:
     if platform.vast.instance is not None and platform.vast.instance.price:
         return "told by Vast"
     return "from PRICE_PER_HOUR" if platform.settings.price_per_hour else ""
+
+
+def seconds_used(job: Job) -> float:
+    """How long the job's attempts have held the machine so far."""
+    now = time.time()
+    return sum((attempt.ended or now) - attempt.started for attempt in job.attempts)
+
+
+def cost_so_far(platform: Platform, job: Job) -> float | None:
+    """What the job has cost; None without a price."""
+    price = price_per_hour(platform)
+    return None if price is None else seconds_used(job) / 3600 * price
+
+
+def cost_at_end(platform: Platform, job: Job) -> float | None:
+    """What it will have cost when it ends as foreseen; None where that is not known."""
+    so_far = cost_so_far(platform, job)
+    price = price_per_hour(platform)
+    if so_far is None or price is None or job.finish_at is None:
+        return None
+    return so_far + max(0.0, job.finish_at - time.time()) / 3600 * price

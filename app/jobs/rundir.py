@@ -260,6 +260,11 @@ class RunDir:
         return self.root / "metrics.csv"
 
     @property
+    def curves(self) -> Path:
+        """The folder of the series that charts are drawn from."""
+        return self.root / "metrics"
+
+    @property
     def run_card(self) -> Path:
         return self.root / "run-card.json"
 

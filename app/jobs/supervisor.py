@@ -16,7 +16,18 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
 from app.db import db
-from app.jobs import ending, guards, installing, launching, orders, service, slots, store, telemetry
+from app.jobs import (
+    ending,
+    guards,
+    installing,
+    launching,
+    model_use,
+    orders,
+    service,
+    slots,
+    store,
+    telemetry,
+)
 from app.jobs.autostop import Autostop
 from app.jobs.executor import Ended, Lost, Running
 from app.jobs.following import Following
@@ -140,7 +151,7 @@ class Supervisor:
         following = self._follow(job, attempt)
         following.read()
         following.write(job, attempt)
-        telemetry.note_peak(self._platform, job, attempt)
+        following.note_memory(telemetry.note_peak(self._platform, job, attempt))
         if job.status is JobState.STOPPING:
             self._stop(job, folder)
         elif job.wish:
@@ -175,8 +186,11 @@ class Supervisor:
         if held:
             return
         free = slots.Slots.now(self._platform, store.active())
+        coming = model_use.downloading()
         for job in queued:
             if installing.waits(self._platform.settings, job):
+                continue
+            if model_use.holds_back(job, self._platform.settings, coming):
                 continue
             gpus = free.take(job)
             if gpus is not None:
@@ -195,6 +209,7 @@ class Supervisor:
             gpus=text,
             started=job.started or time.time(),
             phase="starting",
+            finish_at=None,
             last_output=time.time(),
         )
         store.open_attempt(job, number=number, gpus=text)

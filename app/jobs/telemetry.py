@@ -10,12 +10,16 @@ _WORTH_WRITING = 64 << 20
 """A new peak is written when it grew by so many bytes, so that a steady run costs no writes."""
 
 
-def note_peak(platform: Platform, job: Job, attempt: Attempt) -> None:
-    """Look at the job's GPUs, which no other job uses; the sampler itself limits how often."""
+def note_peak(platform: Platform, job: Job, attempt: Attempt) -> int:
+    """Look at the job's GPUs, which no other job uses; the sampler itself limits how often.
+
+    The most bytes in use on one of them now; 0 without any.
+    """
     if not job.gpus:
-        return
+        return 0
     mine = {int(number) for number in job.gpus.split(",") if number}
     used = [gpu.memory_used or 0 for gpu in platform.gpus.report().gpus if gpu.index in mine]
     peak = max(used, default=0)
     if peak > (attempt.peak_vram or 0) + _WORTH_WRITING:
         store.change_attempt(attempt, peak_vram=peak)
+    return peak

@@ -54,6 +54,8 @@ class Job(db.Model):  # type: ignore[name-defined,misc]
     loss: Mapped[float | None]
     learning_rate: Mapped[float | None]
     seconds_per_step: Mapped[float | None]
+    finish_at: Mapped[float | None]
+    """When the last step is foreseen, pauses included; None while nothing is known."""
     redone_steps: Mapped[int] = mapped_column(default=0)
     target_steps: Mapped[int] = mapped_column(default=0)
     """Length after a finished run was continued, in steps; 0: as the spec, which is never edited."""

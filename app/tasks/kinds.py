@@ -27,5 +27,9 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "engine.install": Kind("app.jobs.installing:run", "install", "Installation", tries=1),
     "machine.check": Kind("app.jobs.selfcheck:run", "disk", "Self-check", tries=1),
+    "model.download": Kind("app.base_models.downloading:run", "network", "Download of a model"),
+    "model.scan": Kind("app.base_models.scanning:run", "disk", "Look at the models on disk"),
+    "model.delete": Kind("app.base_models.removing:run", "disk", "Deletion of a model"),
+    "model.token": Kind("app.base_models.asking:run", "network", "Test of the token", tries=2),
 }
 """By name, such as ``dataset.import``; one line each."""

@@ -61,6 +61,12 @@ def latest(subject: str, kind: str = "") -> Task | None:
     return next(iter(find(subject, kind, 1)), None)
 
 
+def recent(kind: str, limit: int = 20) -> Sequence[Task]:
+    """Work of a kind, newest first."""
+    query = select(Task).where(Task.kind == kind).order_by(Task.id.desc()).limit(limit)
+    return db.session.scalars(query.execution_options(populate_existing=True)).all()
+
+
 def active(kind_prefix: str = "") -> Sequence[Task]:
     """Everything that waits or runs, oldest first."""
     query = select(Task).where(Task.state.in_(UNFINISHED)).order_by(Task.id)

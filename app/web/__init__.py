@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.platform import EXTENSION, Platform
 
+NOUNS = (
+    "auth", "jobs", "new_job", "models", "exchange", "files", "curves", "machine", "engines",
+    "meter", "selfcheck", "sharing", "system", "tasks", "health", "api",
+)  # fmt: skip
+"""The modules that hold routes, each as ``bp``."""
+
 
 def register(app: Flask) -> None:
     """Add everything that answers requests."""
-    from app.web import (
-        api,
-        auth,
-        compress,
-        engines,
-        errors,
-        exchange,
-        files,
-        filters,
-        guard,
-        health,
-        jobs,
-        meter,
-        new_job,
-        selfcheck,
-        sharing,
-        statics,
-        system,
-        tasks,
-    )
+    from app.web import compress, errors, filters, guard, meter, statics
 
     platform: Platform = app.extensions[EXTENSION]
     if platform.settings.trust_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     guard.install(app)
-    for module in (
-        auth,
-        jobs,
-        new_job,
-        exchange,
-        files,
-        engines,
-        meter,
-        selfcheck,
-        sharing,
-        system,
-        tasks,
-        health,
-        api,
-    ):
-        app.register_blueprint(module.bp)
+    for noun in NOUNS:
+        app.register_blueprint(import_module(f"app.web.{noun}").bp)
     errors.install(app)
     filters.install(app)
     statics.install(app)

@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Flask
 
+from app.jobs import pricing
 from app.models import Job, Task
 from app.platform import current
 from app.tasks import KINDS
@@ -18,7 +19,7 @@ from app.tasks import KINDS
 def install(app: Flask) -> None:
     """Register the filters."""
     for function in (
-        tidy, bound, size, duration, clock, number, loss, ago, time_left, percent, cost,
+        tidy, bound, size, duration, clock, number, loss, ago, time_left, percent, cost, pace,
         task_title, task_look, task_rate,
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
@@ -94,24 +95,26 @@ def percent(job: Job) -> int:
 
 
 def time_left(job: Job) -> str:
-    """The estimate from the speed of the latest steps; a dash when it cannot be known."""
-    if not job.status.is_active or not job.total_steps or not job.seconds_per_step:
+    """Until the last step, pauses included; a dash while nothing is known."""
+    if not job.status.is_active or job.finish_at is None:
         return "–"
-    return duration((job.total_steps - job.step) * job.seconds_per_step)
+    return duration(max(0.0, job.finish_at - time.time()))
+
+
+def pace(seconds: float | None) -> str:
+    """Seconds a step or steps a second, whichever is above one."""
+    if not seconds:
+        return "–"
+    return f"{seconds:.2f} s/step" if seconds >= 1 else f"{1 / seconds:.1f} steps/s"
 
 
 def cost(job: Job) -> str:
     """What a job has cost and will have at its end, where the price of an hour is known; else empty."""
-    price = current().settings.price_per_hour
-    if not price or not job.attempts:
+    spent = pricing.cost_so_far(current(), job) if job.attempts else None
+    if spent is None:
         return ""
-    now = time.time()
-    spent = sum((attempt.ended or now) - attempt.started for attempt in job.attempts)
-    told = f"{spent / 3600 * price:.2f}"
-    if job.status.is_active and job.seconds_per_step and job.total_steps:
-        left = max(0, job.total_steps - job.step) * job.seconds_per_step
-        told += f" of about {(spent + left) / 3600 * price:.2f}"
-    return told
+    whole = pricing.cost_at_end(current(), job) if job.status.is_active else None
+    return f"{spent:.2f}" if whole is None else f"{spent:.2f} of about {whole:.2f}"
 
 
 def task_title(kind: str) -> str:
@@ -129,6 +132,8 @@ def task_look(task: Task) -> str:
 
 def task_rate(task: Task) -> str:
     """Speed and time left of running work since it was started; empty while nothing can be said."""
+    if "/s" in task.message:
+        return ""  # it measures its own speed: an earlier try brought a part of it
     spent = time.time() - (task.started or time.time())
     if spent < 2 or not task.done or not task.total:
         return ""

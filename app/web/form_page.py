@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.base_models import read_library
 from app.jobs import service
 from app.jobs.installations import Installation
 from app.platform import current
-from app.web import forms, memory_choice
+from app.web import forms, memory_choice, model_state
 from app.web.field_views import Drawing, View
 from app.web.places import Place, place_of
 from engines import abilities, families, presets
@@ -93,7 +94,17 @@ def context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
         "memory": memory_choice.draw(values, report, engine, choices),
         "gpus": report.gpus,
         "engines": installed,
+        "model": model_state.of(values),
+        "models": _models(family),
     }
+
+
+def _models(family: Family | None) -> list[str]:
+    """Base models to offer: the usual one, then what of the family is on this machine."""
+    if family is None:
+        return []
+    here = read_library(current().settings).names_for(family.key)
+    return list(dict.fromkeys(filter(None, (family.default_model, *here))))
 
 
 def _at_inputs(errors: Mapping[str, str], family: str) -> dict[str, str]:

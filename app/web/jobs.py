@@ -15,7 +15,7 @@ from app.jobs.launching import read_plan_files
 from app.jobs.states import JobState
 from app.models import Job
 from app.platform import current
-from app.web import htmx
+from app.web import curves, htmx, machine
 
 bp = Blueprint("jobs", __name__)
 
@@ -64,7 +64,13 @@ def show(job_id: int) -> ResponseReturnValue:
     chunk = logtail.read(log, 0, FIRST_LOG_BYTES) if number else None
     return render_template(
         "pages/job.html",
-        **{**_outputs(job), **_status(job), **_papers(job)},
+        **{
+            **_outputs(job),
+            **_status(job),
+            **_papers(job),
+            **curves.context(job),
+            **machine.context(job),
+        },
         number=number,
         chunk=chunk,
     )

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import InvalidSpecError
 from app.jobs import service
-from app.web import form_page, forms, memory_choice, native_view
+from app.web import form_page, forms, memory_choice, model_state, native_view
 from app.web.places import place_of
 from engines import families
 from engines.fields import table
@@ -60,6 +60,8 @@ def next_name(name: str) -> str:
 def again() -> ResponseReturnValue:
     """The same form with another row, another family's defaults, or a preview (no JavaScript)."""
     values = dict(request.form.items())
+    if wish := values.pop("model_wish", ""):
+        model_state.act(values, wish)
     if "add_dataset" in values:
         values[f"datasets.{forms.dataset_count(values)}.path"] = " "
     return page(values, with_preview=True)

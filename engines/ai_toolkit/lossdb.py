@@ -19,6 +19,13 @@ QUERY = (
 )
 """Parameters: the first row wanted (``Reading.step`` of the last one seen), and how many."""
 
+OTHERS = (
+    "SELECT m.step, s.wall_time, m.key, m.value_real FROM metrics m JOIN steps s ON s.step = m.step "
+    "WHERE m.step >= ? AND m.step <= ? AND m.value_real IS NOT NULL "
+    "AND m.key NOT IN ('loss/loss', 'learning_rate') ORDER BY m.step"
+)
+"""What else the engine recorded of a span of rows: losses by dataset, validation, and the like."""
+
 
 @dataclass(frozen=True)
 class Reading:

@@ -25,6 +25,9 @@ BEST = frozenset({"lr/unet", "lr/d*lr/unet"})
 """The rate of what is mainly trained, and the one that an optimizer like Prodigy found; the last
 one of a step wins."""
 
+LEFT_OUT = frozenset({"loss/average", "loss/epoch_average"})
+"""Means of losses that are kept one by one: a chart smooths by itself."""
+
 
 @dataclass(frozen=True)
 class Reading:

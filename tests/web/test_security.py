@@ -158,9 +158,30 @@ def test_what_is_typed_splits_no_header_and_no_line_of_the_log(locked, caplog):
     assert "\x1b" not in caplog.text
 
 
+FIELDS = tuple(["name", "steps", "next", "policy", "grace_minutes", "job", "scope", "length.steps"])
+ASKED = tuple(["v", "q", "state", "before", "limit", "offset", "token", "next", "family"])
+HEADERS = (
+    "Range", "If-Range", "HX-Request", "Origin", "Cookie", "Accept-Encoding", "If-None-Match",
+    "Content-Type", "Content-Length", "X-Forwarded-Host", "If-Modified-Since", "Host",
+)  # fmt: skip
+
+
 def noise(dice, most=40):
     pool = string.printable + "ä€😀\x00\x7f" + "%/.?&=;'\"<>{}[]\\"
     return "".join(dice.choice(pool) for _ in range(dice.randrange(most)))
+
+
+def some_body(dice, method):
+    """Noise, JSON that nobody asked for, or a form."""
+    kind = dice.random()
+    if kind < 0.2:
+        return {"data": noise(dice, 200).encode("utf-8", "replace")}
+    if kind < 0.4:
+        odd = ([], {}, None, 1, noise(dice), {noise(dice, 9): [noise(dice)]})
+        return {"json": dice.choice(odd)}
+    if kind < 0.6 and method in CHANGING:
+        return {"data": {dice.choice((*FIELDS, noise(dice, 6))): noise(dice)}}
+    return {}
 
 
 def bad_request(dice, addresses):
@@ -174,42 +195,12 @@ def bad_request(dice, addresses):
         address = "/" + noise(dice)
     given = {"method": dice.choice(("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"))}
     if dice.random() < 0.6:
-        names = (
-            "v",
-            "q",
-            "state",
-            "before",
-            "limit",
-            "offset",
-            "token",
-            "next",
-            "family",
-            noise(dice, 8),
-        )
+        names = (*ASKED, noise(dice, 8))
         given["query_string"] = {dice.choice(names): noise(dice) for _ in range(dice.randrange(4))}
     if dice.random() < 0.5:
-        names = ("Range", "If-Range", "HX-Request", "Origin", "Cookie", "Accept-Encoding", "If-None-Match",
-                 "Content-Type", "Content-Length", "X-Forwarded-Host", "If-Modified-Since", "Host")  # fmt: skip
         text = "".join(c for c in noise(dice) if c.isprintable() and ord(c) < 256)
-        given["headers"] = {dice.choice(names): text}
-    kind = dice.random()
-    if kind < 0.2:
-        given["data"] = noise(dice, 200).encode("utf-8", "replace")
-    elif kind < 0.4:
-        given["json"] = dice.choice(([], {}, None, 1, noise(dice), {noise(dice, 9): [noise(dice)]}))
-    elif kind < 0.6 and given["method"] in CHANGING:
-        names = (
-            "name",
-            "steps",
-            "next",
-            "policy",
-            "grace_minutes",
-            "job",
-            "scope",
-            "length.steps",
-            noise(dice, 6),
-        )
-        given["data"] = {dice.choice(names): noise(dice)}
+        given["headers"] = {dice.choice(HEADERS): text}
+    given |= some_body(dice, given["method"])
     return address, given
 
 

@@ -105,7 +105,10 @@ def test_what_will_not_fit_is_told_before_the_start(platform):
 
 def test_a_model_on_this_disk_or_in_the_cache_is_not_downloaded(platform, tmp_path):
     assert "download" not in examine(platform, spec(base_model="/m/x.safetensors")).disk.source
-    (tmp_path / "hub" / "hub" / "models--stabilityai--sdxl" / "snapshots").mkdir(parents=True)
+    snapshot = tmp_path / "hub" / "hub" / "models--stabilityai--sdxl" / "snapshots" / "a"
+    snapshot.mkdir(parents=True)
+    assert "download" in examine(platform, spec()).disk.source
+    (snapshot / "m.safetensors").write_bytes(b"whole")
     assert "download" not in examine(platform, spec()).disk.source
 
 

@@ -1,0 +1,156 @@
+"""The curves of a job: every named series of its run directory, and what a chart asks of them.
+
+``metrics/NAME.*`` in the run directory, a series each: loss, learning_rate, seconds_per_step,
+gpu_memory, and whatever else the engine records (validation, rates of text encoders), under the
+engine's own name. ``metrics.csv`` keeps loss and learning rate for people and spreadsheets; what an
+older version left only there is taken from it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote, unquote
+
+from app.jobs.series import Sample, Series, thin
+
+if TYPE_CHECKING:
+    from app.jobs.metrics import Point
+
+Axis = Literal["step", "time"]
+LOSS, RATE, SECONDS, MEMORY = "loss", "learning_rate", "seconds_per_step", "gpu_memory"
+FIRST = (LOSS, RATE, SECONDS, MEMORY)
+MOST_WIDTH = 4000
+_MOST_SERIES = 40
+_BUILT = ".built"
+_LONGEST_STEP = 86_400.0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a chart draws: points in order, and where later attempts begin (their first point)."""
+
+    name: str
+    samples: tuple[Sample, ...]
+    seams: tuple[Sample, ...]
+
+
+class Curves:
+    """The series below one run directory's ``metrics/``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def names(self) -> list[str]:
+        """Those that hold points; the ones every job has come first."""
+        try:
+            found = {unquote(path.name[:-2]) for path in self._folder.glob("*.0")}
+        except OSError:
+            return []
+        found = {name for name in found if len(self.series(name))}
+        return [n for n in FIRST if n in found] + sorted(found - set(FIRST))
+
+    def series(self, name: str) -> Series:
+        """The series of that name, which need not exist."""
+        return Series(self._folder / quote(name, safe=""))
+
+    def version(self) -> str:
+        """Changes with every new point."""
+        return ".".join(str(len(self.series(name))) for name in self.names())
+
+    def append(self, samples: Mapping[str, Iterable[Sample]]) -> None:
+        """Add points of several series. Raises OSError."""
+        self._folder.mkdir(exist_ok=True)
+        for name, rows in samples.items():
+            if rows := list(rows):
+                self.series(name[:100]).append(rows)
+
+    def unseen(self, name: str, samples: Iterable[Sample]) -> list[Sample]:
+        """Without those that stand there already: a server that starts reads records again."""
+        newest = next(iter(self.series(name).last(1)), None)
+        if newest is None:
+            return list(samples)
+        return [s for s in samples if s.attempt != newest.attempt or s.step > newest.step]
+
+    def curve(
+        self,
+        name: str,
+        *,
+        start: float = -math.inf,
+        end: float = math.inf,
+        width: int = 800,
+        axis: Axis = "step",
+    ) -> Curve:
+        """The points between ``start`` and ``end``, thinned for ``width`` pixels."""
+        series = self.series(name)
+        runs = series.runs(start, end, by_time=axis == "time")
+        total = sum(last - first for _, first, last in runs)
+        samples: list[Sample] = []
+        seams = []
+        for number, first, last in runs:
+            share = max(2, round(min(width, MOST_WIDTH) * (last - first) / total))
+            part = series.thinned(first, last, share)
+            if samples and part and number != samples[-1].attempt:
+                seams.append(part[0])
+            samples += part
+        return Curve(name, tuple(samples), tuple(seams))
+
+    def built(self) -> bool:
+        """Whether the series hold all that ``metrics.csv`` does."""
+        return (self._folder / _BUILT).exists()
+
+    def build(self, points: Iterable[Point]) -> None:
+        """Make the series anew from the rows of ``metrics.csv``. Waits for another that does."""
+        self._folder.mkdir(exist_ok=True)
+        with (self._folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self.built():
+                return
+            for name in (LOSS, RATE, SECONDS):
+                for path in self._folder.glob(f"{name}.?"):
+                    path.unlink()
+            batch: list[Point] = []
+            pace = Pace()
+            for point in points:
+                batch.append(point)
+                if len(batch) >= 50_000:
+                    self.append(samples_of(batch, pace))
+                    batch = []
+            self.append(samples_of(batch, pace))
+            (self._folder / _BUILT).touch()
+
+
+class Pace:
+    """Seconds per step, from when each step was recorded."""
+
+    def __init__(self, last: Sample | None = None) -> None:
+        self._last = (last.attempt, last.step, last.time) if last else None
+
+    def of(self, attempt: int, step: int, time: float) -> float | None:
+        """Seconds that one step took since the one before; None at an attempt's first."""
+        last, self._last = self._last, (attempt, step, time)
+        if last is None or last[0] != attempt or step <= last[1]:
+            return None
+        seconds = (time - last[2]) / (step - last[1])
+        return seconds if 0 <= seconds < _LONGEST_STEP else None
+
+
+def samples_of(points: Iterable[Point], pace: Pace) -> dict[str, list[Sample]]:
+    """Rows of ``metrics.csv`` as samples by series."""
+    found: dict[str, list[Sample]] = {LOSS: [], RATE: [], SECONDS: []}
+    for p in points:
+        for name, value in (
+            (LOSS, p.loss),
+            (RATE, p.learning_rate),
+            (SECONDS, pace.of(p.attempt, p.step, p.time)),
+        ):
+            if value is not None:
+                found[name].append(Sample(p.step, p.attempt, p.time, value))
+    return found
+
+
+__all__ = ["FIRST", "LOSS", "MEMORY", "RATE", "SECONDS", "Curve", "Curves", "Pace", "thin"]

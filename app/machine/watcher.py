@@ -1,0 +1,75 @@
+"""One sampler for all who look: two minutes of history, and nothing running when nobody does."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.gpu import Gpu
+from app.machine.host import Host
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 1.0
+HISTORY = 120
+_PATIENCE = 15.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One reading of everything; ``at`` is by the monotonic clock."""
+
+    at: float
+    gpus: tuple[Gpu, ...]
+    host: Host
+
+
+class Watcher:
+    """Samples once a second in a thread that ends by itself when nobody asked for 15 seconds."""
+
+    def __init__(
+        self, take: Callable[[], Snapshot], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._take, self._clock = take, clock
+        self._lock = threading.Lock()
+        self._history: deque[Snapshot] = deque(maxlen=HISTORY)
+        self._asked = 0.0
+        self._thread: threading.Thread | None = None
+        self._pause = threading.Event()
+
+    @property
+    def sampling(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None
+
+    def history(self) -> list[Snapshot]:
+        """What is known, oldest first; at least one reading. Keeps the sampling going."""
+        with self._lock:
+            self._asked = self._clock()
+            if self._history and self._asked - self._history[-1].at > HISTORY:
+                self._history.clear()
+            if not self._history:
+                self._history.append(self._take())
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="machine", daemon=True)
+                self._thread.start()
+            return list(self._history)
+
+    def _run(self) -> None:
+        while True:
+            self._pause.wait(EVERY_SECONDS)
+            with self._lock:
+                if self._clock() - self._asked > _PATIENCE:
+                    self._thread = None
+                    return
+            try:
+                snapshot = self._take()
+            except Exception:
+                log.exception("the machine could not be looked at; trying again")
+                continue
+            with self._lock:
+                self._history.append(snapshot)

@@ -1,0 +1,125 @@
+"""The curves of a job: numbers for the chart, a picture without JavaScript, a file for spreadsheets."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from flask import Blueprint, Response, request
+from flask.typing import ResponseReturnValue
+
+from app.errors import UserError
+from app.jobs import curves, drawing, metrics, service
+from app.models import Job
+from app.web import htmx
+
+bp = Blueprint("curves", __name__)
+
+_MOST_AT_ONCE = 12
+_SMALL_FILE = 8 << 20
+
+
+def of(job: Job) -> curves.Curves:
+    """The job's curves; those of an older version are made of its file first."""
+    run = service.run_dir(job)
+    found = curves.Curves(run.curves)
+    if job.status.is_final and not found.built() and run.metrics.is_file():
+        if run.metrics.stat().st_size > _SMALL_FILE:
+            raise UserError("These curves are of an older version; retry in a moment.")
+        found.build(metrics.read_points(run.metrics))
+    return found
+
+
+def context(job: Job) -> dict[str, Any]:
+    """What the fragment of the chart needs."""
+    found = of(job)
+    names = found.names()
+    return {
+        "job": job,
+        "curve_names": names,
+        "curves_version": f"{bool(names)}.{job.status.is_final}",
+    }
+
+
+@bp.get("/jobs/<int:job_id>/curves")
+def fragment(job_id: int) -> ResponseReturnValue:
+    found = context(service.get(job_id))
+    return htmx.fragment("job_curves", **found, version=found["curves_version"])
+
+
+@bp.get("/jobs/<int:job_id>/curves.json")
+def numbers(job_id: int) -> ResponseReturnValue:
+    """``series`` (comma-separated or repeated), ``from``, ``to``, ``width``, ``axis``, ``v``."""
+    job = service.get(job_id)
+    found = of(job)
+    version = f"{found.version()}.{job.state}"
+    if request.args.get("v") == version:
+        return "", 204
+    axis: curves.Axis = "time" if request.args.get("axis") == "time" else "step"
+    wanted = [w for text in request.args.getlist("series") for w in text.split(",") if w]
+    drawn = [
+        found.curve(
+            name,
+            start=_bound("from", -math.inf),
+            end=_bound("to", math.inf),
+            width=max(50, min(curves.MOST_WIDTH, request.args.get("width", 800, type=int))),
+            axis=axis,
+        )
+        for name in (wanted or [curves.LOSS])[:_MOST_AT_ONCE]
+    ]
+    return {
+        "version": version,
+        "final": job.status.is_final,
+        "names": found.names(),
+        "series": {curve.name: _numbers(curve, axis) for curve in drawn},
+    }
+
+
+def _bound(name: str, default: float) -> float:
+    value = request.args.get(name, default, type=float)
+    return default if math.isnan(value) else value
+
+
+def _numbers(curve: curves.Curve, axis: curves.Axis) -> dict[str, Any]:
+    by_time = axis == "time"
+    return {
+        "x": [round(s.time, 1) if by_time else s.step for s in curve.samples],
+        "y": [float(f"{s.value:.6g}") if math.isfinite(s.value) else None for s in curve.samples],
+        "seams": [[round(s.time, 1) if by_time else s.step, s.attempt] for s in curve.seams],
+    }
+
+
+@bp.get("/jobs/<int:job_id>/curve.svg")
+def picture(job_id: int) -> ResponseReturnValue:
+    """The chart as a picture: ``series`` names one curve, the loss by itself."""
+    job = service.get(job_id)
+    name = request.args.get("series", curves.LOSS)
+    text = drawing.svg([of(job).curve(name, width=360)], f"{name} of {job.name}")
+    return Response(text, mimetype="image/svg+xml")
+
+
+@bp.get("/jobs/<int:job_id>/metrics.csv")
+def table(job_id: int) -> ResponseReturnValue:
+    """Every reading as rows of series, step, attempt, time, value."""
+    job = service.get(job_id)
+    found = of(job)
+
+    def rows() -> Any:
+        yield "series,step,attempt,time,value\n"
+        for name in found.names():
+            series = found.series(name)
+            for _, first, last in series.attempts():
+                for at in range(first, last, 10_000):
+                    part = series.between(at, min(at + 10_000, last))
+                    yield "".join(
+                        f"{_plain(name)},{s.step},{s.attempt},{s.time:.3f},{s.value}\n"
+                        for s in part
+                    )
+
+    headers = {"Content-Disposition": f'attachment; filename="{job.name}-{job.id}-metrics.csv"'}
+    return Response(rows(), mimetype="text/csv", headers=headers)
+
+
+def _plain(name: str) -> str:
+    """A name as one cell: no comma and no quote, and nothing that a spreadsheet would run."""
+    return name.replace(",", " ").replace('"', " ").lstrip("=+-@")

@@ -1,0 +1,204 @@
+"""The Models page: what is on disk, downloads, the token, folders, and deletion."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app import tasks
+from app.base_models import Entry, ModelPreferences, hf_token, orders, read_library
+from app.base_models.tokens import SECRET
+from app.errors import ConflictError, NotFoundError, UserError
+from app.jobs import model_use
+from app.platform import current
+from app.preferences import load, save
+from app.web import htmx, model_state
+from engines import families
+
+bp = Blueprint("models", __name__, url_prefix="/models")
+
+STALE_SECONDS = 600.0
+"""An older look at the disk is renewed when somebody opens the page."""
+_SOURCES = {"cache": "Hugging Face cache", "models": "Model folder", "folder": "Added folder"}
+
+
+@bp.get("")
+def index() -> ResponseReturnValue:
+    return _page()
+
+
+def _page(errors: dict[str, str] | None = None) -> str:
+    platform = current()
+    settings = platform.settings
+    library = read_library(settings)
+    looking = tasks.latest(orders.LIBRARY, "model.scan")
+    token_test = tasks.latest(orders.TOKEN, "model.token")
+    return render_template(
+        "pages/models.html",
+        library=library,
+        entries=sorted(library.entries, key=lambda entry: -entry.used),
+        labels={key: family.label for key, family in families.families().items()},
+        sources=_SOURCES,
+        disk=shutil.disk_usage(settings.data_dir),
+        cache=platform.hub.cache,
+        cache_disk=_other_disk(platform.hub.cache, settings.data_dir),
+        models_dir=settings.models_dir,
+        folders=load(ModelPreferences).folders,
+        downloads=[
+            (task, orders.title_of(task), orders.page_of(task, settings))
+            for task in orders.downloads()
+        ],
+        looking=looking if looking and not looking.is_final else None,
+        stale=time.time() - library.at > STALE_SECONDS,
+        failed_look=looking if looking and looking.state == "failed" else None,
+        deletions=tasks.active("model.delete"),
+        token="environment" if settings.hf_token else "set" if hf_token(settings) else "",
+        token_test=token_test,
+        token_name=tasks.result_of(token_test).get("name", "") if token_test else "",
+        errors=errors or {},
+        form=request.form,
+    )
+
+
+def _other_disk(cache: Path, data_dir: Path) -> Any:
+    """Use of the cache's disk where it is another one."""
+    place = next((p for p in (cache, *cache.parents) if p.exists()), cache)
+    if place.stat().st_dev == data_dir.stat().st_dev:
+        return None
+    return shutil.disk_usage(place)
+
+
+@bp.post("/look")
+def look() -> ResponseReturnValue:
+    task = orders.look()
+    return htmx.after("task", to=url_for("models.index"), task=task)
+
+
+@bp.get("/state")
+def state() -> ResponseReturnValue:
+    """The New job form's fragment: whether its base model is here."""
+    model = model_state.of(request.args)
+    answer = make_response(htmx.fragment("base_model_state", version=model.version, model=model))
+    if "v" in request.args and model.kind == "here":
+        answer.headers["HX-Trigger"] = "model-changed"
+    return answer
+
+
+@bp.post("/get")
+def get() -> ResponseReturnValue:
+    """Start or cancel the download of the form's base model (HTMX)."""
+    model_state.act(request.form, request.form.get("model_wish", ""))
+    return render_template("fragments/base_model_state.html", model=model_state.of(request.form))
+
+
+@bp.post("/download")
+def download() -> ResponseReturnValue:
+    """From the page's form: a hub id, a file of one, or an address; patterns by comma."""
+    text = request.form.get("what", "").strip()
+    patterns = [p.strip() for p in request.form.get("patterns", "").split(",") if p.strip()]
+    if not text:
+        return _page({"what": "Give a hub id (owner/name) or a web address."}), 422
+    try:
+        orders.download(current().settings, text, patterns)
+    except UserError as error:
+        return _page({"what": str(error)}), 422
+    return _back()
+
+
+@bp.post("/token")
+def token() -> ResponseReturnValue:
+    """Set or remove the token. It is not shown again."""
+    value = request.form.get("token", "").strip()
+    if "remove" in request.form:
+        value = ""
+    elif not value.isascii() or not value.isprintable() or len(value.split()) != 1:
+        return _page({"token": "Paste the token as it is: one word, usually hf_ and letters."}), 422
+    platform = current()
+    try:
+        platform.vault.put(SECRET, value or None)
+    except OSError as error:
+        return _page({"token": f"It could not be stored: {error.strerror}."}), 422
+    platform.hub.forget()
+    if value:
+        orders.test_token()
+    return _back("token")
+
+
+@bp.post("/token/test")
+def test_token() -> ResponseReturnValue:
+    orders.test_token()
+    return _back("token")
+
+
+@bp.post("/folders")
+def add_folder() -> ResponseReturnValue:
+    text = request.form.get("folder", "").strip()
+    path = Path(os.path.expanduser(text)) if text else Path()
+    problem = ""
+    if not text or not path.is_absolute():
+        problem = "Give the whole path of a folder on this machine, such as /data/models."
+    elif not path.is_dir():
+        problem = f"There is no folder {path} on this machine."
+    elif not os.access(path, os.R_OK | os.X_OK):
+        problem = f"{path} may not be read by this program."
+    if problem:
+        return _page({"folder": problem}), 422
+    chosen = load(ModelPreferences)
+    folders = tuple(dict.fromkeys((*chosen.folders, os.path.normpath(path))))
+    save(chosen.model_copy(update={"folders": folders}))
+    orders.look(folders)
+    return _back("folders")
+
+
+@bp.post("/folders/forget")
+def forget_folder() -> ResponseReturnValue:
+    """Takes a folder off the list; nothing in it is touched."""
+    gone = request.form.get("folder", "")
+    chosen = load(ModelPreferences)
+    folders = tuple(folder for folder in chosen.folders if folder != gone)
+    save(chosen.model_copy(update={"folders": folders}))
+    orders.look(folders)
+    return _back("folders")
+
+
+@bp.get("/<key>/delete")
+def confirm_delete(key: str) -> ResponseReturnValue:
+    entry = _entry(key)
+    users = model_use.users_of(entry, current().settings)
+    return render_template(
+        "pages/model_delete.html", entry=entry, users=users, running=model_use.running(users)
+    )
+
+
+@bp.post("/<key>/delete")
+def delete(key: str) -> ResponseReturnValue:
+    entry = _entry(key)
+    if entry.source == "folder":
+        raise ConflictError(
+            "It lies in a folder that was added, which is only looked at. Delete it there, or forget the folder."
+        )
+    running = model_use.running(model_use.users_of(entry, current().settings))
+    if running:
+        names = ", ".join(f"{job.name} (#{job.id})" for job in running[:3])
+        raise ConflictError(
+            f"{entry.name} is in use by {names}. Stop that first, or let it finish."
+        )
+    orders.delete(entry)
+    return _back()
+
+
+def _entry(key: str) -> Entry:
+    entry = read_library(current().settings).find(key)
+    if entry is None:
+        raise NotFoundError("There is no such model (any more). Look at the disk again.")
+    return entry
+
+
+def _back(anchor: str = "") -> ResponseReturnValue:
+    return redirect(url_for("models.index", _anchor=anchor or None), 303)

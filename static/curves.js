@@ -1,0 +1,141 @@
+/* The chart of one or several jobs: numbers from the server, already thinned so that no spike is lost;
+   smoothing, logarithm and clipping here. Without this file the picture in its place stays. */
+(() => {
+  "use strict";
+  const COLOURS = ["#2f6fd0", "#c4572b", "#2f8a55", "#8a4fc0", "#a8780a", "#b03a72"];
+  const DARK = ["#7fb0ff", "#ff9d72", "#6fd39a", "#c49bff", "#e2b84a", "#f08cbb"];
+  const POLL = 4000;
+  const stored = () => { try { return JSON.parse(localStorage.getItem("curves")) || {}; } catch { return {}; } };
+  const keep = (choice) => { try { localStorage.setItem("curves", JSON.stringify(choice)); } catch { /* private window */ } };
+  const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const isDark = () => {
+    const theme = document.documentElement.dataset.theme;
+    return theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  };
+  const short = (value) => value == null ? "–" : Math.abs(value) >= 1e9 ? `${(value / 1e9).toFixed(2)} G` : Math.abs(value) >= 1e4 || (value && Math.abs(value) < 1e-3) ? value.toExponential(2) : String(+value.toPrecision(4));
+
+  // From both sides, so that the smooth curve is not late; gaps stay gaps.
+  const mean = (values, strength) => {
+    let last = 0, weight = 0;
+    return values.map((value) => {
+      if (value != null) { last = last * strength + value * (1 - strength); weight = weight * strength + (1 - strength); }
+      return weight ? last / weight : null;
+    });
+  };
+  const smooth = (values, strength) => {
+    const forward = mean(values, strength), backward = mean([...values].reverse(), strength).reverse();
+    return forward.map((value, at) => value == null || values[at] == null ? null : (value + backward[at]) / 2);
+  };
+
+  const start = (figure) => {
+    const jobs = figure.dataset.jobs.split(","), names = figure.dataset.names.split("\u001f");
+    const box = figure.querySelector(".curve-box"), caption = figure.querySelector("figcaption");
+    const tools = figure.closest(".card").querySelector(".curve-tools");
+    const tool = (name) => tools.querySelector(`[data-curve="${name}"]`);
+    const choice = { series: "loss", smooth: 90, log: false, clip: false, axis: "step", ...stored() };
+    let chart = null, zoom = null, data = new Map(), versions = new Map(), timer = 0, asking = 0;
+
+    tools.hidden = false;
+    const select = tool("series");
+    if (![...select.options].some((o) => o.value === choice.series)) choice.series = select.options[0].value;
+    select.value = choice.series; tool("axis").value = choice.axis; tool("smooth").value = choice.smooth;
+    tool("log").checked = choice.log; tool("clip").checked = choice.clip;
+
+    const ask = async (again) => {
+      const turn = ++asking;
+      const answers = await Promise.all(jobs.map(async (job) => {
+        const query = new URLSearchParams({ series: choice.series, axis: choice.axis, width: Math.max(200, box.clientWidth) });
+        if (zoom) { query.set("from", zoom[0]); query.set("to", zoom[1]); }
+        if (again && versions.has(job)) query.set("v", versions.get(job));
+        const answer = await fetch(`/jobs/${job}/curves.json?${query}`);
+        return answer.status === 200 && !answer.headers.has("X-Portal-Placeholder") ? answer.json() : null;
+      })).catch(() => []);
+      if (turn !== asking || !figure.isConnected) return;
+      let fresh = false, alive = false;
+      answers.forEach((answer, at) => {
+        if (answer) { data.set(jobs[at], answer); versions.set(jobs[at], answer.version); fresh = true; grow(answer.names); }
+      });
+      data.forEach((answer) => { alive ||= !answer.final; });
+      if (fresh) draw();
+      clearTimeout(timer);
+      if (alive || data.size < jobs.length) timer = setTimeout(tick, POLL);
+    };
+    const tick = () => { if (!figure.isConnected) return; document.hidden ? (timer = setTimeout(tick, POLL)) : ask(true); };
+    const grow = (known) => known.forEach((name) => {
+      if (![...select.options].some((o) => o.value === name)) select.append(new Option(name, name));
+    });
+
+    const draw = () => {
+      const lines = [], parts = [];
+      const palette = isDark() ? DARK : COLOURS;
+      jobs.forEach((job, at) => {
+        const found = data.get(job)?.series[choice.series];
+        if (!found) return;
+        const x = choice.axis === "time" && jobs.length > 1 ? found.x.map((t) => t - found.x[0]) : found.x;
+        let y = found.y;
+        if (choice.log) y = y.map((value) => value > 0 ? value : null);
+        const colour = palette[at % palette.length], strength = choice.smooth / 100;
+        if (strength > 0 && y.length > 5) {
+          parts.push([x, y]); lines.push({ label: jobs.length > 1 ? `${names[at]} (as it is)` : "as it is", stroke: `${colour}55`, width: 1, points: { show: false }, value: (_, v) => short(v) });
+          parts.push([x, smooth(y, strength)]);
+        } else parts.push([x, y]);
+        lines.push({ label: names[at] || choice.series, stroke: colour, width: 2, points: { show: y.length < 40 }, value: (_, v) => short(v) });
+      });
+      const table = uPlot.join(parts.map(([x, y]) => [x, y]));
+      if (!table || !table[0]?.length) return;
+      chart?.destroy();
+      box.querySelector("img")?.remove();
+      const line = token("--line"), muted = token("--muted"), time = choice.axis === "time" && jobs.length === 1;
+      const axis = { stroke: muted, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: "11px system-ui, sans-serif" };
+      chart = new uPlot({
+        width: Math.max(200, box.clientWidth), height: 250, ms: 1e-3,
+        scales: { x: { time }, y: { distr: choice.log ? 3 : 1, range: choice.clip ? clipped : undefined } },
+        axes: [axis, { ...axis, size: 62, values: (_, ticks) => ticks.map(short) }],
+        series: [{ label: choice.axis === "time" ? "time" : "step" }, ...lines],
+        cursor: { drag: { x: true, y: false, setScale: false } },
+        hooks: { setSelect: [(u) => {
+          if (u.select.width < 4) return;
+          zoom = [u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x")];
+          versions.clear(); ask(false);
+        }], draw: [seams] },
+      }, table, box);
+      const newest = jobs.flatMap((job) => data.get(job)?.series[choice.series]?.y ?? []).filter((v) => v != null);
+      const told = jobs.length > 1 ? "" : `: ${short(newest[0])} at the start, ${short(newest.at(-1))} at last`;
+      caption.textContent = `${select.selectedOptions[0].text}${told}, lowest ${short(newest.reduce((a, b) => Math.min(a, b), Infinity))}. Drag to zoom, ${zoom ? "“Whole run” to go back" : "hover for values"}.`;
+    };
+    // The middle 98 % of the values, so that one wild loss does not flatten the rest.
+    const clipped = (u, low, high) => {
+      const all = u.data.slice(1).flatMap((row) => row.filter((v) => v != null)).sort((a, b) => a - b);
+      if (all.length < 20) return [low, high];
+      const a = all[Math.floor(all.length * 0.01)], b = all[Math.ceil(all.length * 0.99) - 1];
+      return choice.log ? [a * 0.9, b * 1.1] : [a - (b - a) * 0.05, b + (b - a) * 0.05];
+    };
+    const seams = (u) => {
+      const found = jobs.length === 1 ? data.get(jobs[0])?.series[choice.series]?.seams ?? [] : [];
+      u.ctx.save(); u.ctx.strokeStyle = token("--line-strong"); u.ctx.setLineDash([4, 4]);
+      found.forEach(([at]) => {
+        const x = u.valToPos(at, "x", true);
+        u.ctx.beginPath(); u.ctx.moveTo(x, u.bbox.top); u.ctx.lineTo(x, u.bbox.top + u.bbox.height); u.ctx.stroke();
+      });
+      u.ctx.restore();
+    };
+
+    tools.addEventListener("input", () => {
+      const asked = choice.series + choice.axis;
+      Object.assign(choice, { series: select.value, axis: tool("axis").value, smooth: +tool("smooth").value, log: tool("log").checked, clip: tool("clip").checked });
+      keep(choice);
+      if (asked !== choice.series + choice.axis) { zoom = null; versions.clear(); ask(false); } else draw();
+    });
+    const whole = () => { if (zoom) { zoom = null; versions.clear(); ask(false); } };
+    tool("reset").addEventListener("click", whole);
+    box.addEventListener("dblclick", whole);
+    new ResizeObserver(() => chart?.setSize({ width: Math.max(200, box.clientWidth), height: 250 })).observe(box);
+    new MutationObserver(draw).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+    ask(false);
+  };
+
+  const look = () => document.querySelectorAll("figure.curve:not([data-on])").forEach((figure) => { figure.dataset.on = ""; start(figure); });
+  document.addEventListener("htmx:after:swap", look);
+  document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", look) : look();
+})();

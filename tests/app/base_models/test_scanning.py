@@ -1,0 +1,125 @@
+"""The library of what is on disk, and what a deletion takes away."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from app.base_models import library, removing, scanning
+from app.base_models.library import Entry
+from app.errors import UserError
+from app.settings import Settings
+from app.tasks import Work
+from tests.support.models import OTHERS, SHAPES, content, write
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    return Settings.from_env({"DATA_DIR": str(tmp_path / "data"), "HF_HOME": str(tmp_path / "hf")})
+
+
+def cached(settings, repo, files, revision="c" * 40):
+    folder = settings.hf_home / "hub" / f"models--{repo.replace('/', '--')}"
+    (folder / "blobs").mkdir(parents=True, exist_ok=True)
+    (folder / "refs").mkdir(exist_ok=True)
+    (folder / "refs" / "main").write_text(revision)
+    for name, data in files.items():
+        blob = folder / "blobs" / f"{hash((name, data)):x}"
+        blob.write_bytes(data)
+        link = folder / "snapshots" / revision / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(blob)
+    return folder
+
+
+def found(settings, *folders) -> dict[str, Entry]:
+    scanning.scan(settings, folders)
+    return {entry.name: entry for entry in library.read(settings).entries}
+
+
+def test_cache_models_and_added_folders_are_found_with_size_and_kind(settings, tmp_path):
+    flux = content(SHAPES["flux"])
+    cached(settings, "b-f/flux", {"flux1.safetensors": flux, "README.md": b"read"})
+    cached(settings, "half/one", {"x.safetensors": flux})
+    (settings.hf_home / "hub/models--half--one/blobs/abc.incomplete").write_bytes(b"12")
+    write(settings.models_dir / "dreams.safetensors", SHAPES["sdxl"])
+    write(settings.models_dir / "sub" / "style.safetensors", OTHERS["lora"])
+    write(tmp_path / "mine" / "wan.safetensors", SHAPES["wan21:1b"], "BF16")
+    (settings.models_dir / "cut.safetensors.part").write_bytes(b"123")
+    entries = found(settings, str(tmp_path / "mine"), str(tmp_path / "gone"))
+    flux_entry = entries["b-f/flux/flux1.safetensors"]
+    assert (flux_entry.label, flux_entry.size, flux_entry.file_count) == (
+        "FLUX.1",
+        len(flux) + 4,
+        2,
+    )
+    assert not entries["half/one/x.safetensors"].complete
+    assert entries["dreams.safetensors"].families == ("sdxl",)
+    assert "LoRA of rank 16" in entries["sub/style.safetensors"].says
+    assert not entries["sub/style.safetensors"].is_base
+    assert entries[str(tmp_path / "mine" / "wan.safetensors")].precision == "bf16"
+    assert not entries["cut.safetensors.part"].complete
+    now = library.read(settings)
+    assert now.notes == (f"{tmp_path / 'gone'} is not there (any more).",)
+    assert now.total == sum(entry.size for entry in entries.values())
+    assert now.names_for("sdxl") == ["dreams.safetensors"]
+
+
+def test_every_offered_name_leads_to_its_entry(settings):
+    from app.base_models import Local, resolve
+
+    folder = settings.models_dir / "deep" / "folder"
+    folder.mkdir(parents=True)
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "FluxPipeline"}))
+    write(settings.models_dir / "a" / "b" / "c.safetensors", SHAPES["flux"])
+    for entry in found(settings).values():
+        assert str(resolve(entry.name, settings.data_dir)) == str(Local(type(folder)(entry.path)))
+
+
+def delete(settings, path, key=""):
+    import io
+
+    work = Work(1, {"key": key, "path": str(path)}, settings, tell=io.StringIO(), log=path)
+    return removing.run(work)
+
+
+def test_a_repository_goes_whole_and_its_neighbour_stays(settings):
+    gone = cached(settings, "a/b", {"x.safetensors": content(SHAPES["flux"])})
+    cached(settings, "a/b", {"y.safetensors": b"second revision"}, "d" * 40)
+    stays = cached(settings, "a/c", {"x.safetensors": content(SHAPES["sdxl"])})
+    (gone / "blobs" / "cut.incomplete").write_bytes(b"12")
+    entry = found(settings)["a/b"]
+    assert entry.revisions == 2
+    assert delete(settings, gone, entry.key) == {"bytes": entry.size}
+    assert not gone.exists()
+    assert stays.exists()
+    assert [e.path for e in library.read(settings).entries] == [str(stays)]
+
+
+def test_nothing_outside_the_known_places_is_ever_removed(settings, tmp_path):
+    outside = write(tmp_path / "mine" / "x.safetensors", SHAPES["flux"])
+    (settings.hf_home / "hub").mkdir(parents=True)
+    settings.models_dir.mkdir(parents=True)
+    (settings.models_dir / "way").symlink_to(outside.parent)
+    (settings.models_dir / "link.safetensors").symlink_to(outside)
+    for path in (
+        outside,
+        settings.models_dir,
+        settings.hf_home / "hub",
+        settings.models_dir / ".." / ".." / "mine" / "x.safetensors",
+        settings.models_dir / "way" / "x.safetensors",
+    ):
+        with pytest.raises(UserError):
+            delete(settings, path)
+    delete(settings, settings.models_dir / "link.safetensors")
+    assert outside.exists()
+    assert not (settings.models_dir / "link.safetensors").exists()
+
+
+def test_a_library_that_cannot_be_read_is_an_empty_one(settings):
+    settings.models_dir.mkdir(parents=True)
+    for text in ("", "[]", '{"entries": [{"nonsense": 1}], "at": 1, "folders": [], "notes": []}'):
+        (settings.models_dir / library.FILE).write_text(text)
+        assert library.read(settings).entries == ()

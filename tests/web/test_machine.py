@@ -1,0 +1,27 @@
+"""The Machine page, and the strip beside a job."""
+
+from __future__ import annotations
+
+from app.gpu import Gpu
+from app.jobs import store
+from app.jobs.states import JobState
+from app.machine import Host, Snapshot, Watcher
+from app.platform import EXTENSION
+
+HOST = Host(50.0, 2.0, 1, 2, 3, 4, None, None, None, None)
+
+
+def test_the_page_shows_each_gpu_with_the_job_on_it(app, client, job):
+    gpu = Gpu(0, "u", "FAKE card", 24 << 30, 6 << 30, 80, 71, 300.0, 1700, ((1, 6 << 30),))
+    platform = app.extensions[EXTENSION]
+    platform.watcher = Watcher(lambda: Snapshot(0.0, (gpu,), HOST), lambda: 0.0)
+    with app.app_context():
+        found = store.get(1)
+        store.move(found, JobState.STARTING, gpus="0", attempt=1)
+    page = client.get("/machine").text
+    assert "FAKE card" in page
+    assert "1700 MHz" in page
+    assert '<a href="/jobs/1">dog #1</a>' in page
+    strip = client.get("/jobs/1/machine").text
+    assert "71 °C" in strip
+    assert "300 W" in strip
