@@ -137,7 +137,6 @@ class Settings:
             nan_readings=_number(env, "NAN_READINGS", 5, 0, 1_000_000),
             stall_minutes=_decimal(env, "STALL_MINUTES", 20.0),
             log_cap_mb=_decimal(env, "LOG_CAP_MB", 512.0),
-            price_per_hour=_decimal(env, "PRICE_PER_HOUR", 0.0) or None,
             **_vast(env),
         )
 
@@ -161,8 +160,9 @@ def _vast_data(env: Mapping[str, str]) -> Path | None:
 
 
 def _vast(env: Mapping[str, str]) -> dict[str, Any]:
-    """What Vast tells every instance about itself."""
+    """What Vast tells every instance about itself, and its price."""
     return {
+        "price_per_hour": _decimal(env, "PRICE_PER_HOUR", 0.0) or None,
         "container_id": _container(env),
         "container_api_key": env.get("CONTAINER_API_KEY", "").strip() or None,
         "public_address": _public_address(env),

@@ -158,8 +158,8 @@ def test_what_is_typed_splits_no_header_and_no_line_of_the_log(locked, caplog):
     assert "\x1b" not in caplog.text
 
 
-FIELDS = tuple(["name", "steps", "next", "policy", "grace_minutes", "job", "scope", "length.steps"])
-ASKED = tuple(["v", "q", "state", "before", "limit", "offset", "token", "next", "family"])
+FIELDS = ("name", "steps", "next", "policy", "grace_minutes", "job", "scope", "length.steps")
+ASKED = ("v", "q", "state", "before", "limit", "offset", "token", "next", "family")
 HEADERS = (
     "Range", "If-Range", "HX-Request", "Origin", "Cookie", "Accept-Encoding", "If-None-Match",
     "Content-Type", "Content-Length", "X-Forwarded-Host", "If-Modified-Since", "Host",
