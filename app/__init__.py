@@ -31,6 +31,7 @@ def create_app(settings: Settings) -> Flask:
     db.init_app(app)
     platform = Platform(app, settings)
     platform.watchers = [notify.Watcher(), delivery.Watcher()]
+    platform.undelivered = delivery.undelivered
     app.extensions[EXTENSION] = platform
     web.register(app)
     return app

@@ -7,6 +7,7 @@ context, so that services need no global state.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from flask import Flask, current_app
@@ -19,6 +20,7 @@ from app.jobs.executor import Executor, LocalExecutor
 from app.machine import HostMeter, MachineWatch, Snapshot
 from app.settings import ROOT, Settings
 from app.tasks import Runner
+from app.vast import Client, Keeper
 from app.vault import Vault
 from app.waking import ring
 
@@ -53,6 +55,9 @@ class Platform:
         self.tasks = Runner(app, settings, wake=lambda: ring(settings.data_dir))
         self.watchers: list[Watcher] = []
         """Looked at by the supervisor at the end of each tick; what stands above jobs hangs in here."""
+        self.undelivered: Callable[[], str] = lambda: ""
+        """What has to be verified as uploaded before the machine may go away; set by ``create_app``."""
+        self.vast = Keeper(_vast_client(settings))
         self._supervisor: Supervisor | None = None
 
     def _look(self) -> Snapshot:
@@ -77,6 +82,13 @@ class Platform:
         """Stop supervising; running jobs go on and the next supervisor adopts them."""
         self.supervisor.quit()
         self.tasks.quit()
+
+
+def _vast_client(settings: Settings) -> Client | None:
+    key = settings.container_api_key
+    if not (settings.container_id and key):
+        return None
+    return Client(settings.vast_api_url, settings.container_id, key)
 
 
 def current() -> Platform:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout (or the folder the program was installed from)."""
@@ -51,6 +51,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("HF_TOKEN", "none", "Hugging Face token for gated models; wins over one typed in on the Models page."),
     Setting("HF_HOME", "Hugging Face's own default", "Cache of downloaded models."),
     Setting("VAST_API_URL", "the public API", "Address of the Vast API; tests point it at a stand-in."),
+    Setting("CONTAINER_ID", "set by Vast", "Number of this instance, for its price and for stopping it."),
+    Setting("CONTAINER_API_KEY", "set by Vast", "Key of this instance; sent to VAST_API_URL, shown nowhere."),
     Setting("GPUS", "all", "Which GPUs jobs may use: all, or their numbers, such as 0,2."),
     Setting("MAX_INTERRUPTIONS", "5", "A job interrupted more often than this is failed."),
     Setting("DISK_SOFT_GB", "5", "With less free disk than this, no job is started."),
@@ -72,14 +74,14 @@ class Settings:
     trust_proxy: bool
     executor: str
     database_url: str
-    auth_token: str | None
+    auth_token: str | None = field(repr=False)
     needs_token: bool
     engines_dir: Path
     ai_toolkit_dir: Path
     ai_toolkit_python: str
     kohya_ss_dir: Path
     kohya_ss_python: str
-    hf_token: str | None
+    hf_token: str | None = field(repr=False)
     hf_home: Path | None
     hf_endpoint: str
     vast_api_url: str
@@ -91,6 +93,10 @@ class Settings:
     stall_minutes: float = 20.0
     log_cap_mb: float = 512.0
     price_per_hour: float | None = None
+    container_id: str = ""
+    container_api_key: str | None = field(default=None, repr=False)
+    public_address: str = ""
+    """IP and port that Vast forwards to us, such as 203.0.113.7:40123; empty elsewhere."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -131,7 +137,7 @@ class Settings:
             nan_readings=_number(env, "NAN_READINGS", 5, 0, 1_000_000),
             stall_minutes=_decimal(env, "STALL_MINUTES", 20.0),
             log_cap_mb=_decimal(env, "LOG_CAP_MB", 512.0),
-            price_per_hour=_decimal(env, "PRICE_PER_HOUR", 0.0) or None,
+            **_vast(env),
         )
 
     @property
@@ -156,6 +162,29 @@ def _vast_data(env: Mapping[str, str]) -> Path | None:
     if not any(env.get(sign) for sign in _VAST_SIGNS):
         return None
     return Path(env.get("WORKSPACE") or "/workspace") / "lora"
+
+
+def _vast(env: Mapping[str, str]) -> dict[str, Any]:
+    """What Vast tells every instance about itself, and its price."""
+    return {
+        "price_per_hour": _decimal(env, "PRICE_PER_HOUR", 0.0) or None,
+        "container_id": _container(env),
+        "container_api_key": env.get("CONTAINER_API_KEY", "").strip() or None,
+        "public_address": _public_address(env),
+    }
+
+
+def _container(env: Mapping[str, str]) -> str:
+    """Vast names the instance twice; the label is ``C.<number>``."""
+    return (
+        env.get("CONTAINER_ID") or env.get("VAST_CONTAINERLABEL", "").removeprefix("C.")
+    ).strip()
+
+
+def _public_address(env: Mapping[str, str]) -> str:
+    """Where the outside reaches us: the port that Vast gave for 7860, whatever we listen on."""
+    address, port = env.get("PUBLIC_IPADDR", "").strip(), env.get("VAST_TCP_PORT_7860", "").strip()
+    return f"{address}:{port}" if address and port.isdecimal() else ""
 
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:

@@ -15,6 +15,7 @@ from app.delivery.store import (
     start,
     state_of,
     task_of,
+    undelivered,
 )
 from app.delivery.targets import Target, add, change, find, remove, targets
 from app.delivery.watching import Watcher
@@ -38,4 +39,5 @@ __all__ = [
     "state_of",
     "targets",
     "task_of",
+    "undelivered",
 ]

@@ -159,6 +159,16 @@ def pending(jobs: Iterable[Job] | None = None) -> list[str]:
     return found
 
 
+def undelivered() -> str:
+    """What stands in the way of giving the machine back: the first of ``pending``, as a sentence.
+
+    Empty where no target takes jobs by itself: then nobody wants to wait for copies.
+    """
+    if all(target.automatic == "never" for target in targets()):
+        return ""
+    return next(iter(pending()), "")
+
+
 def all_delivered() -> bool:
     """Whether all wanted files of all jobs that are over are verified copies, and nothing is on its way."""
     return not pending() and not tasks.active("delivery.")

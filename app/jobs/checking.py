@@ -11,7 +11,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from app import artifacts, base_models, datasets
-from app.jobs import installations, model_use, opening, planning, sentences, workspace
+from app.jobs import (
+    installations,
+    installing,
+    model_use,
+    opening,
+    planning,
+    sentences,
+    workspace,
+)
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
 from app.platform import Platform
@@ -111,13 +119,15 @@ def _check(
     installation, complaint = choose_engine(platform, spec)
     if installation is None:
         return Checked(completed, spec, errors={**errors, "engine": complaint})
-    if installation.problem:
+    waits = installing.being_installed(installation.name) if installation.problem else ""
+    if installation.problem and not waits:
         errors["engine"] = (
             f"{installation.name} is not installed. Run {installation.how}, or point "
             f"{installation.name.upper().replace('-', '_')}_DIR and _PYTHON at it."
         )
     spec = workspace.resolved(spec, platform.settings)
     facts, found, warnings = _look(spec, installation, thorough=thorough)
+    warnings = (*warnings, waits) if waits else warnings
     errors.update(found)
     errors.update(model_problems(platform, spec, seconds=HUB_SECONDS if thorough else 0))
     warnings = (*warnings, *_on_their_way(platform, spec))

@@ -54,7 +54,7 @@ class Installation:
 
 def find(settings: Settings, name: EngineName) -> Installation:
     """Look without running anything: the script is there and the interpreter may be executed."""
-    home, python = _places(settings, name)
+    home, python = places(settings, name)
     if name == "kohya_ss" and (home / "sd-scripts" / _SCRIPT[name]).is_file():
         home = home / "sd-scripts"
     prefix = name.upper().replace("-", "_")
@@ -94,7 +94,8 @@ def find_all(settings: Settings) -> tuple[Installation, ...]:
     return tuple(find(settings, name) for name in ENGINE_NAMES)
 
 
-def _places(settings: Settings, name: EngineName) -> tuple[Path, str]:
+def places(settings: Settings, name: EngineName) -> tuple[Path, str]:
+    """Folder and interpreter, as the settings name them."""
     if name == "ai-toolkit":
         return settings.ai_toolkit_dir, settings.ai_toolkit_python
     return settings.kohya_ss_dir, settings.kohya_ss_python

@@ -16,7 +16,19 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
 from app.db import db
-from app.jobs import ending, guards, launching, model_use, orders, service, slots, store, telemetry
+from app.jobs import (
+    ending,
+    guards,
+    installing,
+    launching,
+    model_use,
+    orders,
+    service,
+    slots,
+    store,
+    telemetry,
+)
+from app.jobs.autostop import Autostop
 from app.jobs.executor import Ended, Lost, Running
 from app.jobs.following import Following
 from app.jobs.installations import ENGINES
@@ -44,6 +56,7 @@ class Supervisor:
         self._lock: IO[str] | None = None
         self._busy: dict[int, threading.Thread] = {}
         self._following: dict[int, Following] = {}
+        self.autostop = Autostop(platform)
         self.last_tick: float | None = None
         """When the last tick ended, by the monotonic clock; None before the first."""
 
@@ -102,6 +115,7 @@ class Supervisor:
             self._safely(job, self._advance)
         self._launch_queued()
         self._platform.tasks.tick()
+        self.autostop.tick()
         for watcher in self._platform.watchers:
             self._look(watcher)
 
@@ -172,7 +186,7 @@ class Supervisor:
         self._platform.executor.stop(folder, job.wish or "stop", steps or None)
 
     def _launch_queued(self) -> None:
-        if service.queue_paused():
+        if service.queue_paused() or self.autostop.state.holds_queue:
             return
         queued = store.launchable(time.time())
         if not queued:
@@ -183,6 +197,8 @@ class Supervisor:
         free = slots.Slots.now(self._platform, store.active())
         coming = model_use.downloading()
         for job in queued:
+            if installing.waits(self._platform.settings, job):
+                continue
             if model_use.holds_back(job, self._platform.settings, coming):
                 continue
             gpus = free.take(job)

@@ -6,6 +6,8 @@ and queueing it again does nothing, so a kill at any moment loses none and doubl
 
 from __future__ import annotations
 
+import time
+
 from app import tasks
 from app.jobs import guards, store
 from app.jobs.states import JobState
@@ -17,6 +19,8 @@ _CURSOR = "notify.cursor"
 _DISK = "notify.disk"
 _UPLOADS = "notify.uploads"
 _OVERLAP = 10.0
+_NEAR = 600.0
+"""Seconds before the machine goes away at which a person is told."""
 _RUNNING = (JobState.STARTING.value, JobState.RUNNING.value)
 _FINAL = (JobState.SUCCEEDED.value, JobState.FAILED.value, JobState.CANCELLED.value)
 
@@ -26,6 +30,7 @@ class Watcher:
 
     def __init__(self) -> None:
         self._seen = -1
+        self._warned = ""
 
     def tick(self) -> None:
         """One look. Needs an application context."""
@@ -35,6 +40,21 @@ class Watcher:
             self._seen = newest
         _disk()
         _uploads()
+        self._machine()
+
+    def _machine(self) -> None:
+        """Told once for each countdown that has reached its last minutes, and for each order."""
+        state = current().supervisor.autostop.state
+        left = state.left if state.phase == "idle" else state.cap_left
+        near = left is not None and left < _NEAR
+        if state.phase not in ("stopping", "ordered") and not near:
+            self._warned = ""
+        elif not self._warned:
+            self._warned = f"machine:{time.time():.0f}"
+            what = "destroyed" if state.act == "destroy" else "stopped"
+            when = f"in about {left / 60:.0f} minutes" if near and left else "now"
+            body = f"{state.reason or 'Nothing is left to do'}. Press keep running to prevent it.\n/meter"
+            tell("machine-stops", self._warned, f"This machine is {what} {when}", body)
 
     def _events(self, newest: int) -> None:
         cursor = store.fact(_CURSOR)

@@ -31,6 +31,8 @@ KINDS: dict[str, Kind] = {
     "dataset.thumbnails": Kind("app.datasets.thumbnails:run", "disk", "Making thumbnails"),
     "dataset.import": Kind("app.datasets.importing.running:run", "network", "Bringing in pictures"),
     "dataset.purge": Kind("app.datasets.removing:run", "disk", "Deleting for good"),
+    "engine.install": Kind("app.jobs.installing:run", "install", "Installation", tries=1),
+    "machine.check": Kind("app.jobs.selfcheck:run", "disk", "Self-check", tries=1),
     "model.download": Kind("app.base_models.downloading:run", "network", "Download of a model"),
     "model.scan": Kind("app.base_models.scanning:run", "disk", "Look at the models on disk"),
     "model.delete": Kind("app.base_models.removing:run", "disk", "Deletion of a model"),

@@ -14,8 +14,8 @@ from app.platform import EXTENSION, Platform
 NOUNS = (
     "auth", "jobs", "samples", "logs", "checkpoints", "new_job", "datasets", "dataset",
     "dataset_edits", "dataset_health", "dataset_files", "uploads", "models", "exchange", "files",
-    "curves", "compare", "machine", "engines", "settings_page", "system", "deliveries", "tasks",
-    "health", "prometheus", "api", "api.reference",
+    "curves", "compare", "machine", "meter", "selfcheck", "sharing", "engines", "settings_page",
+    "system", "deliveries", "tasks", "health", "prometheus", "api", "api.reference",
 )  # fmt: skip
 """The modules that hold routes, each as ``bp``."""
 
@@ -29,7 +29,7 @@ class _Number(IntegerConverter):
 
 def register(app: Flask) -> None:
     """Add everything that answers requests."""
-    from app.web import compress, errors, filters, guard, statics
+    from app.web import compress, errors, filters, guard, meter, statics
 
     platform: Platform = app.extensions[EXTENSION]
     if platform.settings.trust_proxy:
@@ -41,4 +41,5 @@ def register(app: Flask) -> None:
     errors.install(app)
     filters.install(app)
     statics.install(app)
+    meter.install(app)
     compress.install(app)

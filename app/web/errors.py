@@ -21,6 +21,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(UserError, _user_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(OperationalError, _database_error)
+    app.register_error_handler(OverflowError, _too_large)
     app.register_error_handler(Exception, _unforeseen)
 
 
@@ -45,6 +46,14 @@ def _database_error(error: OperationalError) -> ResponseReturnValue:
         return _unforeseen(error)
     text = "The disk is full, so nothing could be written down. Free some, then try again."
     return _answer(text, 507, "The disk is full")
+
+
+def _too_large(error: OverflowError) -> ResponseReturnValue:
+    """A number in an address that no row can have; any other overflow is ours."""
+    db.session.rollback()
+    if "SQLite INTEGER" not in str(error):
+        return _unforeseen(error)
+    return _answer("There is nothing at this address: its number is too large.", 404, "Not Found")
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from urllib.parse import urlencode, urlsplit
 
-from flask import Flask, Response, redirect, request
+from flask import Flask, Response, current_app, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app import access
+from app import access, tokens
 from app.platform import current
-from app.web import htmx
+from app.web import htmx, visitor
+from app.web.attempts import Attempts
 
-COOKIE = "vast_lora"
-COOKIE_SECONDS = 30 * 24 * 3600
+COOKIE = visitor.COOKIE
+ATTEMPTS = "vast-lora-attempts"
 _OPEN = ("/login", "/healthz", "/favicon.ico")
 _FORWARDING = (
     "X-Forwarded-For",
@@ -21,7 +22,7 @@ _FORWARDING = (
     "Forwarded",
     "CF-Connecting-IP",
 )
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAFE = visitor.SAFE
 _CSP = (
     "default-src 'self'; img-src 'self' data:; media-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -30,7 +31,10 @@ _CSP = (
 
 def install(app: Flask) -> None:
     """Authentication first, then the check for requests forged by other sites."""
+    app.extensions[ATTEMPTS] = Attempts()
+    app.context_processor(lambda: {"visitor": visitor.visitor()})
     app.before_request(_authenticate)
+    app.before_request(_authorise)
     app.before_request(_refuse_other_sites)
     app.after_request(_harden)
 
@@ -44,26 +48,52 @@ def _authenticate() -> ResponseReturnValue | None:
     if is_open(request.path):
         return None
     settings = current().settings
-    secret = access.token(settings)
     forwarded = any(name in request.headers for name in _FORWARDING)
-    if not (settings.needs_token or settings.auth_token or forwarded):
+    needed = settings.needs_token or settings.auth_token or forwarded
+    if request.method == "GET" and request.args.get("token") is not None:
+        found, _ = look(request.args.get("token", ""))
+        if found is not None:
+            return let_in(visitor.without_token(), found)
+    if not needed:
         return None
-    given = request.args.get("token")
-    if secret and given and request.method == "GET" and access.same(given, secret):
-        rest = [(k, v) for k, v in request.args.items(multi=True) if k != "token"]
-        return let_in(f"{request.path}?{urlencode(rest)}" if rest else request.path, secret)
-    if secret and (_bearer_is(secret) or _cookie_is(secret)):
-        return None
-    return _shut_out()
-
-
-def _bearer_is(secret: str) -> bool:
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
-    return kind.lower() == "bearer" and access.same(given.strip(), secret)
+    # Caddy passes its own basic login on; it is not meant for us.
+    found = look(given.strip())[0] if kind.lower() == "bearer" else visitor.by_cookie(settings)
+    if found is None:
+        return _shut_out()
+    g.visitor = found
+    return None
 
 
-def _cookie_is(secret: str) -> bool:
-    return access.same(request.cookies.get(COOKIE, ""), access.cookie_value(secret))
+def look(given: str) -> tuple[visitor.Visitor | None, float]:
+    """Whose token this is, and how long to wait before the next guess. Counts wrong ones."""
+    settings = current().settings
+    attempts: Attempts = current_app.extensions[ATTEMPTS]
+    wait = attempts.wait(request.remote_addr)
+    weak = len(access.token(settings) or "") < access.STRONG
+    if wait and weak and not tokens.looks_named(given):
+        return None, wait
+    found = visitor.by_token(given, settings)
+    if found is None:
+        attempts.wrong(request.remote_addr)
+    elif not wait:
+        attempts.right(request.remote_addr)
+    return found, wait
+
+
+def _authorise() -> ResponseReturnValue | None:
+    """What the visitor's token is not for is refused, whether it exists or not."""
+    who = visitor.visitor()
+    if is_open(request.path) or who.may():
+        return None
+    if who.job_id is not None and request.method in _SAFE and request.path in ("/", "/jobs"):
+        return redirect(who.home, 303)
+    text = "This link shows a run and changes nothing. Ask its owner for more."
+    if request.path.startswith("/api/"):
+        return {"error": text}, 403
+    if htmx.is_htmx():
+        return render_template("fragments/flash.html", text=text), 403
+    return render_template("pages/error.html", text=text, title="Only for looking"), 403
 
 
 def _shut_out() -> ResponseReturnValue:
@@ -73,16 +103,17 @@ def _shut_out() -> ResponseReturnValue:
         return "", 401, {"HX-Redirect": "/login"}
     if request.method not in _SAFE:
         return redirect("/login", 303)
-    return redirect(f"/login?{urlencode({'next': request.full_path.rstrip('?')})}", 303)
+    target = visitor.without_token()
+    return redirect(f"/login?{urlencode({'next': target})}", 303)
 
 
-def let_in(target: str, secret: str) -> ResponseReturnValue:
-    """A redirect to an address of ours that also sets the cookie."""
-    response = redirect(own_address(target), 303)
+def let_in(target: str, who: visitor.Visitor) -> ResponseReturnValue:
+    """A redirect to an address of ours that also sets a cookie of its own for this login."""
+    response = redirect(who.home if own_address(target) == "/" else own_address(target), 303)
     response.set_cookie(
         COOKIE,
-        access.cookie_value(secret),
-        max_age=COOKIE_SECONDS,
+        access.new_cookie(who.who, who.key),
+        max_age=access.SESSION_SECONDS,
         httponly=True,
         samesite="Lax",
         secure=request.is_secure,
@@ -94,6 +125,7 @@ def own_address(target: str) -> str:
     """The target if it is a path of ours, else the start page: no redirect leads elsewhere."""
     parts = urlsplit(target)
     ours = target.startswith("/") and not parts.netloc and not parts.scheme and "\\" not in target
+    ours = ours and target.isprintable()
     return target if ours and not target.startswith("//") else "/"
 
 

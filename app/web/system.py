@@ -15,7 +15,7 @@ from app.settings import SETTINGS
 
 bp = Blueprint("system", __name__)
 
-_SECRET = frozenset({"AUTH_TOKEN", "HF_TOKEN"})
+_SECRET = frozenset({"AUTH_TOKEN", "HF_TOKEN", "CONTAINER_API_KEY"})
 
 
 @bp.get("/system")

@@ -135,16 +135,6 @@ def test_every_page_carries_a_strict_policy_and_no_inline_script_or_style(client
         assert " onclick" not in answer.text, address
 
 
-def test_after_ten_wrong_tokens_guessing_has_to_wait(locked):
-    from app.web import auth
-
-    client = locked.test_client()
-    auth._failures.clear()
-    answers = [client.post("/login", data={"token": "no"}).status_code for _ in range(11)]
-    auth._failures.clear()
-    assert answers == [401] * 10 + [429]
-
-
 def test_a_generated_token_is_kept_private_and_kept(tmp_path):
     from app import access
     from app.settings import Settings

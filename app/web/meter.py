@@ -1,0 +1,194 @@
+"""The Meter page: what the machine costs, when it is stopped, and the countdown on every page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Flask, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from pydantic import ValidationError
+
+from app import preferences, tasks
+from app.errors import ConflictError
+from app.jobs import meter, pricing, store
+from app.jobs.autostop import Autostop
+from app.platform import current
+from app.vast import MeterPreferences
+from app.vast.policy import SOON_SECONDS
+from app.web import guard, htmx
+
+bp = Blueprint("meter", __name__, url_prefix="/meter")
+
+CONFIRMATION = "destroy"
+_NUMBERS = ("price", "grace_minutes", "max_cost", "max_hours")
+
+
+def install(app: Flask) -> None:
+    """Every page can show the countdown; and whoever changes something is at work here."""
+    app.context_processor(lambda: {"countdown": countdown})
+    app.after_request(_note_work)
+
+
+def _note_work(response: Any) -> Any:
+    changed = request.method not in ("GET", "HEAD", "OPTIONS") and response.status_code < 400
+    if changed and request.endpoint and request.blueprint not in ("auth", "meter"):
+        _autostop().touch()
+    return response
+
+
+def _autostop() -> Autostop:
+    return current().supervisor.autostop
+
+
+def countdown() -> dict[str, Any]:
+    """What the banner says; ``kind`` is empty where there is nothing to say."""
+    state = _autostop().state
+    live = current().vast.client is not None and state.phase != "off"
+    shown = {"live": live, "kind": "", "text": "", "keep": False, "now": False, "state": state}
+    if live:
+        shown.update(_words(state))
+    return {**shown, "version": _version(shown)}
+
+
+def _words(state: Any) -> dict[str, Any]:
+    verb = "destroyed" if state.act == "destroy" else "stopped"
+    if state.phase == "idle" and state.left is not None and state.left < SOON_SECONDS:
+        text = f"Nothing runs here. This machine is {verb} in {_minutes(state.left)}."
+        return {"kind": "warn", "text": text, "keep": True, "now": True}
+    if state.phase == "busy" and state.cap_left is not None and state.cap_left < SOON_SECONDS:
+        text = f"The cap is reached in {_minutes(state.cap_left)}: what runs is asked to save and stop."
+        return {"kind": "warn", "text": f"{text} Then this machine is stopped.", "keep": True}
+    if state.phase in ("held", "capped"):
+        text = f"This machine would be {verb} now, but something holds it: {state.reason}"
+        if state.phase == "capped" and not state.problem:
+            text = f"{state.reason.capitalize()}: what runs saves and stops, then this machine is {verb}."
+        return {"kind": "warn", "text": text, "keep": True, "now": state.phase == "held"}
+    if state.phase == "rehearsed":
+        text = f"Dry run: this machine would be {verb} now, because {state.reason}."
+        return {"kind": "warn", "text": text, "keep": True}
+    if state.phase in ("stopping", "ordered"):
+        return _leaving(state, verb)
+    return {}
+
+
+def _leaving(state: Any, verb: str) -> dict[str, Any]:
+    text = f"This machine is being {verb}, because {state.reason}."
+    if state.problem:
+        next_try = _minutes(max(0.0, state.next_try - _autostop().clock()))
+        text = f"This machine should be {verb}, because {state.reason}. {state.problem} Next try in {next_try}."
+    if state.late:
+        text += " It still costs money: stop it in Vast's console."
+    kind = "bad" if state.problem else "warn"
+    return {"kind": kind, "text": text, "keep": state.phase == "stopping"}
+
+
+def _minutes(seconds: float) -> str:
+    """Whole minutes; below two, tens of seconds, so that a page is not drawn anew each time."""
+    if seconds >= 120:
+        return f"{round(seconds / 60)} minutes"
+    return f"{max(10, -(-round(seconds) // 10) * 10)} seconds"
+
+
+def _version(shown: Mapping[str, Any]) -> str:
+    return f"{shown['kind']}.{sum(shown['text'].encode()) % 99991:x}{len(shown['text']):x}"
+
+
+@bp.get("")
+def index() -> ResponseReturnValue:
+    return _page(preferences.load(MeterPreferences).model_dump(), {})
+
+
+def _page(form: Mapping[str, Any], errors: Mapping[str, str]) -> ResponseReturnValue:
+    platform = current()
+    page = render_template(
+        "pages/meter.html",
+        form=form,
+        errors=errors,
+        meter=meter.read(platform),
+        source=pricing.source_of_price(platform),
+        vast=platform.vast,
+        settings=platform.settings,
+        chosen=preferences.load(MeterPreferences),
+        last_stop=_autostop().last_stop(),
+        state=_autostop().state,
+        now=time.time(),
+    )
+    return page, 422 if errors else 200
+
+
+@bp.get("/countdown")
+def banner() -> ResponseReturnValue:
+    shown = countdown()
+    return htmx.fragment("countdown", countdown=lambda: shown, **{"version": shown["version"]})
+
+
+@bp.post("/settings")
+def save() -> ResponseReturnValue:
+    wanted, errors = _read(request.form)
+    before = preferences.load(MeterPreferences)
+    typed = request.form.get("confirmation", "").strip().lower()
+    if wanted and wanted.policy == "destroy" != before.policy and typed != CONFIRMATION:
+        errors["confirmation"] = (
+            f"Type {CONFIRMATION} to choose this: everything that was not uploaded is deleted with "
+            "the machine, and nobody can bring it back."
+        )
+    if errors or wanted is None:
+        return _page({**before.model_dump(), **request.form.to_dict()}, errors)
+    preferences.save(wanted)
+    _autostop().touch()
+    return redirect("/meter", 303)
+
+
+def _read(form: Mapping[str, str]) -> tuple[MeterPreferences | None, dict[str, str]]:
+    values: dict[str, Any] = {"policy": form.get("policy", "off"), "dry_run": "dry_run" in form}
+    for name in _NUMBERS:
+        text = form.get(name, "").strip().replace(",", ".")
+        if text:
+            values[name] = text
+    try:
+        return MeterPreferences.model_validate(values), {}
+    except ValidationError as error:
+        return None, {str(e["loc"][0]): _sentence(e) for e in error.errors()}
+
+
+def _sentence(error: Any) -> str:
+    limits = error.get("ctx") or {}
+    if error["type"] in ("greater_than_equal", "greater_than"):
+        limit = limits.get("ge", limits.get("gt"))
+        return f"Give {'at least' if 'ge' in limits else 'more than'} {limit:g}."
+    if error["type"] == "less_than_equal":
+        return f"Give at most {limits['le']:g}."
+    return "Choose one of the three." if error["loc"][0] == "policy" else "Give a number."
+
+
+@bp.post("/keep")
+def keep() -> ResponseReturnValue:
+    _autostop().keep()
+    return _looked_at()
+
+
+@bp.post("/stop")
+def stop() -> ResponseReturnValue:
+    if current().vast.client is None:
+        raise ConflictError(
+            "This program has no key of a Vast instance, so it cannot stop this machine."
+        )
+    active = store.active()
+    if active:
+        raise ConflictError(
+            f"Job {active[0].id} still runs. Stop it first (it can save before it stops), then the machine."
+        )
+    if tasks.active("deliver"):
+        raise ConflictError("Files are being uploaded. Wait for them, or cancel them first.")
+    _autostop().stop_now()
+    return _looked_at()
+
+
+def _looked_at() -> ResponseReturnValue:
+    """The supervisor decides at once, in its own thread; this one waits for nobody."""
+    from app import waking
+
+    waking.ring(current().settings.data_dir)
+    return redirect(guard.own_address(request.form.get("next", "/meter")), 303)

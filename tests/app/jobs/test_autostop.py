@@ -1,0 +1,187 @@
+"""Auto-stop of the real program against a stand-in of Vast's API, with a clock that the test turns."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from app import preferences, tasks
+from app.jobs import meter, pricing, service, store
+from app.jobs.states import JobState
+from app.platform import current
+from app.tasks import KINDS, Kind
+from app.vast import Client, Keeper, MeterPreferences, session
+from tests.app.jobs.test_guards import add, running
+from tests.support.platform import make_app
+from tests.support.vast import INSTANCE, KEY, vast
+
+RULES = MeterPreferences(policy="stop", grace_minutes=10)
+
+
+@pytest.fixture
+def api():
+    with vast() as found:
+        yield found
+
+
+@pytest.fixture
+def app(tmp_path, api):
+    env = {"CONTAINER_ID": INSTANCE, "CONTAINER_API_KEY": KEY, "VAST_API_URL": api.url}
+    app = make_app(tmp_path, {**env, "AUTH_TOKEN": "x"})
+    with app.app_context():
+        yield app
+
+
+class Machine:
+    """The auto-stop of the application, looked at each five seconds of its own clock."""
+
+    def __init__(self):
+        self.now = 1000.0
+        platform = current()
+        client = platform.vast.client
+        platform.vast = Keeper(client, spawn=lambda work: work(), clock=lambda: self.now)
+        self.autostop = platform.supervisor.autostop
+        self.autostop.clock = lambda: self.now
+
+    def for_minutes(self, minutes):
+        for _ in range(round(minutes * 12)):
+            self.now += 5
+            self.autostop.tick()
+        return self.autostop.state.phase
+
+
+@pytest.fixture
+def machine(app):
+    preferences.save(RULES)
+    return Machine()
+
+
+def sentinel():
+    path = current().settings.data_dir / "auto-stop.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def test_an_idle_machine_writes_down_why_and_stops_itself(api, machine):
+    assert isinstance(current().vast.client, Client)
+    machine.for_minutes(9)
+    assert api.orders == []
+    assert machine.for_minutes(2) == "ordered"
+    assert api.orders == ["stop"]
+    assert sentinel()["boot"] == session.boot()
+    assert "10 minutes" in sentinel()["reason"]
+
+
+def test_jobs_and_background_work_are_seen(api, machine, monkeypatch):
+    monkeypatch.setitem(KINDS, "count", Kind("tests.support.tasks:count", "disk", "Counting"))
+    monkeypatch.setitem(KINDS, "tell", Kind("tests.support.tasks:count", "message", "Telling"))
+    job = running()
+    assert machine.for_minutes(30) == "busy"
+    store.move(job, JobState.STOPPING)
+    assert machine.for_minutes(30) == "busy"
+    store.move(job, JobState.CANCELLED)
+    waiting = add()
+    assert machine.for_minutes(30) == "busy"
+    service.pause_queue()
+    assert machine.for_minutes(8) == "idle"
+    service.resume_queue()
+    assert machine.for_minutes(1) == "busy"
+    service.hold(waiting)
+    task = tasks.start("count", "thing:1")
+    assert machine.for_minutes(30) == "busy"
+    tasks.cancel(task)
+    tasks.start("tell", "thing:1")
+    assert machine.for_minutes(12) == "ordered"
+
+
+def test_no_job_starts_on_a_machine_that_is_about_to_be_gone(api, machine):
+    machine.for_minutes(11)
+    job = add()
+    current().supervisor._launch_queued()
+    assert store.get(job.id).status is JobState.QUEUED
+
+
+def test_trouble_of_the_api_is_told_and_overcome(api, machine):
+    preferences.save(RULES.model_copy(update={"grace_minutes": 12}))
+    machine.for_minutes(11.9)
+    api.answers = [429, 503, {"success": False, "msg": "locked"}]
+    told = set()
+    for _ in range(20):
+        machine.for_minutes(1 / 12)
+        told.add(machine.autostop.state.problem)
+    assert any("locked" in problem for problem in told)
+    assert api.orders == ["stop"] * 4
+    assert api.state == "stopped"
+    assert machine.autostop.state.phase == "ordered"
+
+
+def test_what_is_to_be_uploaded_comes_first(api, machine):
+    machine.autostop.undelivered = lambda: "dog.safetensors is not yet verified."
+    assert machine.for_minutes(60) == "held"
+    assert api.orders == []
+    machine.autostop.undelivered = lambda: ""
+    machine.for_minutes(1)
+    assert api.orders == ["stop"]
+
+
+def test_a_restarted_machine_does_not_stop_itself_again_at_once(api, machine):
+    path = current().settings.data_dir / "auto-stop.json"
+    path.write_text(json.dumps({"reason": "idle", "time": 1.0, "boot": "another"}))
+    preferences.save(RULES.model_copy(update={"grace_minutes": 1}))
+    machine.for_minutes(9)
+    assert api.orders == []
+    job = running()
+    machine.for_minutes(1)
+    assert sentinel() is None
+    store.move(job, JobState.STOPPING)
+    store.move(job, JobState.CANCELLED)
+    machine.for_minutes(2)
+    assert api.orders == ["stop"]
+
+
+def test_a_torn_sentinel_does_no_harm(api, machine):
+    (current().settings.data_dir / "auto-stop.json").write_text("{")
+    machine.for_minutes(11)
+    assert api.orders == ["stop"]
+
+
+def test_at_the_cap_what_runs_is_asked_to_save_and_stop(api, machine, monkeypatch):
+    monkeypatch.setattr(session, "started", lambda: time.time() - 7200)
+    preferences.save(MeterPreferences(max_hours=1.5))
+    job = running()
+    machine.for_minutes(1)
+    job = store.get(job.id)
+    assert (job.status, job.wish) == (JobState.STOPPING, "save-and-stop")
+    assert "cap of 1.5 hours" in job.reason
+    assert api.orders == []
+    store.move(job, JobState.CANCELLED)
+    machine.for_minutes(1)
+    assert api.orders == ["stop"]
+
+
+def test_the_price_is_typed_in_or_told_or_set(api, machine):
+    platform = current()
+    assert pricing.price_per_hour(platform) is None
+    platform.vast.tick()
+    assert pricing.price_per_hour(platform) == 0.42
+    preferences.save(MeterPreferences(price=1.5))
+    assert pricing.price_per_hour(platform) == 1.5
+
+
+def test_the_meter_splits_the_session_into_jobs_and_idleness(machine, monkeypatch):
+    monkeypatch.setattr(session, "started", lambda: 10_000.0)
+    preferences.save(MeterPreferences(price=3.6))
+    first, second = running(), running()
+    for job, (begin, end) in ((first, (9_000, 11_000)), (second, (10_500, 12_000))):
+        attempt = store.attempt_of(job)
+        store.change_attempt(attempt, started=float(begin), ended=float(end))
+    found = meter.read(current(), now=14_000.0)
+    assert (found.seconds, found.cost) == (4000, pytest.approx(4.0))
+    assert (found.idle_seconds, found.idle_cost) == (2000, pytest.approx(2.0))
+    assert {row.job.id: row.seconds for row in found.jobs} == {1: 1000, 2: 1500}
+
+
+def test_spans_that_overlap_count_once():
+    assert meter.union([(0, 2), (1, 3), (5, 6), (5, 5.5)]) == 4
+    assert meter.union([]) == 0

@@ -1,0 +1,75 @@
+"""onstart.sh against a stand-in checkout: what it finds, where it listens, that it starts again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from app.settings import ROOT
+from tests.support.wait import until
+
+STAND_IN = """#!/bin/sh
+engines="${AI_TOOLKIT_DIR:-none} ${AI_TOOLKIT_PYTHON:-none} ${KOHYA_SS_DIR:-none}"
+echo "$HOST $PORT ${TRUST_PROXY:-} $engines" >> "$DATA_DIR/started"
+[ "$(wc -l < "$DATA_DIR/started")" -lt 2 ] || exec sleep 600
+"""
+
+
+@pytest.fixture
+def place(tmp_path):
+    scripts = tmp_path / "checkout/scripts"
+    scripts.mkdir(parents=True)
+    shutil.copy(ROOT / "scripts/onstart.sh", scripts)
+    (scripts / "start.sh").write_text(STAND_IN)
+    (scripts / "start.sh").chmod(0o755)
+    return tmp_path
+
+
+def start(place, **env):
+    kept = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME")}
+    data = place / "data"
+    return subprocess.Popen(
+        ["bash", place / "checkout/scripts/onstart.sh", "run"],
+        env={**kept, "WORKSPACE": str(place), "DATA_DIR": str(data), **env},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def end(process):
+    os.killpg(process.pid, signal.SIGTERM)
+    return process.communicate(timeout=10)[0]
+
+
+def test_it_finds_the_engines_of_the_image_and_starts_again_what_ended(place):
+    for name in ("ai-toolkit/run.py", "kohya_ss/sd-scripts/train_network.py"):
+        (place / name).parent.mkdir(parents=True)
+        (place / name).write_text("")
+    for engine in ("ai-toolkit", "kohya_ss"):
+        python = place / engine / "venv/bin/python"
+        python.parent.mkdir(parents=True)
+        python.write_text("#!/bin/sh\n")
+        python.chmod(0o755)
+    process = start(place)
+    told = place / "data/started"
+    until(lambda: told.exists() and len(told.read_text().splitlines()) == 2)
+    second = start(place)
+    assert "runs already" in second.communicate(timeout=10)[0]
+    assert "started again" in end(process)
+    home = place / "ai-toolkit"
+    expected = f"0.0.0.0 7860 off {home} {home}/venv/bin/python {place}/kohya_ss"
+    assert told.read_text().splitlines() == [expected] * 2
+
+
+def test_behind_the_portals_entry_it_listens_on_loopback(place):
+    process = start(place, PORTAL_CONFIG="localhost:7860:17860:/:LoRA Platform")
+    told = place / "data/started"
+    until(lambda: told.exists() and told.read_text().strip())
+    end(process)
+    assert told.read_text().splitlines()[0].startswith("127.0.0.1 17860")
