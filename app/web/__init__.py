@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import IntegerConverter, Map
 
 from app.platform import EXTENSION, Platform
 
@@ -20,22 +18,16 @@ NOUNS = (
 """The modules that hold routes, each as ``bp``."""
 
 
-class _Number(IntegerConverter):
-    """A number that no database holds names nothing, so that its address is unknown."""
-
-    def __init__(self, map: Map, **more: Any) -> None:
-        super().__init__(map, **{"max": 2**63 - 1, **more})
-
-
 def register(app: Flask) -> None:
     """Add everything that answers requests."""
-    from app.web import compress, errors, filters, guard, meter, statics
+    from app.web import compress, errors, filters, guard, meter, routing, statics
 
     platform: Platform = app.extensions[EXTENSION]
     if platform.settings.trust_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     guard.install(app)
-    app.url_map.converters["int"] = _Number
+    app.url_map.converters["int"] = routing.Number
+    app.url_rule_class = routing.LazyRule
     for noun in NOUNS:
         app.register_blueprint(import_module(f"app.web.{noun}").bp)
     errors.install(app)
