@@ -32,14 +32,15 @@ class Bell:
         self._path = data_dir / _NAME
         self._pipe: int | None = None
 
-    def wait(self, seconds: float) -> None:
-        """Sleep until somebody rings, at most ``seconds``."""
+    def wait(self, seconds: float) -> bool:
+        """Sleep until somebody rings, at most ``seconds``; whether somebody did."""
         if self._pipe is None:
             self._open()
         ready, _, _ = select.select([self._pipe] if self._pipe is not None else [], [], [], seconds)
         if ready and self._pipe is not None:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._pipe, 4096)
+        return bool(ready)
 
     def close(self) -> None:
         """Stop listening."""

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
+from app import schema
 from app.db import db
 from app.jobs import (
     ending,
@@ -29,6 +30,7 @@ from app.jobs import (
     telemetry,
 )
 from app.jobs.autostop import Autostop
+from app.jobs.calm import Calm
 from app.jobs.executor import Ended, Lost, Running
 from app.jobs.following import Following
 from app.jobs.installations import ENGINES
@@ -51,6 +53,7 @@ class Supervisor:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._bell = Bell(platform.settings.data_dir)
+        self._calm = Calm(schema.file_of(platform.settings))
         self._quit = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock: IO[str] | None = None
@@ -87,15 +90,20 @@ class Supervisor:
         return self._lock is not None
 
     def _run(self) -> None:
+        rung = True
         while not self._quit.is_set():
             try:
-                if self._take_lock():
+                if self._take_lock() and self._calm.is_due(rung=rung, busy=self._has_work()):
                     with self._platform.app.app_context():
                         self.tick()
                 self.last_tick = time.monotonic()
             except Exception:
                 log.exception("a tick failed; the next one starts afresh")
-            self._bell.wait(TICK_SECONDS)
+            rung = self._bell.wait(TICK_SECONDS)
+
+    def _has_work(self) -> bool:
+        """Whether a run is followed, or something is done beside the rounds."""
+        return bool(self._following or self._busy or self._platform.tasks.busy)
 
     def _take_lock(self) -> bool:
         if self._lock is not None:

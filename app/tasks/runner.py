@@ -44,6 +44,11 @@ class Runner:
         self.environment: dict[str, str] = {}
         """Added to each child's; tests point a child at a stand-in with it."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether any child runs."""
+        return bool(self._children)
+
     def tick(self) -> None:
         """One round. Needs an application context."""
         if not self._adopted:

@@ -38,6 +38,8 @@ class InlineTasks:
         self._app, self._settings = app, settings
         self.environment: dict[str, str] = {}
 
+    busy = False
+
     def tick(self) -> None:
         """Nothing starts by itself: a test says when."""
 
