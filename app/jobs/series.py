@@ -1,8 +1,8 @@
 """One curve of a job on disk: append-only points, and levels that keep a million of them instant.
 
 ``NAME.0`` holds the points, 24 bytes each: step, attempt, time, value. ``NAME.1`` holds, for each
-32 points, three that were there: the lowest, the highest, and one that is no number (or the first
-again); ``NAME.2`` the same for 32 of those, and so on. So a chart reads a few kilobytes whatever the
+8 points, three that were there: the lowest, the highest, and one that is no number (or the first
+again); ``NAME.2`` the same for 8 of those, and so on. So a chart reads a few kilobytes whatever the
 length, and a spike is never averaged away. The levels are made from the points and need no care.
 
 One writer. A torn tail is cut off by the next append; readers leave it out.
@@ -10,6 +10,7 @@ One writer. A torn tail is cut off by the next append; readers leave it out.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import struct
@@ -17,8 +18,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-FAN = 32
-LEVELS = 3
+FAN = 8
+LEVELS = 6
 _RECORD = struct.Struct("<IIdd")
 _SIZE = _RECORD.size
 _KEPT = 3
@@ -52,8 +53,11 @@ class Series:
             return 0
 
     def append(self, samples: Iterable[Sample]) -> None:
-        """Add points at the end, and what the levels gain by them. Raises OSError."""
-        data = b"".join(_RECORD.pack(*sample) for sample in samples)
+        """Add points at the end, and what the levels gain by them. Raises OSError.
+
+        A step that is no step (below 0, or beyond four thousand million) is left out.
+        """
+        data = b"".join(_RECORD.pack(*s) for s in samples if 0 <= s.step < 1 << 32)
         self._extend(0, 1, data)
         for level in range(1, LEVELS + 1):
             if not self._summarise(level):
@@ -109,24 +113,21 @@ class Series:
 
     def attempts(self) -> list[tuple[int, int, int]]:
         """(attempt, first index, end index) in order; attempts stand one after another."""
-        found, start, size = [], 0, len(self)
-        while start < size:
-            number = self._read(0, start, start + 1)[0].attempt
-            end = self._first(start, size, lambda sample: sample.attempt > number)  # noqa: B023
-            found.append((number, start, end))
-            start = end
-        return found
+        with self._raw() as raw:
+            return list(_spans(raw, len(self)))
 
-    def _first(self, low: int, high: int, holds: Callable[[Sample], bool]) -> int:
-        """The first index whose point ``holds``, by bisection; ``high`` if none does."""
-        while low < high:
-            middle = (low + high) // 2
-            row = self._read(0, middle, middle + 1)
-            if row and not holds(row[0]):
-                low = middle + 1
-            else:
-                high = middle
-        return low
+    @contextlib.contextmanager
+    def _raw(self) -> Iterator[_Raw]:
+        """The points by index, from one open file."""
+        try:
+            handle = os.open(self._file(0), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            yield _nothing
+            return
+        try:
+            yield lambda index: Sample._make(_RECORD.unpack(os.pread(handle, _SIZE, index * _SIZE)))
+        finally:
+            os.close(handle)
 
     def runs(
         self, start: float = -math.inf, end: float = math.inf, *, by_time: bool = False
@@ -135,18 +136,19 @@ class Series:
 
         A later attempt counts from its first step on: what an earlier one did beyond is left out.
         """
-        spans = self.attempts()
+        key = _time if by_time else _step
         found = []
-        for at, (number, first, last) in enumerate(spans):
-            for _, later, _ in spans[at + 1 :]:
-                over = self._read(0, later, later + 1)[0].step
-                last = self._first(first, last, lambda s, o=over: s.step >= o)  # type: ignore[misc]
-            key = _time if by_time else _step
-            low = self._first(first, last, lambda s, k=key: k(s) >= start)  # type: ignore[misc]
-            high = self._first(low, last, lambda s, k=key: k(s) > end)  # type: ignore[misc]
-            if high > low:
-                found.append((number, low, high))
-        return found
+        with self._raw() as raw:
+            over = math.inf
+            for number, first, last in reversed(list(_spans(raw, len(self)))):
+                begins = raw(first).step
+                last = _first(raw, first, last, lambda s, o=over: s.step >= o)  # type: ignore[misc]
+                over = min(over, begins)
+                low = _first(raw, first, last, lambda s: key(s) >= start)
+                high = _first(raw, low, last, lambda s: key(s) > end)
+                if high > low:
+                    found.append((number, low, high))
+        return found[::-1]
 
     def thinned(self, first: int, end: int, width: int) -> list[Sample]:
         """At most about ``4 * width`` points from ``first`` to ``end`` that draw the same curve."""
@@ -154,20 +156,50 @@ class Series:
 
     def _sampled(self, first: int, end: int, width: int) -> Iterator[Sample]:
         level = 0
-        while level < LEVELS and (end - first) / FAN**level > 8 * width:
+        while level < LEVELS and (end - first) / FAN**level > 2 * width:
             level += 1
+        low = high = 0
+        while level > 0:
+            size = FAN**level
+            low, high = -(-first // size), min(end // size, self._count(level, _KEPT))
+            if high > low:
+                break
+            # No whole group lies within; the groups below are smaller.
+            level -= 1
         if level == 0:
             yield from self._read(0, first, end)
             return
-        size = FAN**level
-        low = -(-first // size)
-        high = min(end // size, self._count(level, _KEPT))
-        if high <= low:
-            yield from self._read(0, first, end)
-            return
-        yield from self._read(0, first, low * size)
+        yield from self._sampled(first, low * size, width)
         yield from self._read(level, low * _KEPT, high * _KEPT)
-        yield from self._read(0, high * size, end)
+        yield from self._sampled(high * size, end, width)
+
+
+_Raw = Callable[[int], Sample]
+
+
+def _nothing(index: int) -> Sample:
+    raise IndexError(index)
+
+
+def _spans(raw: _Raw, size: int) -> Iterator[tuple[int, int, int]]:
+    """(attempt, first index, end index) of each attempt, in order."""
+    start = 0
+    while start < size:
+        number = raw(start).attempt
+        end = _first(raw, start, size, lambda sample, n=number: sample.attempt > n)  # type: ignore[misc]
+        yield number, start, end
+        start = end
+
+
+def _first(raw: _Raw, low: int, high: int, holds: Callable[[Sample], bool]) -> int:
+    """The first index whose point ``holds``, by bisection; ``high`` if none does."""
+    while low < high:
+        middle = (low + high) // 2
+        if holds(raw(middle)):
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 def _step(sample: Sample) -> float:

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 1.0
 HISTORY = 120
 _PATIENCE = 15.0
+_GAP = 5.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class MachineWatch:
         """What is known, oldest first; at least one reading. Keeps the sampling going."""
         with self._lock:
             self._asked = self._clock()
-            if self._history and self._asked - self._history[-1].at > HISTORY:
+            if self._history and self._asked - self._history[-1].at > _GAP:
+                # Nobody looked for a while: what was is no longer how it is.
                 self._history.clear()
             if not self._history:
                 self._history.append(self._take())

@@ -31,6 +31,7 @@ KINDS: dict[str, Kind] = {
     "dataset.thumbnails": Kind("app.datasets.thumbnails:run", "disk", "Making thumbnails"),
     "dataset.import": Kind("app.datasets.importing.running:run", "network", "Bringing in pictures"),
     "dataset.purge": Kind("app.datasets.removing:run", "disk", "Deleting for good"),
+    "curves.build": Kind("app.jobs.curve_building:run", "disk", "Preparing the curves"),
     "engine.install": Kind("app.jobs.installing:run", "install", "Installation", tries=1),
     "machine.check": Kind("app.jobs.selfcheck:run", "disk", "Self-check", tries=1),
     "model.download": Kind("app.base_models.downloading:run", "network", "Download of a model"),

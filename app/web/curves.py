@@ -8,36 +8,33 @@ from typing import Any
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
-from app.errors import UserError
-from app.jobs import curves, drawing, metrics, service
+from app.jobs import curve_building, curves, drawing, service
 from app.models import Job
 from app.web import htmx
 
 bp = Blueprint("curves", __name__)
 
 _MOST_AT_ONCE = 12
-_SMALL_FILE = 8 << 20
 
 
 def of(job: Job) -> curves.Curves:
-    """The job's curves; those of an older version are made of its file first."""
+    """The job's curves, as far as they are there."""
     run = service.run_dir(job)
-    found = curves.Curves(run.curves)
-    if job.status.is_final and not found.built() and run.metrics.is_file():
-        if run.metrics.stat().st_size > _SMALL_FILE:
-            raise UserError("These curves are of an older version; retry in a moment.")
-        found.build(metrics.read_points(run.metrics))
-    return found
+    curve_building.prepare(job, run)
+    return curves.Curves(run.curves)
 
 
 def context(job: Job) -> dict[str, Any]:
     """What the fragment of the chart needs."""
-    found = of(job)
-    names = found.names()
+    run = service.run_dir(job)
+    making = curve_building.prepare(job, run)
+    names = [] if making else curves.Curves(run.curves).names()
+    state = making and f"{making.state}.{making.version}"
     return {
         "job": job,
         "curve_names": names,
-        "curves_version": f"{bool(names)}.{job.status.is_final}",
+        "curve_task": making,
+        "curves_version": f"{bool(names)}.{job.status.is_final}.{state}",
     }
 
 

@@ -57,6 +57,7 @@ def test_a_download_goes_on_after_the_whole_program_was_killed(page, make_server
         )
         page.goto("about:blank")
         server.kill()
+        until(lambda: not server.task_children(), 20, "its children end with it")
         hub.slow.set()
         server.start()
         until(lambda: not list(blobs.glob("*.incomplete")), 60, "the next program goes on with it")

@@ -79,3 +79,15 @@ def test_records_that_are_read_again_after_a_restart_are_not_kept_twice(tmp_path
     curves.append({"val": rows})
     more = [*rows, Sample(6, 1, 6.0, 0.4), Sample(1, 2, 9.0, 0.3)]
     assert [(s.attempt, s.step) for s in curves.unseen("val", more)] == [(1, 6), (2, 1)]
+
+
+def test_a_long_run_of_an_older_version_is_prepared_beside_the_pages_and_then_drawn(
+    app, client, finished
+):
+    append_points(finished.metrics, [Point(3, n, 400.0 + n, 0.2, 1e-4) for n in range(31, 15_000)])
+    page = client.get("/jobs/1")
+    assert page.status_code == 200
+    assert "Preparing the curves" in page.text
+    assert client.get("/jobs/1/curves.json").get_json()["names"] == []
+    assert app.extensions["vast-lora"].tasks.run_all() == [""]
+    assert client.get("/jobs/1/curves.json").get_json()["series"]["loss"]["x"][-1] == 14_999

@@ -97,3 +97,17 @@ def test_whatever_the_values_thinning_keeps_the_lowest_the_highest_and_the_ends(
         assert (min(kept), max(kept)) == (min(finite), max(finite))
     if len(finite) < len(values):
         assert any(not math.isfinite(s.value) for s in drawn)
+
+
+def test_short_attempts_among_many_points_are_read_in_groups_too(series):
+    for attempt in range(1, 31):
+        first = 1000 * (attempt - 1) + 1
+        series.append(samples([0.1] * 1500, attempt=attempt, first=first))
+    runs = series.runs()
+    assert [end - first for _, first, end in runs] == [1000] * 29 + [1500]
+    assert all(len(series.thinned(first, end, 5)) <= 22 for _, first, end in runs)
+
+
+def test_a_step_that_is_none_is_left_out(series):
+    series.append([Sample(-1, 1, 1.0, 0.5), Sample(1 << 40, 1, 1.0, 0.5), Sample(2, 1, 1.0, 0.5)])
+    assert [s.step for s in series.last(9)] == [2]

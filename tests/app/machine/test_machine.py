@@ -86,3 +86,11 @@ def test_many_who_look_share_one_thread_and_it_ends_when_nobody_does():
     assert taken.acquire(timeout=10)
     now[0] += 60
     until(lambda: not watcher.sampling, 10, "the thread ends")
+
+
+def test_who_comes_back_after_a_while_is_shown_how_it_is_now():
+    now = [0.0]
+    watcher = MachineWatch(lambda: Snapshot(now[0], (), HOST), lambda: now[0])
+    watcher.history()
+    now[0] = 60.0
+    assert {s.at for s in watcher.history()} == {60.0}
