@@ -101,7 +101,7 @@
       }, table, box);
       const newest = jobs.flatMap((job) => data.get(job)?.series[choice.series]?.y ?? []).filter((v) => v != null);
       const told = jobs.length > 1 ? "" : `: ${short(newest[0])} at the start, ${short(newest.at(-1))} at last`;
-      caption.textContent = `${select.selectedOptions[0].text}${told}, lowest ${short(newest.reduce((a, b) => Math.min(a, b), Infinity))}. Drag to zoom, ${zoom ? "“Whole run” to go back" : "hover for values"}.`;
+      caption.textContent = `${select.selectedOptions[0].text}${told}, lowest ${short(newest.reduce((a, b) => Math.min(a, b), Infinity))}. ${jobs.length === 1 && data.get(jobs[0])?.series[choice.series]?.odd?.length ? "Red marks: not a number. " : ""}Drag to zoom, ${zoom ? "“Whole run” to go back" : "hover for values"}.`;
     };
     // The middle 98 % of the values, so that one wild loss does not flatten the rest.
     const clipped = (u, low, high) => {
@@ -116,6 +116,12 @@
       found.forEach(([at]) => {
         const x = u.valToPos(at, "x", true);
         u.ctx.beginPath(); u.ctx.moveTo(x, u.bbox.top); u.ctx.lineTo(x, u.bbox.top + u.bbox.height); u.ctx.stroke();
+      });
+      // Where the loss was no number: a mark at the upper edge, since there is no place on the scale.
+      u.ctx.setLineDash([]); u.ctx.strokeStyle = token("--bad"); u.ctx.lineWidth = 3;
+      (jobs.length === 1 ? data.get(jobs[0])?.series[choice.series]?.odd ?? [] : []).forEach((at) => {
+        const x = u.valToPos(at, "x", true);
+        u.ctx.beginPath(); u.ctx.moveTo(x, u.bbox.top); u.ctx.lineTo(x, u.bbox.top + 12); u.ctx.stroke();
       });
       u.ctx.restore();
     };

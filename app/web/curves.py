@@ -82,6 +82,11 @@ def _numbers(curve: curves.Curve, axis: curves.Axis) -> dict[str, Any]:
     return {
         "x": [round(s.time, 1) if by_time else s.step for s in curve.samples],
         "y": [float(f"{s.value:.6g}") if math.isfinite(s.value) else None for s in curve.samples],
+        "odd": [
+            round(s.time, 1) if by_time else s.step
+            for s in curve.samples
+            if not math.isfinite(s.value)
+        ],
         "seams": [[round(s.time, 1) if by_time else s.step, s.attempt] for s in curve.seams],
     }
 

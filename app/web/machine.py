@@ -39,7 +39,10 @@ def now() -> ResponseReturnValue:
 
 @bp.get("/jobs/<int:job_id>/machine")
 def of_job(job_id: int) -> ResponseReturnValue:
-    return render_template("fragments/job_machine.html", **context(service.get(job_id)))
+    found = context(service.get(job_id))
+    if found["latest"] is None and not found["job"].status.is_final:
+        return "", 204
+    return render_template("fragments/job_machine.html", **found)
 
 
 def context(job: Job) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def test_what_an_older_version_left_is_drawn_with_the_seam_of_its_second_attempt
     assert loss["x"] == list(range(1, 31))
     assert loss["seams"] == [[15, 2]]
     assert loss["y"][17] is None
+    assert loss["odd"] == [18]
     assert set(answer["series"]["seconds_per_step"]["y"]) == {2.0, 1.0}
     again = client.get(f"/jobs/1/curves.json?v={answer['version']}")
     assert (again.status_code, again.data) == (204, b"")
