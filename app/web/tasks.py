@@ -15,9 +15,13 @@ bp = Blueprint("tasks", __name__, url_prefix="/tasks")
 
 @bp.get("/<int:task_id>")
 def progress(task_id: int) -> ResponseReturnValue:
-    """The fragment of one piece of work. A page is drawn again once it is over: its list changed."""
+    """The fragment of one piece of work. A page is drawn again once it is over: its list changed.
+
+    ``quiet``: what stands around it polls by itself, so that nothing open on the page is lost.
+    """
     task = tasks.get(task_id)
-    if task.state == "done" and request.args.get("v") != str(task.version):
+    quiet = request.args.get("quiet")
+    if task.state == "done" and not quiet and request.args.get("v") != str(task.version):
         return "", 200, {"HX-Refresh": "true"}
     return htmx.fragment("task", task=task, version=str(task.version))
 

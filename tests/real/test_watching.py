@@ -47,16 +47,19 @@ def page():
 def test_every_phase_all_samples_and_the_final_files_are_shown(desk, server, page):
     server.post("/api/v1/jobs", desk.document())
     watched = page.page
-    watched.goto(f"{server.url}/jobs/1")
-    watched.evaluate(
-        """window.seen = new Set(); setInterval(() => {
+    # Kept across a page that draws itself again, as it does when the first attempt begins.
+    watched.add_init_script(
+        """setInterval(() => {
              const row = document.querySelector('#job-status p.row');
+             const seen = new Set(JSON.parse(sessionStorage.seen || '[]'));
              if (row) row.innerText.split(/\\s+/).forEach(w => seen.add(w));
+             sessionStorage.seen = JSON.stringify([...seen]);
            }, 50)"""
     )
+    watched.goto(f"{server.url}/jobs/1")
     until(lambda: server.job(1)["state"] in ("succeeded", "failed"), 900, "the run ends")
     watched.wait_for_selector("#job-status [data-state=succeeded]", timeout=20_000)
-    seen = set(watched.evaluate("[...seen]"))
+    seen = set(json.loads(watched.evaluate("sessionStorage.seen")))
     assert {"running", "loading", "training", "succeeded"} <= seen, seen
     watched.wait_for_selector("#job-outputs a:has-text('Report')", timeout=30_000)
     watched.wait_for_selector("#job-outputs summary:has-text('tiny.safetensors')")

@@ -38,6 +38,15 @@ def test_a_page_is_drawn_again_once_its_work_is_done(app, client, task):
     assert client.get(f"/tasks/{task}?v=1").headers["HX-Refresh"] == "true"
 
 
+def test_work_within_a_region_that_polls_by_itself_draws_no_page_again(app, client, task):
+    assert "quiet=1" in client.get(f"/tasks/{task}?quiet=1").text
+    with app.app_context():
+        store.change(task, state="done")
+    answer = client.get(f"/tasks/{task}?v=1&quiet=1")
+    assert "HX-Refresh" not in answer.headers
+    assert "hx-get" not in answer.text
+
+
 def test_cancel_go_on_and_dismiss_lead_back_to_the_page_they_stood_on(app, client, task):
     answer = client.post(f"/tasks/{task}/cancel", data={"next": "/engines"})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/engines")
