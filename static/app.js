@@ -20,9 +20,17 @@
     } else if (!shown && note) note.remove();
   };
 
+  // A tab behind others still tells how far its job is, but asks for that alone and seldom.
+  let told = 0;
+  const tells = (box) => {
+    if (!box.matches?.("[data-tab]") || Date.now() - told < 15000) return false;
+    told = Date.now();
+    return true;
+  };
+
   document.addEventListener("htmx:before:request", (event) => {
     const source = event.detail?.ctx?.sourceEvent;
-    if (document.hidden && source?.type === "every") event.preventDefault();
+    if (document.hidden && source?.type === "every" && !tells(event.target)) event.preventDefault();
   });
   document.addEventListener("htmx:before:response", (event) => {
     // Vast's proxy answers for us while we restart; through a tunnel with status 200.
@@ -120,5 +128,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("[data-theme-switch]").forEach((button) => { button.hidden = false; });
     document.querySelector("[data-first-error]")?.focus();
+    const [nav, here] = [document.querySelector(".bar nav"), document.querySelector(".bar nav [aria-current]")];
+    if (here) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
   });
 })();

@@ -22,7 +22,7 @@ def install(app: Flask) -> None:
     """Register the filters."""
     for function in (
         bound, query, size, duration, clock, number, loss, ago, time_left, percent, cost, pace,
-        task_title, task_look, task_rate,
+        tab, running_tab, task_title, task_look, task_rate,
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.filters.update(log_line=loglines.line, log_block=loglines.block)
@@ -95,6 +95,19 @@ def percent(job: Job) -> int:
     if not job.total_steps:
         return 0
     return min(100, int(100 * job.step / job.total_steps))
+
+
+def tab(job: Job) -> str:
+    """How the browser's tab names the job's page: how far it is stands first."""
+    if job.status.is_active:
+        return f"{percent(job)} % · {job.name}"
+    return f"{'held' if job.held and job.state == 'queued' else job.state} · {job.name}"
+
+
+def running_tab(counts: Mapping[str, int]) -> str:
+    """How the browser's tab names the list of jobs."""
+    running = counts.get("running", 0)
+    return f"{running} running · Jobs" if running else "Jobs"
 
 
 def time_left(job: Job) -> str:

@@ -15,48 +15,26 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from app.settings import ROOT
-from tests.support import chaos, engines
+from tests.support import showcase
 from tests.support.server import Server
-from tests.support.wait import until
 
 SIZES = ((390, 844), (1280, 800), (1920, 1080))
-PAGES = {
-    "jobs": "/", "new-job": "/jobs/new?family=sd15", "job": "/jobs/2", "failed": "/jobs/3",
-    "engines": "/engines", "system": "/system", "stop": "/jobs/2/stop", "other-engine": "/jobs/1/for/kohya_ss",
-}  # fmt: skip
-
-
-def prepare(folder: Path) -> Server:
-    """A server with a finished, a running and a failed job."""
-    server = Server(folder, {**engines.make(folder / "engines"), "STANDIN_SECONDS": "0.15"})
-    server.start()
-    document = {**chaos.document(folder), "trigger_word": "ohwx dog", "engine": "ai-toolkit"}
-    wanted = (
-        {"name": "ohwx-dog", "length": {"steps": 20}},
-        {"name": "ohwx-dog-rank-8", "length": {"steps": 2000}, "saving": {"every_steps": 25}},
-    )
-    for changes in wanted:
-        server.post("/api/v1/jobs", {**document, **changes})
-    server.wait_for(1, "succeeded")
-    until(lambda: server.job(2)["step"] > 60, 60, "the second job is on its way")
-    held = {**document, "name": "paper-cut-style", "engine": "kohya_ss"}
-    server.post("/api/v1/jobs?hold=1", held)
-    return server
+OWN = ("job", "new-job", "datasets")
 
 
 def fill(page: Page, server: Server) -> None:
     """The New job page as it looks when it is filled in."""
-    page.goto(f"{server.url}{PAGES['new-job']}")
+    page.goto(f"{server.url}{showcase.PAGES['new-job']}")
     page.fill("#name", "ohwx-dog")
     page.fill("#trigger_word", "ohwx dog")
-    page.fill("[name='datasets.0.path']", str(server.data.parent / "pictures"))
+    page.fill("[name='datasets.0.path']", str(server.data / "datasets" / "dogs"))
     page.select_option("#engine", "kohya_ss")
     page.wait_for_selector("#job-preview h3")
     page.wait_for_timeout(700)
 
 
-def draw(server: Server, chromium: str, out: Path) -> None:
-    """Every page, size and theme; and the two of the README."""
+def draw(server: Server, chromium: str, out: Path, only: set[str]) -> None:
+    """Every page, size and theme; and those of the README."""
     own = ROOT / "docs" / "screenshots"
     own.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
@@ -70,10 +48,13 @@ def draw(server: Server, chromium: str, out: Path) -> None:
                     reduced_motion="reduce",
                 )
                 page = context.new_page()
-                for name, address in PAGES.items():
+                for name, address in showcase.PAGES.items():
+                    if only and name not in only:
+                        continue
                     fill(page, server) if name == "new-job" else page.goto(server.url + address)
+                    page.wait_for_timeout(250)
                     page.screenshot(path=out / f"{name}-{width}-{theme}.png", full_page=True)
-                    if (width, theme) == (1280, "light") and name in ("job", "new-job"):
+                    if (width, theme) == (1280, "light") and name in OWN:
                         page.screenshot(path=own / f"{name}.png")
                 context.close()
         browser.close()
@@ -83,16 +64,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "test-results" / "screenshots")
     parser.add_argument("--chromium", default=shutil.which("chromium") or "chromium")
+    parser.add_argument("--only", nargs="*", default=[], choices=list(showcase.PAGES))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="shots-") as name:
-        server = prepare(Path(name))
+        server = showcase.prepare(Path(name))
         try:
-            draw(server, options.chromium, options.out)
-            server.post("/api/v1/jobs/2/stop")
-            server.wait_for(2, "cancelled")
+            draw(server, options.chromium, options.out, set(options.only))
         finally:
-            server.kill()
+            showcase.end(server)
     print(f"Pages are in {options.out}, the README's in docs/screenshots.")
     return 0
 

@@ -25,3 +25,11 @@ def test_the_page_shows_each_gpu_with_the_job_on_it(app, client, job):
     strip = client.get("/jobs/1/machine").text
     assert "71 °C" in strip
     assert "300 W" in strip
+
+
+def test_the_strip_of_a_waiting_job_is_hidden_and_asks_so_that_it_appears_with_the_start(
+    client, job
+):
+    strip = client.get("/jobs/1").text.partition('id="job-machine"')[2].partition(">")[0]
+    assert 'hx-get="/jobs/1/machine"' in strip.split()
+    assert strip.endswith(" hidden")

@@ -247,3 +247,15 @@ def test_the_api_submits_and_shows_the_same_job(app, client, form, tmp_path, pic
     refused = client.post("/api/v1/jobs", json={**document, "length": {"steps": 0}})
     assert refused.status_code == 422
     assert "length.steps" in refused.get_json()["errors"]
+
+
+def test_the_tab_tells_the_progress_of_a_job_and_how_many_run(app, client, job):
+    assert " · dog · Vast LoRA</title>" in client.get("/jobs/1").text
+    with app.app_context():
+        store.move(store.get(1), JobState.STARTING, attempt=1)
+        store.move(store.get(1), JobState.RUNNING)
+        store.change(store.get(1), step=43, total_steps=100)
+    page = client.get("/jobs/1").text
+    assert "<title>43 % · dog · Vast LoRA</title>" in page
+    assert 'data-tab="43 % · dog" data-progress="43" data-tab-state="running"' in page
+    assert "<title>1 running · Jobs · Vast LoRA</title>" in client.get("/").text

@@ -1,0 +1,107 @@
+"""Every page as a screen reader, a slow line and a small screen meet it; and what the tab tells."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.support import showcase
+from tests.support.wait import until
+
+pytestmark = pytest.mark.e2e
+
+MOST_BYTES = 70_000
+MOST_REQUESTS = 8
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """One server with everything on its pages, for all tests here."""
+    server = showcase.prepare(tmp_path_factory.mktemp("showcase"))
+    yield server
+    showcase.end(server)
+
+
+@pytest.fixture(scope="module")
+def axe():
+    found = find_spec("axe_playwright_python")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).with_name("axe.min.js").read_text("utf-8")
+
+
+@pytest.fixture
+def visit(browser, shown):
+    """A function that opens a page in a theme and a width, told what went over the wire."""
+    contexts = []
+
+    def open_page(name, theme, width):
+        context = browser.new_context(
+            viewport={"width": width, "height": 844}, color_scheme=theme, reduced_motion="reduce"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.errors = []
+        page.on("console", lambda m: page.errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.goto(shown.url + showcase.PAGES[name], wait_until="load")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", showcase.PAGES)
+def test_a_page_is_clear_to_a_screen_reader(visit, axe, name, theme):
+    page = visit(name, theme, 390 if theme == "light" else 1280)
+    page.evaluate(axe)
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    told = [
+        f"{rule['id']}: {node['target']} {node['failureSummary']}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+    assert told == []
+    assert page.errors == []
+
+
+LOADED = "(performance.timing.loadEventEnd - performance.timing.navigationStart)"
+ARRIVED = """() => {
+  // What a poll brings later belongs to the life of a page, not to its arrival.
+  const end = LOADED + 500;
+  return [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+    .filter((entry) => entry.startTime <= end && !entry.name.startsWith("data:"))
+    .filter((entry) => !["img", "video"].includes(entry.initiatorType))
+    .map((entry) => [entry.name, entry.transferSize]);
+}""".replace("LOADED", LOADED)
+
+
+@pytest.mark.parametrize("name", showcase.PAGES)
+def test_a_page_is_light_and_fits_a_phone(visit, name):
+    page = visit(name, "light", 390)
+    until(lambda: page.evaluate(f"performance.now() > {LOADED} + 500"), 20, "it has come")
+    loads = page.evaluate(ARRIVED)
+    assert len(loads) <= MOST_REQUESTS, loads
+    assert sum(size for _, size in loads) <= MOST_BYTES, loads
+    inner, whole = page.evaluate("[innerWidth, document.documentElement.scrollWidth]")
+    assert whole <= inner
+    here = page.locator(".bar nav [aria-current]")
+    for left, right in here.evaluate_all(
+        "nodes => nodes.map((n) => { const r = n.getBoundingClientRect(); return [r.left, r.right]; })"
+    ):
+        assert left >= 0
+        assert right <= 390
+    assert page.errors == []
+
+
+def test_the_tab_tells_how_far_a_job_is(visit):
+    page = visit("job", "light", 1280)
+    first = page.title()
+    assert "% · ohwx-dog-rank-8" in first
+    until(lambda: page.title() != first, 30, "the title moves with the job")
+    assert page.get_attribute("link[rel='icon']", "href").startswith("data:image/svg+xml,")
+    assert visit("jobs", "light", 1280).title().startswith("1 running · Jobs")
