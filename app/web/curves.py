@@ -14,7 +14,7 @@ from app.web import htmx
 
 bp = Blueprint("curves", __name__)
 
-_MOST_AT_ONCE = 12
+MOST_AT_ONCE = 12
 
 
 def of(job: Job) -> curves.Curves:
@@ -62,13 +62,13 @@ def numbers(job_id: int) -> ResponseReturnValue:
             width=max(50, min(curves.MOST_WIDTH, request.args.get("width", 800, type=int))),
             axis=axis,
         )
-        for name in (wanted or [curves.LOSS])[:_MOST_AT_ONCE]
+        for name in (wanted or [curves.LOSS])[:MOST_AT_ONCE]
     ]
     return {
         "version": version,
         "final": job.status.is_final,
         "names": found.names(),
-        "series": {curve.name: _numbers(curve, axis) for curve in drawn},
+        "series": {curve.name: numbers_of(curve, axis) for curve in drawn},
     }
 
 
@@ -77,7 +77,8 @@ def _bound(name: str, default: float) -> float:
     return default if math.isnan(value) else value
 
 
-def _numbers(curve: curves.Curve, axis: curves.Axis) -> dict[str, Any]:
+def numbers_of(curve: curves.Curve, axis: curves.Axis) -> dict[str, Any]:
+    """One curve as JSON; null stands for what is no number."""
     by_time = axis == "time"
     return {
         "x": [round(s.time, 1) if by_time else s.step for s in curve.samples],

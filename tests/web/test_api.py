@@ -136,3 +136,29 @@ def test_metrics_want_the_token_like_everything(tmp_path):
     assert client.get("/metrics").status_code == 401
     right = {"Authorization": "Bearer right"}
     assert client.get("/metrics", headers=right).status_code == 200
+
+
+def test_a_caption_is_written_unless_it_was_changed_meanwhile(context, client):
+    folder = context.extensions[EXTENSION].settings.datasets_dir / "dog"
+    folder.mkdir(parents=True)
+    (folder / "a.jpg").write_bytes(b"x")
+    (folder / "a.txt").write_text("a dog")
+    client.get("/datasets")
+    [dataset] = client.get("/api/v1/datasets?search=do").get_json()["datasets"]
+    address = f"/api/v1/datasets/{dataset['id']}/items"
+    [item] = client.get(f"{address}?captioned=true").get_json()["items"]
+    assert client.get(f"{address}?captioned=false").get_json()["items"] == []
+    caption = f"{address}/{item['id']}/caption"
+    read = client.get(caption).get_json()
+    sent = {"caption": "a big dog", "version": read["version"]}
+    assert client.put(caption, json=sent).get_json()["caption"] == "a big dog"
+    assert client.put(caption, json={**sent, "caption": "a cat"}).status_code == 409
+    assert (folder / "a.txt").read_text().strip() == "a big dog"
+
+
+def test_curves_and_the_host_are_told(context, client):
+    job = finished_job(context)
+    told = client.get(f"/api/v1/jobs/{job.id}/curves?series=loss&from=0&to=9&width=100").get_json()
+    assert list(told["series"]) == ["loss"]
+    assert client.get(f"/api/v1/jobs/{job.id}/curves?width=1").status_code == 422
+    assert client.get("/api/v1/host").get_json()["memory_total"] > 0
