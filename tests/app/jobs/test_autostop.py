@@ -77,19 +77,19 @@ def test_jobs_and_background_work_are_seen(api, machine, monkeypatch):
     monkeypatch.setitem(KINDS, "count", Kind("tests.support.tasks:count", "disk", "Counting"))
     monkeypatch.setitem(KINDS, "tell", Kind("tests.support.tasks:count", "message", "Telling"))
     job = running()
-    assert machine.for_minutes(30) == "busy"
+    assert machine.for_minutes(11) == "busy"
     store.move(job, JobState.STOPPING)
-    assert machine.for_minutes(30) == "busy"
+    assert machine.for_minutes(11) == "busy"
     store.move(job, JobState.CANCELLED)
     waiting = add()
-    assert machine.for_minutes(30) == "busy"
+    assert machine.for_minutes(11) == "busy"
     service.pause_queue()
     assert machine.for_minutes(8) == "idle"
     service.resume_queue()
     assert machine.for_minutes(1) == "busy"
     service.hold(waiting)
     task = tasks.start("count", "thing:1")
-    assert machine.for_minutes(30) == "busy"
+    assert machine.for_minutes(11) == "busy"
     tasks.cancel(task)
     tasks.start("tell", "thing:1")
     assert machine.for_minutes(12) == "ordered"
@@ -118,7 +118,7 @@ def test_trouble_of_the_api_is_told_and_overcome(api, machine):
 
 def test_what_is_to_be_uploaded_comes_first(api, machine):
     machine.autostop.undelivered = lambda: "dog.safetensors is not yet verified."
-    assert machine.for_minutes(60) == "held"
+    assert machine.for_minutes(15) == "held"
     assert api.orders == []
     machine.autostop.undelivered = lambda: ""
     machine.for_minutes(1)
