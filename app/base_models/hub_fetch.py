@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,10 +176,16 @@ def _verify(part: Path, file: Remote) -> None:
 def _link(folder: Path, file: Remote, blob: Path) -> None:
     """The snapshot's link and the branch's name, as the library makes them."""
     pointer = folder / "snapshots" / file.commit / file.name
+    # By rename, since another download of the same file may do so at this moment.
+    mark = f".{os.getpid()}-{threading.get_ident()}.new"
     if not pointer.exists():
         pointer.parent.mkdir(parents=True, exist_ok=True)
-        pointer.unlink(missing_ok=True)
-        pointer.symlink_to(os.path.relpath(blob, pointer.parent))
+        new = pointer.with_name(pointer.name + mark)
+        new.unlink(missing_ok=True)
+        new.symlink_to(os.path.relpath(blob, pointer.parent))
+        new.replace(pointer)
     ref = folder / "refs" / "main"
     ref.parent.mkdir(parents=True, exist_ok=True)
-    ref.write_text(file.commit, "ascii")
+    fresh = ref.with_name(ref.name + mark)
+    fresh.write_text(file.commit, "ascii")
+    fresh.replace(ref)
