@@ -2,14 +2,15 @@
 # Prints a table of measurements; nothing is judged. Compare within one sitting, by ratios.
 #   ./scripts/bench.sh queue      start, submit to exec, idle, eight busy jobs (about 2 minutes)
 #   ./scripts/bench.sh datasets   import, upload, scan, pages, report of 10,000 pictures (BENCH_IMAGES for fewer; needs unzip)
+#   ./scripts/bench.sh watching   log of 5 GB, chart of 1,000,000 points, table of 10,000 jobs, one open page
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
 # shellcheck source=scripts/environment.sh
 . "$ROOT/scripts/environment.sh"
 case "${1:-queue}" in
-queue | datasets) ;;
-*) fail "there is no bench '$1'; there are: queue, datasets" ;;
+queue | datasets | watching) ;;
+*) fail "there is no bench '$1'; there are: queue, datasets, watching" ;;
 esac
 ensure_environment "$ROOT/requirements-dev.lock" test
 cd "$ROOT"

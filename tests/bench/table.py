@@ -28,7 +28,7 @@ class Table:
     def ratio(self, label: str, ours: float, theirs: float, limit: float | None = None) -> None:
         """Ours against what we compare with, in seconds."""
         asked = f" (asked: {limit:g} at most)" if limit is not None else ""
-        self.add(label, f"{ours / theirs:.2f}{asked}  [{ours:.1f} s against {theirs:.1f} s]")
+        self.add(label, f"{ours / theirs:.2f}{asked}  [{ours:.4g} s against {theirs:.4g} s]")
 
 
 @contextmanager
