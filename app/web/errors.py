@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, jsonify, render_template, request
+from flask import Flask, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadHost, HTTPException
 
 from app.db import db
 from app.errors import InvalidSpecError, UserError
@@ -64,6 +64,11 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
         413: "That is too large for one request.",
     }
     status = error.code or 500
+    if isinstance(error, BadHost):
+        # Without a host there are no addresses, and so no page of ours.
+        return Response(
+            "The Host header of this request is not a host.\n", 400, mimetype="text/plain"
+        )
     if status < 400 or (error.response is not None):
         return error
     return _answer(texts.get(status, error.description or error.name), status, error.name)

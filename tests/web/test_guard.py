@@ -144,3 +144,11 @@ def test_a_generated_token_is_kept_private_and_kept(tmp_path):
     assert made
     assert access.ensure_token(settings) == made
     assert (tmp_path / "d" / "auth-token").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64])
+@pytest.mark.parametrize("path", ["/", "/api/v1/jobs", "/jobs/1/status", "/login"])
+def test_a_host_that_is_none_is_refused_in_a_sentence(client, host, path):
+    answer = client.get(path, environ_overrides={"HTTP_HOST": host})
+    assert answer.status_code == 400
+    assert "Host header" in answer.text
