@@ -160,13 +160,17 @@ def pending(jobs: Iterable[Job] | None = None) -> list[str]:
 
 
 def undelivered() -> str:
-    """What stands in the way of giving the machine back: the first of ``pending``, as a sentence.
+    """What stands in the way of giving the machine back, as a sentence; empty where nothing does.
 
-    Empty where no target takes jobs by itself: then nobody wants to wait for copies.
+    That is whatever was chosen for a target, by a person or by itself, and is not verified there.
+    A LoRA that nobody chose to send counts only where some target takes jobs by itself.
     """
-    if all(target.automatic == "never" for target in targets()):
-        return ""
-    return next(iter(pending()), "")
+    known = targets()
+    everything = any(target.automatic != "never" for target in known)
+    for job in _finished() if known else ():
+        if told := _open(job) if everything else _chosen(job):
+            return told[0]
+    return ""
 
 
 def all_delivered() -> bool:
@@ -181,6 +185,14 @@ def _finished() -> Sequence[Job]:
 
 
 def _open(job: Job) -> list[str]:
+    told = _chosen(job)
+    if not told and choose(job, ("lora",)) and not is_backed_up(job):
+        told.append(f"Job {job.id}, {job.name}: its LoRA was sent nowhere.")
+    return told
+
+
+def _chosen(job: Job) -> list[str]:
+    """What was chosen for a target and is not verified there."""
     known = targets()
     # What was to go to a target that a person removed is wanted no more.
     ids = {target.id for target in known}
@@ -197,10 +209,7 @@ def _open(job: Job) -> list[str]:
     for state in states.values():
         counts[state] = counts.get(state, 0) + 1
     counts.pop("verified", None)
-    told = [f"Job {job.id}, {job.name}: {n} file{'s' * (n > 1)} {s}." for s, n in counts.items()]
-    if not told and choose(job, ("lora",)) and not is_backed_up(job):
-        told.append(f"Job {job.id}, {job.name}: its LoRA was sent nowhere.")
-    return told
+    return [f"Job {job.id}, {job.name}: {n} file{'s' * (n > 1)} {s}." for s, n in counts.items()]
 
 
 def is_automatic(target: Target, job: Job) -> bool:

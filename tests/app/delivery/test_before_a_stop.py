@@ -7,6 +7,10 @@ from dataclasses import replace
 import pytest
 
 from app import delivery, notify, tasks
+from app.db import db
+from app.jobs import store
+from app.jobs.states import JobState
+from app.models import Delivery
 from app.platform import current
 from tests.support.platform import make_app
 
@@ -17,16 +21,37 @@ def app(tmp_path):
         yield
 
 
-def test_nobody_waits_for_copies_that_nobody_wants(app, monkeypatch):
-    monkeypatch.setattr(delivery.store, "pending", lambda jobs=None: ["Job 1: 2 files not sent."])
+GIVEN = {"place": "bucket/{name}-{id}", "key_id": "a", "key": "b"}
+
+
+def finished():
+    """A job that is over, with nothing on disk."""
+    job = store.add(name="dog", family="sd15", engine="kohya_ss", document="{}", total_steps=1,
+                    notes="", held=False, gpu_choice="")  # fmt: skip
+    store.change(job, attempt=1)
+    store.move(job, JobState.CANCELLED)
+    return job
+
+
+def sent(job, target, state):
+    db.session.add(
+        Delivery(job_id=job.id, target=target.id, source="output/dog.safetensors", state=state,
+                 path="dog.safetensors", size=1, sha256="", mtime_ns=0, created=0.0)
+    )  # fmt: skip
+    db.session.commit()
+
+
+def test_nobody_waits_for_copies_that_nobody_wants(app):
+    finished()
+    assert current().supervisor.autostop.undelivered() == ""
+    delivery.add("s3", GIVEN, ["lora"])
     assert current().supervisor.autostop.undelivered() == ""
 
 
-def test_what_an_automatic_target_has_not_verified_stands_in_the_way_of_a_stop(app, monkeypatch):
-    given = {"place": "bucket/{name}-{id}", "automatic": "success", "key_id": "a", "key": "b"}
-    delivery.add("s3", given, ["lora"])
-    monkeypatch.setattr(delivery.store, "pending", lambda jobs=None: ["Job 1: 2 files not sent."])
-    assert current().supervisor.autostop.undelivered() == "Job 1: 2 files not sent."
+def test_a_file_that_a_person_chose_and_that_is_not_verified_stands_in_the_way_of_a_stop(app):
+    target = delivery.add("s3", GIVEN, ["lora"])
+    sent(finished(), target, "failed")
+    assert current().supervisor.autostop.undelivered() == "Job 1, dog: 1 file failed."
 
 
 def test_a_stop_that_is_near_is_told_once(app):
