@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -27,6 +28,7 @@ from tests.support.tasks import InlineTasks
 def _schema_file() -> Path:
     """The migrated database, made once; copying it is four times faster than migrating."""
     folder = Path(mkdtemp(prefix="vast-lora-schema-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     schema.migrate(Settings.from_env({"DATA_DIR": str(folder)}))
     return folder / "lora.db"
 
