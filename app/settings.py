@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 """The checkout (or the folder the program was installed from)."""
 
 _VAST_SIGNS = ("VAST_CONTAINERLABEL", "CONTAINER_ID", "PORTAL_CONFIG")
+_TUNNEL_MANAGER = "http://127.0.0.1:11112"
 
 
 class SettingsError(ValueError):
@@ -51,6 +52,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("HF_TOKEN", "none", "Hugging Face token for gated models; wins over one typed in on the Models page."),
     Setting("HF_HOME", "Hugging Face's own default", "Cache of downloaded models."),
     Setting("VAST_API_URL", "the public API", "Address of the Vast API; tests point it at a stand-in."),
+    Setting("TUNNEL_MANAGER", "set by Vast's portal", "Where the address of the Cloudflare tunnel is asked for."),
     Setting("CONTAINER_ID", "set by Vast", "Number of this instance, for its price and for stopping it."),
     Setting("CONTAINER_API_KEY", "set by Vast", "Key of this instance; sent to VAST_API_URL, shown nowhere."),
     Setting("GPUS", "all", "Which GPUs jobs may use: all, or their numbers, such as 0,2."),
@@ -97,6 +99,8 @@ class Settings:
     container_api_key: str | None = field(default=None, repr=False)
     public_address: str = ""
     """IP and port that Vast forwards to us, such as 203.0.113.7:40123; empty elsewhere."""
+    tunnel_manager: str = ""
+    """Where Vast's portal tells its tunnels; empty without a portal."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -171,6 +175,8 @@ def _vast(env: Mapping[str, str]) -> dict[str, Any]:
         "container_id": _container(env),
         "container_api_key": env.get("CONTAINER_API_KEY", "").strip() or None,
         "public_address": _public_address(env),
+        "tunnel_manager": env.get("TUNNEL_MANAGER")
+        or (_TUNNEL_MANAGER if env.get("PORTAL_CONFIG") else ""),
     }
 
 

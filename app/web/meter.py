@@ -15,7 +15,7 @@ from app.errors import ConflictError
 from app.jobs import meter, pricing, store
 from app.jobs.autostop import Autostop
 from app.platform import current
-from app.vast import MeterPreferences
+from app.vast import MeterPreferences, tunnels
 from app.vast.policy import SOON_SECONDS
 from app.web import guard, htmx
 
@@ -109,6 +109,7 @@ def _page(
         form=form,
         errors=errors,
         undelivered=undelivered,
+        tunnel=tunnels.address(platform.settings.tunnel_manager),
         meter=meter.read(platform),
         source=pricing.source_of_price(platform),
         vast=platform.vast,
