@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from engines.registry import ENGINE_NAMES, setting_prefix
+
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout (or the folder the program was installed from)."""
 
@@ -79,10 +81,8 @@ class Settings:
     auth_token: str | None = field(repr=False)
     needs_token: bool
     engines_dir: Path
-    ai_toolkit_dir: Path
-    ai_toolkit_python: str
-    kohya_ss_dir: Path
-    kohya_ss_python: str
+    engine_places: Mapping[str, tuple[Path, str]]
+    """Folder and interpreter of each engine by its name."""
     hf_token: str | None = field(repr=False)
     hf_home: Path | None
     hf_endpoint: str
@@ -125,11 +125,7 @@ class Settings:
                 not _is_loopback(host) or trust_proxy or any(env.get(s) for s in _VAST_SIGNS)
             ),
             engines_dir=engines,
-            ai_toolkit_dir=_path(env, "AI_TOOLKIT_DIR") or engines / "ai-toolkit",
-            ai_toolkit_python=env.get("AI_TOOLKIT_PYTHON")
-            or str(engines / "venv-ai-toolkit/bin/python"),
-            kohya_ss_dir=_path(env, "KOHYA_SS_DIR") or engines / "kohya_ss",
-            kohya_ss_python=env.get("KOHYA_SS_PYTHON") or str(engines / "venv-kohya_ss/bin/python"),
+            engine_places={name: _engine_place(env, engines, name) for name in ENGINE_NAMES},
             hf_token=env.get("HF_TOKEN") or None,
             hf_home=_path(env, "HF_HOME"),
             hf_endpoint=(env.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/"),
@@ -196,6 +192,12 @@ def _public_address(env: Mapping[str, str]) -> str:
 def _path(env: Mapping[str, str], name: str) -> Path | None:
     text = env.get(name)
     return Path(text).expanduser().absolute() if text else None
+
+
+def _engine_place(env: Mapping[str, str], engines: Path, name: str) -> tuple[Path, str]:
+    prefix = setting_prefix(name)
+    python = env.get(f"{prefix}_PYTHON") or str(engines / f"venv-{name}/bin/python")
+    return _path(env, f"{prefix}_DIR") or engines / name, python
 
 
 def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

@@ -14,19 +14,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engines import ai_toolkit, families, kohya_ss
-from engines.ai_toolkit import model as toolkit_model
-from engines.ai_toolkit import optimizer as toolkit_optimizer
-from engines.base import Engine
+from engines import families
+from engines.adapter import Engine
 from engines.fields import Row, table
-from engines.kohya_ss import optimizer as kohya_optimizer
-from engines.kohya_ss import refusals as kohya_refusals
-from engines.spec import EngineName, JobSpec
-
-_ADAPTERS: Mapping[EngineName, Engine] = {
-    "ai-toolkit": ai_toolkit.AiToolkit(),
-    "kohya_ss": kohya_ss.KohyaSs(),
-}
+from engines.registry import ENGINES, EngineName
+from engines.spec import JobSpec
 
 _ALWAYS = frozenset(
     {"version", "name", "engine", "family", "base_model", "components", "resume", "engine_options",
@@ -69,18 +61,11 @@ _NOTHING = Limits({}, {}, {}, {})
 
 @cache
 def words(path: str) -> tuple[str, ...]:
-    """The words a field may take: its choices, or what either engine knows; empty for free text."""
-    known: dict[str, Sequence[str]] = {
-        "optimizer.name": sorted({*kohya_optimizer.NAMES, *toolkit_optimizer.NAMES.values()}),
-        "optimizer.scheduler": sorted({*kohya_optimizer.SCHEDULERS, *toolkit_optimizer.SCHEDULES}),
-        "loss.timestep_sampling": list(
-            dict.fromkeys(
-                [*toolkit_model.TIMESTEPS, *(w for ws in kohya_refusals.TIMESTEPS.values() for w in ws)]
-            )
-        ),
-    }  # fmt: skip
-    row = table()[path]
-    return tuple(known.get(path, row.choices if path != "resume" else ()))
+    """The words a field may take: its choices, or what any engine knows; empty for free text."""
+    known = dict.fromkeys(word for engine in ENGINES.values() for word in engine.words(path))
+    if known:
+        return tuple(sorted(known) if path.startswith("optimizer.") else known)
+    return table()[path].choices if path != "resume" else ()
 
 
 def limits(family: str, engine: str) -> Limits:
@@ -97,17 +82,7 @@ def limits(family: str, engine: str) -> Limits:
 
 def parts(family: str, engine: str) -> Mapping[str, bool]:
     """Further files the family takes on that engine, and whether it cannot do without."""
-    found = families.get(family)
-    if found is None:
-        return {}
-    if engine == "kohya_ss" and found.kohya:
-        return {
-            **dict.fromkeys(found.kohya.components, True),
-            **dict.fromkeys(found.kohya.optional, False),
-        }
-    if engine == "ai-toolkit" and found.ai_toolkit:
-        return dict.fromkeys(toolkit_model.components(found.ai_toolkit.arch), False)
-    return {}
+    return ENGINES[engine].parts(family) if engine in ENGINES else {}
 
 
 @cache
@@ -140,7 +115,7 @@ def _joined(sentences: Sequence[str]) -> str:
 
 @cache
 def _of_one(family: str, name: EngineName) -> Limits:
-    engine = _ADAPTERS[name]
+    engine = ENGINES[name]
     unavailable: dict[str, str] = {}
     values: dict[str, dict[str, str]] = {}
     for path, row in table().items():

@@ -16,7 +16,7 @@ from typing import Any
 
 from engines.catalogue.inputs import FamilyInput, inputs_of
 from engines.catalogue.kohya import KOHYA_FAMILIES, KohyaFamily
-from engines.spec import EngineName
+from engines.registry import ENGINES, EngineName
 
 _MODELS = Path(__file__).parent / "catalogue" / "ai_toolkit_models.json"
 
@@ -87,12 +87,15 @@ class Family:
     @property
     def engines(self) -> tuple[EngineName, ...]:
         """Who trains it, the better tested first."""
-        both: list[EngineName] = []
-        if self.kohya:
-            both.append("kohya_ss")
-        if self.ai_toolkit:
-            both.append("ai-toolkit")
-        return tuple(both) if self.key in ("sd15", "sdxl", "sd2", "sd3") else tuple(reversed(both))
+        return _trained_by(self.key)
+
+
+@cache
+def _trained_by(key: str) -> tuple[EngineName, ...]:
+    able = [name for name in ENGINES if key in ENGINES[name].families()]
+    if key in ("sd15", "sdxl", "sd2", "sd3"):
+        able.sort(key=lambda name: name != "kohya_ss")
+    return tuple(able)
 
 
 def _canonical_defaults(key: str, native: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.commands import Subparsers, add_card, application
+from engines.registry import ENGINE_NAMES
 
 POLL_SECONDS = 0.5
 NO_SERVER_SECONDS = 3.0
@@ -58,7 +59,7 @@ def _add_single(commands: Subparsers) -> None:
             parser.add_argument("-f", "--follow", action="store_true", help="go on until it ends")
             parser.add_argument("--attempt", type=int, help="the log of this attempt")
         if name == "clone":
-            parser.add_argument("--engine", choices=("ai-toolkit", "kohya_ss"), required=True)
+            parser.add_argument("--engine", choices=ENGINE_NAMES, required=True)
             parser.add_argument("--out", type=Path, required=True, help="where it is written")
         if name == "retry":
             parser.add_argument("--fresh", action="store_true", help="from step 0")

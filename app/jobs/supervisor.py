@@ -33,11 +33,11 @@ from app.jobs.autostop import Autostop
 from app.jobs.calm import Calm
 from app.jobs.executor import Ended, Lost, Running
 from app.jobs.following import Following
-from app.jobs.installations import ENGINES
 from app.jobs.rundir import AttemptDir, read_json
 from app.jobs.states import IllegalMoveError, JobState
 from app.models import Attempt, Job
 from app.waking import Bell, ring
+from engines.registry import ENGINES
 
 if TYPE_CHECKING:
     from app.platform import Platform, Watcher

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from app.jobs.curves import Curves
-from app.jobs.metrics import Point, append_points, read_points
+from app.jobs.points import Point, append_points, read_points
 from app.jobs.rundir import RunDir
 from tests.support import chaos, engines
 from tests.support.server import Server
