@@ -7,7 +7,7 @@ start. ``SETTINGS`` is the table that README and /system show (a test compares t
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +33,14 @@ class Setting(NamedTuple):
     meaning: str
 
 
+def _engine_settings() -> Iterator[Setting]:
+    for name in ENGINE_NAMES:
+        prefix = setting_prefix(name)
+        yield Setting(f"{prefix}_DIR", f"ENGINES_DIR/{name}", f"A checkout of {name} to use.")
+        python = f"ENGINES_DIR/venv-{name}/bin/python"
+        yield Setting(f"{prefix}_PYTHON", python, f"The interpreter that runs {name}.")
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "127.0.0.1", "Address the dashboard listens on."),
     Setting("PORT", "7860 (17860 behind Vast's proxy)", "Port the dashboard listens on."),
@@ -45,10 +53,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AUTH_TOKEN", "none needed on plain loopback, else generated",
             "Password of the dashboard and bearer token of the API; AUTH_TOKEN_FILE names a file that holds it."),
     Setting("ENGINES_DIR", "DATA_DIR/engines", "Where bootstrap.sh puts the engines."),
-    Setting("AI_TOOLKIT_DIR", "ENGINES_DIR/ai-toolkit", "An ai-toolkit checkout to use."),
-    Setting("AI_TOOLKIT_PYTHON", "ENGINES_DIR/venv-ai-toolkit/bin/python", "The interpreter that runs ai-toolkit."),
-    Setting("KOHYA_SS_DIR", "ENGINES_DIR/kohya_ss", "A kohya_ss checkout with its sd-scripts, or sd-scripts alone."),
-    Setting("KOHYA_SS_PYTHON", "ENGINES_DIR/venv-kohya_ss/bin/python", "The interpreter that runs sd-scripts."),
+    *_engine_settings(),
     Setting("AI_TOOLKIT_SOURCE", "the public repository", "Where bootstrap.sh takes it from: URL or local path."),
     Setting("KOHYA_SS_SOURCE", "the public repository", "Where bootstrap.sh takes it from: URL or local path."),
     Setting("HF_TOKEN", "none", "Hugging Face token for gated models; wins over one typed in on the Models page."),

@@ -49,8 +49,13 @@ class Installation:
         """The command that gets it, or names the place where a person has put it."""
         if self.has_recipe:
             return f"./scripts/bootstrap.sh {self.name}"
+        return f"{self.pointing} ./scripts/start.sh"
+
+    @property
+    def pointing(self) -> str:
+        """The settings that name one which is there already."""
         prefix = setting_prefix(self.name)
-        return f"{prefix}_DIR=/path/to/it {prefix}_PYTHON=/path/to/its/python ./scripts/start.sh"
+        return f"{prefix}_DIR=/path/to/{self.name} {prefix}_PYTHON=/path/to/its/python"
 
 
 def find(settings: Settings, name: EngineName) -> Installation:
