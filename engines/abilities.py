@@ -20,13 +20,13 @@ from engines.fields import Row, table
 from engines.registry import ENGINES, EngineName
 from engines.spec import JobSpec
 
-_ALWAYS = frozenset(
+ALWAYS = frozenset(
     {"version", "name", "engine", "family", "base_model", "components", "resume", "engine_options",
      "datasets[].path", "length.steps", "length.epochs"}
 )  # fmt: skip
 """Fields that every engine has, or that are checked by other means."""
 
-_BESIDE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+BESIDE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "network.type": ({}, {"network.conv_rank": 8}),
     "network.conv_rank": ({}, {"network.type": "locon"}, {"network.type": "lokr"}),
     "network.conv_alpha": (
@@ -119,10 +119,10 @@ def _of_one(family: str, name: EngineName) -> Limits:
     unavailable: dict[str, str] = {}
     values: dict[str, dict[str, str]] = {}
     for path, row in table().items():
-        if path in _ALWAYS:
+        if path in ALWAYS:
             continue
         if not words(path):
-            why = _why_not(family, engine, path, _away_from_default(row))
+            why = _why_not(family, engine, path, away_from_default(row))
             if why is not None:
                 unavailable[path] = why
             continue
@@ -143,7 +143,7 @@ def _shared(refused: Mapping[Any, str]) -> str:
     return max(sentences, key=sentences.count)
 
 
-def _away_from_default(row: Row) -> Any:
+def away_from_default(row: Row) -> Any:
     """A value inside the bounds that asks for something."""
     if row.kind == "switch":
         return not row.default
@@ -163,7 +163,7 @@ def _away_from_default(row: Row) -> Any:
 def _why_not(family: str, engine: Engine, path: str, value: Any) -> str | None:
     """The engine's sentence about this value, or None when some way to have it is open."""
     said: str | None = None
-    for beside in _BESIDE.get(path, ({},)):
+    for beside in BESIDE.get(path, ({},)):
         complaint = _complaint(family, engine, {**beside, path: value}, (path, *beside))
         if complaint is None:
             return None
@@ -175,7 +175,7 @@ def _complaint(
     family: str, engine: Engine, changes: Mapping[str, Any], about: Sequence[str]
 ) -> str | None:
     try:
-        spec = JobSpec.model_validate(_document(family, engine.name, changes))
+        spec = JobSpec.model_validate(probe(family, engine.name, changes))
     except ValidationError:
         # A word that the spec itself refuses is no matter of the engine.
         return None
@@ -187,7 +187,8 @@ def _first(path: str) -> str:
     return path.replace("[]", ".0")
 
 
-def _document(family: str, engine: EngineName, changes: Mapping[str, Any]) -> dict[str, Any]:
+def probe(family: str, engine: EngineName, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A plain document with these fields changed, by the paths of the field table."""
     document: dict[str, Any] = {
         "name": "probe-of-fields", "engine": engine, "family": family, "base_model": "/probe",
         "datasets": [{"path": "probe"}], "length": {"steps": 100},
