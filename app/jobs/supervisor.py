@@ -119,8 +119,11 @@ class Supervisor:
 
     def tick(self) -> None:
         """One round over everything. Needs an application context."""
+        # Looked at before the rows are read: what a thread is about to change, we know only of old.
+        busy = frozenset(self._busy)
         for job in store.active():
-            self._safely(job, self._advance)
+            if job.id not in busy:
+                self._safely(job, self._advance)
         self._launch_queued()
         self._platform.tasks.tick()
         self.autostop.tick()
@@ -145,8 +148,6 @@ class Supervisor:
             db.session.rollback()
 
     def _advance(self, job: Job) -> None:
-        if self._is_busy(job.id):
-            return
         attempt = store.attempt_of(job)
         folder = service.run_dir(job).attempt(job.attempt)
         status = self._platform.executor.poll(folder)
@@ -205,7 +206,7 @@ class Supervisor:
         free = slots.Slots.now(self._platform, store.active())
         coming = model_use.downloading()
         for job in queued:
-            if installing.waits(self._platform.settings, job):
+            if job.id in self._busy or installing.waits(self._platform.settings, job):
                 continue
             if model_use.holds_back(job, self._platform.settings, coming):
                 continue
@@ -233,17 +234,9 @@ class Supervisor:
         job_id = job.id
         self._work(job, lambda: launching.launch(self._platform, job_id, number))
 
-    def _is_busy(self, job_id: int) -> bool:
-        thread = self._busy.get(job_id)
-        if thread is None:
-            return False
-        if thread.is_alive():
-            return True
-        del self._busy[job_id]
-        return False
-
     def _work(self, job: Job, task: Callable[[], None]) -> None:
         """Run ``task`` beside the ticks; the job is left alone until it is done."""
+        job_id = job.id
 
         def run() -> None:
             try:
@@ -251,8 +244,9 @@ class Supervisor:
             except Exception:
                 log.exception("a task of a job failed; the next tick looks again")
             finally:
+                del self._busy[job_id]
                 ring(self._platform.settings.data_dir)
 
-        thread = threading.Thread(target=run, name=f"job-{job.id}", daemon=True)
-        self._busy[job.id] = thread
+        thread = threading.Thread(target=run, name=f"job-{job_id}", daemon=True)
+        self._busy[job_id] = thread
         thread.start()
