@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, cast
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app import tasks
 from app.db import db
@@ -18,6 +18,16 @@ from app.jobs.states import FINAL, JobState
 from app.models import Delivery, Job, Task
 
 KIND = "delivery.upload"
+
+_COPIED = (
+    select(Delivery.job_id)
+    .where(
+        Delivery.job_id.in_(bindparam("ids", expanding=True)),
+        Delivery.state == "verified",
+        Delivery.path.endswith(".safetensors"),
+    )
+    .distinct()
+)
 
 
 def rows(job_id: int, target: str = "") -> Sequence[Delivery]:
@@ -132,12 +142,7 @@ def backed_up(job: Job) -> dict[str, list[str]]:
 
 def jobs_with_copy(ids: Sequence[int]) -> set[int]:
     """Those of these jobs that have a verified copy of a LoRA somewhere; for a table, in one query."""
-    query = select(Delivery.job_id).where(
-        Delivery.job_id.in_(ids),
-        Delivery.state == "verified",
-        Delivery.path.endswith(".safetensors"),
-    )
-    return set(db.session.scalars(query.distinct()))
+    return set(db.session.scalars(_COPIED, {"ids": list(ids)}))
 
 
 def is_backed_up(job: Job) -> bool:
