@@ -14,8 +14,8 @@ from app.delivery.targets import Target
 from app.jobs import service
 from app.models import Delivery, Job
 from engines import families
+from engines.adapter import ENGINES
 from engines.prompts import with_trigger
-from engines.registry import ENGINES
 from engines.spec import JobSpec
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

@@ -10,8 +10,8 @@ from app import artifacts
 from app.artifacts import Artifact
 from app.jobs import service, store
 from app.models import Job
+from engines.adapter import ENGINES
 from engines.prompts import with_trigger
-from engines.registry import ENGINES
 
 VIDEOS = frozenset({".mp4", ".webm"})
 SOUNDS = frozenset({".mp3", ".wav", ".flac", ".ogg"})

@@ -25,8 +25,9 @@ from app.jobs.rundir import RunDir
 from app.jobs.states import JobState
 from app.models import Job
 from app.platform import current
+from engines.adapter import ENGINES
 from engines.base import LaunchPlan, UnsupportedError
-from engines.registry import ENGINES, EngineName
+from engines.registry import EngineName
 from engines.spec import JobSpec
 from engines.switching import Switched, switch
 

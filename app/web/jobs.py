@@ -15,7 +15,7 @@ from app.jobs.states import JobState
 from app.models import Job
 from app.platform import current
 from app.web import checkpoints, curves, deliveries, htmx, logs, machine, samples
-from engines.registry import ENGINES
+from engines.adapter import ENGINES
 
 bp = Blueprint("jobs", __name__)
 

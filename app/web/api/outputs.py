@@ -15,7 +15,7 @@ from app.jobs.points import read_points
 from app.models import Job
 from app.web.api.registry import Given, operation
 from app.web.api.shapes import FileJson, Files, LogPiece, PointJson, Points
-from engines.registry import ENGINES
+from engines.adapter import ENGINES
 
 TAG = "Outputs"
 _MOST = 2**63 - 1
