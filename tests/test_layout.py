@@ -185,3 +185,28 @@ def test_the_readme_and_the_architecture_name_only_files_that_exist():
     named = set(re.findall(r"`((?:app|engines|scripts|templates|static|tests)/[\w./-]+)`", text))
     assert len(named) > 15
     assert sorted(name for name in named if not (ROOT / name).exists()) == []
+
+
+def definitions():
+    """``module.function``, ``module.Class`` and ``Class.method`` of the whole program."""
+    found = set()
+    for path in tracked("app/*.py", "engines/*.py", "scripts/*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                # A package's own functions are named by its folder.
+                stem = path.parent.name if path.stem == "__init__" else path.stem
+                found.add(f"{stem}.{node.name}")
+            if isinstance(node, ast.ClassDef):
+                found |= {
+                    f"{node.name}.{i.name}" for i in node.body if isinstance(i, ast.FunctionDef)
+                }
+    return found
+
+
+def test_the_walk_of_one_job_names_only_functions_that_exist():
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    walk = text.partition("## The walk of one job")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(\w+\.\w+)`", walk))
+    files = {name for name in named if name.endswith((".json", ".yaml", ".txt"))}
+    assert len(named - files) > 30
+    assert sorted(named - files - definitions() - {"Platform.watchers"}) == []
