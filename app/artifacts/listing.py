@@ -9,10 +9,12 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.artifacts.safetensors import TornSafetensorsError, read_header
-from engines.base import Engine, OutputFile, SavedState
-from engines.kohya_ss.output import STATE_FILES
+
+if TYPE_CHECKING:
+    from engines.base import Engine, OutputFile, SavedState
 
 MOST_ENTRIES = 20_000
 _ZIPS = (".bin", ".pkl", ".pt")
@@ -123,6 +125,8 @@ def _walk(root: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
 
 def saved_states(output: Path, engine: Engine, name: str) -> list[SavedState]:
     """Everything an attempt could go on from, each with whether it is whole."""
+    from engines.base import SavedState
+
     found = find(output, engine, name)
     states: list[SavedState] = []
     step: int | None
@@ -154,6 +158,9 @@ def _folder_is_whole(path: Path) -> bool:
 
     The engine writes them one after another, so a kill leaves the last one torn or missing.
     """
+    # Here: the child that checks a LoRA loads this module, too, and needs no engine.
+    from engines.kohya_ss.output import STATE_FILES
+
     if not all((path / name).is_file() for name in STATE_FILES):
         return False
     try:
