@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,12 @@ def tracked(*patterns):
     return [ROOT / name for name in done.stdout.split("\n") if name and (ROOT / name).is_file()]
 
 
+@cache
+def nodes(path):
+    """Everything in a Python file, taken apart once for all tests."""
+    return list(ast.walk(ast.parse(path.read_text("utf-8"))))
+
+
 def python_files():
     return [p for p in tracked("*.py") if "migrations/versions" not in str(p)]
 
@@ -43,7 +50,7 @@ def test_no_file_is_longer_than_300_lines():
 def test_no_function_is_longer_than_40_lines():
     long = {}
     for path in python_files():
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or 0) - node.lineno + 1
                 if lines > LONGEST_FUNCTION:
@@ -54,7 +61,7 @@ def test_no_function_is_longer_than_40_lines():
 def test_no_function_takes_more_than_5_parameters_by_position():
     many = {}
     for path in tracked("app/*.py", "engines/*.py", "scripts/*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 names = [a.arg for a in node.args.posonlyargs + node.args.args]
                 taken = len([name for name in names if name not in ("self", "cls")])
@@ -66,7 +73,7 @@ def test_no_function_takes_more_than_5_parameters_by_position():
 def imported_by(path):
     """Top-level packages that a file imports, at its head or inside a function."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from app import waking
+from app import waking, yaml_text
 from app.datasets import library
 from app.errors import ConflictError, InvalidSpecError, UserError
 from app.jobs import checking, describing, installations, previewing, store
@@ -90,10 +88,7 @@ def _as_json(spec: JobSpec) -> str:
 
 def _write_spec(run: RunDir, spec: JobSpec) -> None:
     run.root.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(
-        spec.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True
-    )
-    run.spec.write_text(text, "utf-8")
+    run.spec.write_text(yaml_text.dump(spec.model_dump(mode="json", by_alias=True)), "utf-8")
 
 
 def spec_of(job: Job) -> JobSpec:

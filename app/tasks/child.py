@@ -41,8 +41,7 @@ def main() -> int:
 def _do(task: dict[str, Any], tell: IO[str]) -> dict[str, Any]:
     from app.errors import UserError
     from app.settings import Settings
-    from app.tasks.store import log_path
-    from app.tasks.work import RetryLaterError, Work
+    from app.tasks.work import RetryLaterError, Work, log_path
 
     settings = Settings.from_env(os.environ)
     work = Work(

@@ -23,6 +23,7 @@ from flask import Flask
 from app.settings import ROOT, Settings
 from app.tasks import store
 from app.tasks.kinds import KINDS, LANES, Lane
+from app.tasks.work import log_path
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Runner:
 
     def _start(self, task_id: int, kind: str, lane: Lane, arguments: dict[str, Any]) -> None:
         store.change(task_id, state="running", started=time.time(), message="", error="")
-        path = store.log_path(self._settings, task_id)
+        path = log_path(self._settings, task_id)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("ab") as errors:

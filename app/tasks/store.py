@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from flask import current_app
@@ -15,7 +14,6 @@ from app import waking
 from app.db import db
 from app.errors import ConflictError, NotFoundError
 from app.models import Task
-from app.settings import Settings
 from app.tasks.kinds import KINDS
 
 UNFINISHED = ("waiting", "running")
@@ -132,11 +130,6 @@ def result_of(task: Task) -> dict[str, Any]:
     """What a finished piece returned."""
     found: dict[str, Any] = json.loads(task.result or "{}")
     return found
-
-
-def log_path(settings: Settings, task_id: int) -> Path:
-    """Where a piece of work writes what a person may want to read."""
-    return settings.data_dir / "tasks" / f"{task_id}.log"
 
 
 def startable(now: float) -> Sequence[Task]:

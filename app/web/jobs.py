@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app import artifacts, delivery
+from app import artifacts, delivery, yaml_text
 from app.jobs import diagnosis, exporting, guards, logtail, service, store
 from app.jobs.launching import read_plan_files
 from app.jobs.states import JobState
@@ -82,7 +81,7 @@ def show(job_id: int) -> ResponseReturnValue:
 def _papers(job: Job) -> dict[str, Any]:
     return {
         "job": job,
-        "spec": yaml.safe_dump(service.clone(job), sort_keys=False, allow_unicode=True),
+        "spec": yaml_text.dump(service.clone(job)),
         "files": read_plan_files(service.run_dir(job)),
         "papers_version": f"{job.state}.{len(job.events)}",
     }
