@@ -126,7 +126,7 @@ def pace(seconds: float | None) -> str:
 
 def cost(job: Job) -> str:
     """What a job has cost and will have at its end, where the price of an hour is known; else empty."""
-    spent = pricing.cost_so_far(current(), job) if job.attempts else None
+    spent = pricing.cost_so_far(current(), job) if job.attempt else None
     if spent is None:
         return ""
     whole = pricing.cost_at_end(current(), job) if job.status.is_active else None

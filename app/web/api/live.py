@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from app.jobs import curves, service
+from app.machine import Host
 from app.platform import current
 from app.web import curves as page
 from app.web.api.registry import Given, operation
@@ -41,19 +41,8 @@ class CurvesJson(BaseModel):
     series: dict[str, CurveJson]
 
 
-class HostJson(BaseModel):
+class HostJson(RootModel[Host]):
     """Bytes, bytes per second, and percent of the processors; null: not told."""
-
-    cpu: float
-    cpus: float
-    memory_used: int
-    memory_total: int
-    disk_used: int
-    disk_total: int
-    disk_read: float | None
-    disk_written: float | None
-    received: float | None
-    sent: float | None
 
 
 @operation("GET /jobs/<int:job_id>/curves", tag="Outputs", answer=CurvesJson, query=CurvesQuery)
@@ -79,4 +68,4 @@ def show(job_id: int, query: CurvesQuery) -> CurvesJson:
 @operation("GET /host", tag="Machine", answer=HostJson)
 def host() -> HostJson:
     """Show processor, memory, disk and network as they are now."""
-    return HostJson(**asdict(current().machine.history()[-1].host))
+    return HostJson(current().machine.latest().host)
