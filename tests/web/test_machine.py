@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 from app.gpu import Gpu
 from app.jobs import store
@@ -16,7 +17,7 @@ HOST = Host(50.0, 2.0, 1, 2, 3, 4, None, None, None, None)
 def test_the_page_shows_each_gpu_with_the_job_on_it(app, client, job):
     gpu = Gpu(0, "u", "FAKE card", 24 << 30, 6 << 30, 80, 71, 300.0, 1700, ((1, 6 << 30),))
     platform = app.extensions[EXTENSION]
-    platform.machine = MachineWatch(lambda: Snapshot(0.0, (gpu,), HOST), lambda: 0.0)
+    platform.machine = MachineWatch(lambda: Snapshot(time.monotonic(), (gpu,), HOST))
     with app.app_context():
         found = store.get(1)
         store.move(found, JobState.STARTING, gpus="0", attempt=1)
@@ -36,8 +37,7 @@ def test_the_strip_stands_there_from_the_queue_to_the_end_that_a_page_sees(app, 
     waiting = strip(client.get("/jobs/1").text)
     assert "Processor" in waiting
     [poll] = re.findall(r'hx-get="(/jobs/1/machine\?v=[^"]+)"', waiting)
-    host = Host(50.0, 2.0, 1, 2, 3, 4, None, None, None, None)
-    app.extensions[EXTENSION].machine = MachineWatch(lambda: Snapshot(0.0, (), host), lambda: 0.0)
+    app.extensions[EXTENSION].machine = MachineWatch(lambda: Snapshot(time.monotonic(), (), HOST))
     changed = client.get(poll)
     [poll] = re.findall(r'hx-get="(/jobs/1/machine\?v=[^"]+)"', changed.text)
     assert client.get(poll).status_code == 204
