@@ -4,7 +4,7 @@
   "use strict";
   const COLOURS = ["#2f6fd0", "#c4572b", "#2f8a55", "#8a4fc0", "#a8780a", "#b03a72"];
   const DARK = ["#7fb0ff", "#ff9d72", "#6fd39a", "#c49bff", "#e2b84a", "#f08cbb"];
-  const POLL = 4000;
+  const POLL = 5000;
   const stored = () => { try { return JSON.parse(localStorage.getItem("curves")) || {}; } catch { return {}; } };
   const keep = (choice) => { try { localStorage.setItem("curves", JSON.stringify(choice)); } catch { /* private window */ } };
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

@@ -1,7 +1,7 @@
 """One sampler for all who look: two minutes of history, and nothing running when nobody does.
 
 Every second while somebody looks at the curves of the machine; where only strips beside jobs are
-open, which tell what is now, every four.
+open, which tell what is now, every five.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from app.machine.host import Host
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0
-STRIP_SECONDS = 4.0
+STRIP_SECONDS = 5.0
 HISTORY = 120.0
 """Seconds that are kept."""
 _PATIENCE = 15.0

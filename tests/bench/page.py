@@ -12,7 +12,7 @@ import time
 from tests.support.server import Server
 
 _POLL = re.compile(r'id="([\w-]+)"[^>]*?hx-get="([^"]+)" hx-trigger="every (\d+)s"')
-_CURVES_EVERY = 4
+_CURVES_EVERY = 5
 
 
 class Line:
