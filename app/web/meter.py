@@ -183,7 +183,8 @@ def keep() -> ResponseReturnValue:
 
 @bp.post("/stop")
 def stop() -> ResponseReturnValue:
-    stop_now()
+    if missing := stop_now(anyway="anyway" in request.form):
+        return _page(preferences.load(MeterPreferences).model_dump(), {}, missing)
     return _back()
 
 
@@ -193,8 +194,11 @@ def keep_running() -> None:
     _wake()
 
 
-def stop_now() -> None:
-    """Stop the machine. Raises ConflictError while something runs, or where nobody can."""
+def stop_now(*, anyway: bool) -> str:
+    """Stop the machine; what was not uploaded as a sentence, and then nothing is done.
+
+    Raises ConflictError while something runs, or where nobody can.
+    """
     if current().vast.client is None:
         raise ConflictError(
             "This program has no key of a Vast instance, so it cannot stop this machine."
@@ -207,10 +211,11 @@ def stop_now() -> None:
     if tasks.active("deliver"):
         raise ConflictError("Files are being uploaded. Wait for them, or cancel them first.")
     missing = current().undelivered()
-    if missing and "anyway" not in request.form:
-        return _page(preferences.load(MeterPreferences).model_dump(), {}, missing)
+    if missing and not anyway:
+        return missing
     _autostop().stop_now()
     _wake()
+    return ""
 
 
 def _wake() -> None:

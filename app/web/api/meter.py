@@ -7,11 +7,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app import preferences
+from app.errors import ConflictError
 from app.jobs import describing, meter, pricing
 from app.platform import current
 from app.vast import MeterPreferences
 from app.web import meter as page
-from app.web.api.registry import WrongQuery, operation
+from app.web.api.registry import Given, WrongQuery, operation
 
 TAG = "Meter"
 
@@ -33,6 +34,12 @@ class PolicyBody(MeterPreferences):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     confirmation: str = Field("", max_length=20, description="The word destroy, to choose that.")
+
+
+class StopQuery(Given):
+    """How it is stopped."""
+
+    anyway: bool = Field(False, description="Also where files were not uploaded and verified.")
 
 
 class JobCostJson(BaseModel):
@@ -120,8 +127,10 @@ def keep() -> MeterJson:
     return show()
 
 
-@operation("POST /meter/stop", tag=TAG, answer=MeterJson, status=202, errors=(409,))
-def stop() -> MeterJson:
-    """Stop the machine now, where no job runs and nothing is being uploaded."""
-    page.stop_now()
+@operation("POST /meter/stop", tag=TAG, answer=MeterJson, query=StopQuery, status=202,
+           errors=(409,))  # fmt: skip
+def stop(query: StopQuery) -> MeterJson:
+    """Stop the machine now, where no job runs, nothing is being uploaded and all of it is safe."""
+    if missing := page.stop_now(anyway=query.anyway):
+        raise ConflictError(missing)
     return show()
