@@ -16,6 +16,8 @@ from app.delivery.store import (
     state_of,
     task_of,
     undelivered,
+    under_way,
+    verified,
 )
 from app.delivery.targets import Target, add, change, find, remove, targets
 from app.delivery.watching import Watcher
@@ -40,4 +42,6 @@ __all__ = [
     "targets",
     "task_of",
     "undelivered",
+    "under_way",
+    "verified",
 ]

@@ -198,6 +198,12 @@ def events_since(after: int, limit: int = 100) -> Sequence[JobEvent]:
     return db.session.scalars(wanted).all()
 
 
+def newest_event_of(job: Job) -> int:
+    """Id of the newest event of a job; 0 when there is none."""
+    wanted = select(func.max(JobEvent.id)).where(JobEvent.job_id == job.id)
+    return db.session.scalar(wanted) or 0
+
+
 def newest_event() -> int:
     """Id of the newest event of any job; 0 when there is none. Cheap: the end of an index."""
     return db.session.scalar(select(func.max(JobEvent.id))) or 0

@@ -78,12 +78,14 @@ def active(kind_prefix: str = "") -> Sequence[Task]:
 
 
 def page(
-    *, subject: str | None = None, limit: int = 50, before: int | None = None
+    *, subject: str | None = None, kind: str = "", limit: int = 50, before: int | None = None
 ) -> Sequence[Task]:
-    """Work of all kinds, or about one subject, newest first."""
+    """Work of all kinds or of one, about everything or one subject, newest first."""
     query = select(Task).order_by(Task.id.desc()).limit(limit)
     if subject is not None:
         query = query.where(Task.subject == subject)
+    if kind:
+        query = query.where(Task.kind == kind)
     if before is not None:
         query = query.where(Task.id < before)
     return db.session.scalars(query.execution_options(populate_existing=True)).all()

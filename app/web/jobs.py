@@ -11,7 +11,7 @@ from app import artifacts, delivery, yaml_text
 from app.jobs import diagnosis, exporting, guards, logtail, service, store
 from app.jobs.launching import read_plan_files
 from app.jobs.states import JobState
-from app.models import Job
+from app.models import Attempt, Job
 from app.platform import current
 from app.web import checkpoints, curves, deliveries, htmx, logs, machine, samples
 from engines.adapter import ENGINES
@@ -83,8 +83,12 @@ def _papers(job: Job) -> dict[str, Any]:
         "job": job,
         "spec": yaml_text.dump(service.clone(job)),
         "files": read_plan_files(service.run_dir(job)),
-        "papers_version": f"{job.state}.{len(job.events)}",
+        "papers_version": _papers_version(job),
     }
+
+
+def _papers_version(job: Job) -> str:
+    return f"{job.state}.{store.newest_event_of(job)}"
 
 
 def _status(job: Job) -> dict[str, Any]:
@@ -94,7 +98,7 @@ def _status(job: Job) -> dict[str, Any]:
         "attempt": attempt,
         "notes": service.plan_summary(job),
         "version": str(job.version),
-        "lost": _lost_steps(job),
+        "lost": _lost_steps(job, attempt),
         "can_save": not service.why_no_order(job),
         "why_no_order": service.why_no_order(job),
         "others": exporting.others(job.family, _engine(job)),
@@ -102,11 +106,10 @@ def _status(job: Job) -> dict[str, Any]:
     }
 
 
-def _lost_steps(job: Job) -> int | None:
+def _lost_steps(job: Job, attempt: Attempt | None) -> int | None:
     """Steps since the newest save: what a stop now would lose."""
     if not job.status.is_active:
         return None
-    attempt = store.attempt_of(job)
     found = artifacts.find(service.run_dir(job).output, ENGINES[_engine(job)], job.name)
     saved = [
         lora.file.step
@@ -124,18 +127,27 @@ def _engine(job: Job) -> Any:
 
 @bp.get("/jobs/<int:job_id>/status")
 def status(job_id: int) -> ResponseReturnValue:
-    return htmx.fragment("job_status", **_status(service.get(job_id)))
+    job = service.get(job_id)
+    if htmx.shows(str(job.version)):
+        return "", 204
+    return htmx.fragment("job_status", **_status(job))
 
 
 @bp.get("/jobs/<int:job_id>/outputs")
 def outputs(job_id: int) -> ResponseReturnValue:
-    context = checkpoints.view(service.get(job_id))
+    job = service.get(job_id)
+    if htmx.shows(checkpoints.version(job)):
+        return "", 204
+    context = checkpoints.view(job)
     return htmx.fragment("job_outputs", **context, version=context["outputs_version"])
 
 
 @bp.get("/jobs/<int:job_id>/papers")
 def papers(job_id: int) -> ResponseReturnValue:
-    context = _papers(service.get(job_id))
+    job = service.get(job_id)
+    if htmx.shows(_papers_version(job)):
+        return "", 204
+    context = _papers(job)
     return htmx.fragment("job_papers", **context, version=context["papers_version"])
 
 

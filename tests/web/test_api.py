@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from app import tokens
+from app.base_models import Entry, Library, library
 from app.gpu import Gpu
 from app.jobs import service, store
 from app.jobs.states import JobState
@@ -162,3 +166,76 @@ def test_curves_and_the_host_are_told(context, client):
     assert list(told["series"]) == ["loss"]
     assert client.get(f"/api/v1/jobs/{job.id}/curves?width=1").status_code == 422
     assert client.get("/api/v1/host").get_json()["memory_total"] > 0
+
+
+def test_models_are_listed_fetched_and_deleted(context, client):
+    settings = context.extensions[EXTENSION].settings
+    entries = tuple(
+        Entry(key, "models", name, str(settings.models_dir / name), 5, 0.0, True, families=fits)
+        for key, name, fits in (("k1", "a.safetensors", ("sdxl",)), ("k2", "b.safetensors", ()))
+    )
+    library.write(settings, Library(1.0, entries))
+    first = client.get("/api/v1/models?limit=1").get_json()
+    assert ([m["key"] for m in first["models"]], first["next"]) == (["k1"], 1)
+    fitting = client.get("/api/v1/models?family=sdxl&search=A.S").get_json()
+    assert ([m["key"] for m in fitting["models"]], fitting["next"]) == (["k1"], None)
+    assert client.get("/api/v1/models/k2").get_json()["name"] == "b.safetensors"
+    started = client.post("/api/v1/models/downloads", json={"what": "me/thing"})
+    assert (started.status_code, started.get_json()["state"]) == (202, "waiting")
+    again = client.post("/api/v1/models/downloads", json={"what": "me/thing"}).get_json()
+    [listed] = client.get("/api/v1/models/downloads").get_json()["tasks"]
+    assert again["id"] == listed["id"]
+    cancelled = client.post(f"/api/v1/tasks/{listed['id']}/cancel").get_json()
+    assert cancelled["state"] == "cancelled"
+    assert client.post("/api/v1/models/downloads", json={"what": "../x"}).status_code == 400
+    assert client.delete("/api/v1/models/k1").get_json()["kind"] == "model.delete"
+    assert client.delete("/api/v1/models/none").status_code == 404
+
+
+def test_the_meter_is_told_and_set(context, client):
+    told = client.get("/api/v1/meter").get_json()
+    assert (told["stop"]["able"], told["policy"]["policy"]) == (False, "off")
+    rules = {"policy": "destroy", "max_hours": 5}
+    refused = client.put("/api/v1/meter/policy", json=rules)
+    assert refused.status_code == 422
+    assert list(refused.get_json()["errors"]) == ["confirmation"]
+    kept = client.put("/api/v1/meter/policy", json={**rules, "confirmation": "destroy"})
+    assert (kept.get_json()["policy"], kept.get_json()["max_hours"]) == ("destroy", 5.0)
+    assert client.put("/api/v1/meter/policy", json={"max_hours": -1}).status_code == 422
+    assert client.post("/api/v1/meter/keep").status_code == 202
+    assert client.post("/api/v1/meter/stop").status_code == 409
+
+
+def test_a_file_is_pinned_unpinned_and_deleted_and_the_list_is_paged(context, client):
+    job = finished_job(context)
+    lora = client.get("/api/v1/jobs/1/artifacts?limit=1").get_json()
+    assert lora["next"] == 1
+    path = lora["files"][0]["path"]
+    assert client.post("/api/v1/jobs/1/artifacts/pin", json={"path": path}).status_code == 204
+    files = client.get("/api/v1/jobs/1/artifacts?after=1").get_json()["files"]
+    [pinned] = [file["path"] for file in files if file["pinned"]]
+    assert client.post("/api/v1/jobs/1/artifacts/unpin", json={"path": pinned}).status_code == 204
+    assert client.post("/api/v1/jobs/1/artifacts/delete", json={"path": path}).status_code == 204
+    left = client.get("/api/v1/jobs/1/artifacts").get_json()["files"]
+    assert [file["final"] for file in left] == [True]
+    log = service.run_dir(job).attempt(1).log
+    log.parent.mkdir(parents=True)
+    log.write_text("one\nValueError: two\nthree\n")
+    found = client.get("/api/v1/jobs/1/log/search").get_json()
+    assert (found["hits"], found["next"]) == ([{"offset": 4, "text": "ValueError: two"}], None)
+    assert client.get("/api/v1/jobs/1/log/search?q=THREE").get_json()["hits"][0]["offset"] == 20
+    assert client.post("/api/v1/jobs/1/report").get_json()["kind"] == "job.report"
+
+
+def test_a_token_for_looking_reads_the_api_and_writes_nothing(tmp_path):
+    app = make_app(tmp_path, {"AUTH_TOKEN": "right"})
+    with app.app_context():
+        _, text = tokens.make("guest", "read")
+    client, bearer = app.test_client(), {"Authorization": f"Bearer {text}"}
+    fill = {"int": "1", "path": "x", "string": "x"}
+    for op in OPERATIONS:
+        address = "/api/v1" + re.sub(r"<(?:(\w+):)?\w+>", lambda m: fill[m[1] or "string"], op.path)
+        answer = client.open(address, method=op.method, headers=bearer, json={})
+        refused = op.method != "GET"
+        assert (answer.status_code == 403) == refused, op.name
+        assert client.open(address, method=op.method, json={}).status_code == 401

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 from app.gpu import Gpu
 from app.jobs import store
 from app.jobs.states import JobState
@@ -14,7 +17,7 @@ HOST = Host(50.0, 2.0, 1, 2, 3, 4, None, None, None, None)
 def test_the_page_shows_each_gpu_with_the_job_on_it(app, client, job):
     gpu = Gpu(0, "u", "FAKE card", 24 << 30, 6 << 30, 80, 71, 300.0, 1700, ((1, 6 << 30),))
     platform = app.extensions[EXTENSION]
-    platform.machine = MachineWatch(lambda: Snapshot(0.0, (gpu,), HOST), lambda: 0.0)
+    platform.machine = MachineWatch(lambda: Snapshot(time.monotonic(), (gpu,), HOST))
     with app.app_context():
         found = store.get(1)
         store.move(found, JobState.STARTING, gpus="0", attempt=1)
@@ -27,9 +30,20 @@ def test_the_page_shows_each_gpu_with_the_job_on_it(app, client, job):
     assert "300 W" in strip
 
 
-def test_the_strip_of_a_waiting_job_is_hidden_and_asks_so_that_it_appears_with_the_start(
-    client, job
-):
-    strip = client.get("/jobs/1").text.partition('id="job-machine"')[2].partition(">")[0]
-    assert 'hx-get="/jobs/1/machine"' in strip.split()
-    assert strip.endswith(" hidden")
+def test_the_strip_stands_there_from_the_queue_to_the_end_that_a_page_sees(app, client, job):
+    def strip(page: str) -> str:
+        return page.partition('id="job-machine"')[2].partition("</section>")[0]
+
+    waiting = strip(client.get("/jobs/1").text)
+    assert "Processor" in waiting
+    [poll] = re.findall(r'hx-get="(/jobs/1/machine\?v=[^"]+)"', waiting)
+    app.extensions[EXTENSION].machine = MachineWatch(lambda: Snapshot(time.monotonic(), (), HOST))
+    changed = client.get(poll)
+    [poll] = re.findall(r'hx-get="(/jobs/1/machine\?v=[^"]+)"', changed.text)
+    assert client.get(poll).status_code == 204
+    with app.app_context():
+        store.move(store.get(1), JobState.CANCELLED)
+    ended = client.get(poll).text
+    assert "Processor" in ended
+    assert "hx-get" not in ended
+    assert strip(client.get("/jobs/1").text).partition(">")[0].endswith(" hidden")

@@ -1,15 +1,30 @@
 """JSON at /api/v1, on the same services as the pages. ``registry`` tells how to add to it."""
 
-from app.web.api import datasets, jobs, live, machine, outbound, outputs, reference, tasks
+from app.web.api import (
+    artifacts,
+    datasets,
+    jobs,
+    live,
+    machine,
+    meter,
+    models,
+    outbound,
+    outputs,
+    reference,
+    tasks,
+)
 from app.web.api.registry import OPERATIONS, bp
 
 __all__ = [
     "OPERATIONS",
+    "artifacts",
     "bp",
     "datasets",
     "jobs",
     "live",
     "machine",
+    "meter",
+    "models",
     "outbound",
     "outputs",
     "reference",
