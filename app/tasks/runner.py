@@ -91,7 +91,8 @@ class Runner:
             store.change(task_id, state="failed", error=sentence, finished=time.time())
             return
         self._children[task_id], self._lanes[task_id] = child, lane
-        line = json.dumps({"id": task_id, "run": KINDS[kind].run, "arguments": arguments})
+        about = {"id": task_id, "run": KINDS[kind].run, "nice": KINDS[kind].nice}
+        line = json.dumps({**about, "arguments": arguments})
         listener = threading.Thread(
             target=self._listen, args=(task_id, kind, child, line), name=f"task-{task_id}"
         )

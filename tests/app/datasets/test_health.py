@@ -7,7 +7,7 @@ import shutil
 import pytest
 from PIL import Image, ImageCms
 
-from app.datasets import editing, examining, fixing, grid, health, library, scanning
+from app.datasets import editing, examining, fixing, grid, health, library, scanning, thumbnails
 from app.db import db
 from app.models import DatasetItem
 from tests.support.pictures import dataset, picture
@@ -97,6 +97,20 @@ def test_copies_and_near_copies_are_told_apart(dogs):
     fixing.fix(dogs, "remove_duplicates")
     assert "same" not in found(dogs)
     assert (folder / "a.png").exists()
+
+
+def test_the_thumbnails_read_for_the_report_too_and_sixteen_bits_are_drawn(dogs, tmp_path):
+    settings = library.settings()
+    deep = Image.linear_gradient("L").convert("I;16").point(lambda v: v * 256)
+    deep.save(editing.Path(dogs.path) / "deep.png")
+    scanning.scan(dogs)
+    made = examining.draw_missing(settings, dogs, lambda _done, _total: None)
+    assert made == {"made": 3, "broken": 0}
+    assert health.examine(dogs, 32).unexamined == 0
+    item = db.session.query(DatasetItem).filter_by(name="deep.png").one()
+    path = thumbnails.path_of(settings, dogs.id, item.name, item.mtime_ns, item.size)
+    with Image.open(path) as small:
+        assert small.convert("L").getextrema()[1] > 240, "16 bits are scaled, not cut off"
 
 
 def test_a_report_that_was_cut_goes_on_with_the_rest(dogs):
