@@ -30,6 +30,8 @@ _WRITE_SECONDS = 0.5
 _KILL_SECONDS = 8.0
 _BACK_OFF = 2.0
 _LONGEST_WAIT = 300.0
+_KILLED_SECONDS = 1.0
+_KILLED_TRIES = 4
 
 
 class Runner:
@@ -170,6 +172,12 @@ class Runner:
         elif code == 143 or code == -signal.SIGTERM:
             # Ended with the server: it waits for the next one.
             store.change(task_id, state="waiting")
+        elif code < 0 and task.tries + 1 < min(KINDS[kind].tries, _KILLED_TRIES):
+            # Somebody, or the kernel for its memory, killed the child alone: it can go on.
+            store.change(
+                task_id, state="waiting", error=f"{_how(code)} Trying again.",
+                tries=task.tries + 1, not_before=now + _KILLED_SECONDS * _BACK_OFF**task.tries,
+            )  # fmt: skip
         else:
             store.change(task_id, state="failed", error=_how(code), finished=now)
 

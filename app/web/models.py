@@ -172,8 +172,9 @@ def confirm_delete(key: str) -> ResponseReturnValue:
     entry = _entry(key)
     users = model_use.users_of(entry, current().settings)
     return render_template(
-        "pages/model_delete.html", entry=entry, users=users, running=model_use.running(users)
-    )
+        "pages/model_delete.html", entry=entry, users=users, running=model_use.running(users),
+        older=orders.OLDER,
+    )  # fmt: skip
 
 
 @bp.post("/<key>/delete")
@@ -189,7 +190,8 @@ def delete(key: str) -> ResponseReturnValue:
         raise ConflictError(
             f"{entry.name} is in use by {names}. Stop that first, or let it finish."
         )
-    orders.delete(entry)
+    part = request.form.get("part", "")
+    orders.delete(entry, part)
     return _back()
 
 
