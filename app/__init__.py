@@ -14,6 +14,7 @@ def create_app(settings: Settings) -> Flask:
     """Build the application. Starts no thread, opens no file, makes no folder."""
     from app import delivery, notify, web
     from app.db import db
+    from app.machine import cache
     from app.platform import EXTENSION, Platform
     from app.settings import ROOT
 
@@ -30,7 +31,7 @@ def create_app(settings: Settings) -> Flask:
     )
     db.init_app(app)
     platform = Platform(app, settings)
-    platform.watchers = [notify.Watcher(), delivery.Watcher()]
+    platform.watchers = [notify.Watcher(), delivery.Watcher(), cache.Watcher()]
     platform.undelivered = delivery.undelivered
     app.extensions[EXTENSION] = platform
     web.register(app)

@@ -35,6 +35,7 @@ KINDS: dict[str, Kind] = {
         "app.datasets.importing.running:run", "network", "Bringing in pictures", nice=0
     ),
     "dataset.purge": Kind("app.datasets.removing:run", "disk", "Deleting for good"),
+    "cache.prune": Kind("app.machine.cache:run", "disk", "Tidying the cache"),
     "curves.build": Kind("app.jobs.curve_building:run", "disk", "Preparing the curves"),
     "engine.install": Kind("app.jobs.installing:run", "install", "Installation", tries=1),
     "machine.check": Kind("app.jobs.selfcheck:run", "disk", "Self-check", tries=1),

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from flask import Blueprint, render_template
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from pydantic import ValidationError
 
+from app import tasks
 from app.gpu import Gpu
 from app.jobs import service, store
-from app.machine import Snapshot
+from app.machine import Snapshot, cache
+from app.machine.cache import CachePreferences
 from app.machine.watch import HISTORY
 from app.models import Job
 from app.platform import current
+from app.preferences import load, save
 
 bp = Blueprint("machine", __name__)
 
@@ -29,7 +33,31 @@ class Spark(NamedTuple):
 
 @bp.get("/machine")
 def index() -> ResponseReturnValue:
-    return render_template("pages/machine.html", **_now())
+    return _page()
+
+
+def _page(error: str = "") -> str:
+    looked = tasks.latest(cache.SUBJECT, cache.KIND)
+    return render_template(
+        "pages/machine.html",
+        limit=request.form.get("limit_gb") or f"{load(CachePreferences).limit_gb:g}",
+        error=error,
+        looked=looked,
+        found=tasks.result_of(looked) if looked else {},
+        **_now(),
+    )
+
+
+@bp.post("/machine/cache")
+def set_cache() -> ResponseReturnValue:
+    """How large the cache may be; it is tidied at once."""
+    try:
+        chosen = CachePreferences(limit_gb=request.form.get("limit_gb", ""))  # type: ignore[arg-type]
+    except ValidationError:
+        return _page("Give a number of gigabytes, from 0.1 to 10000."), 422
+    save(chosen)
+    cache.start()
+    return redirect(url_for(".index", _anchor="cache"), 303)
 
 
 @bp.get("/machine/now")

@@ -33,3 +33,15 @@ def test_the_strip_of_a_waiting_job_is_hidden_and_asks_so_that_it_appears_with_t
     strip = client.get("/jobs/1").text.partition('id="job-machine"')[2].partition(">")[0]
     assert 'hx-get="/jobs/1/machine"' in strip.split()
     assert strip.endswith(" hidden")
+
+
+def test_the_limit_of_the_cache_is_set_on_the_page_and_nonsense_is_refused(app, client):
+    for text in ("", "0", "much"):
+        answer = client.post("/machine/cache", data={"limit_gb": text})
+        assert answer.status_code == 422
+        assert "Give a number of gigabytes" in answer.text
+    assert client.post("/machine/cache", data={"limit_gb": "2.5"}).status_code == 303
+    app.extensions[EXTENSION].tasks.run_all()
+    page = client.get("/machine").text
+    assert 'value="2.5"' in page
+    assert "in 0 files" in page
