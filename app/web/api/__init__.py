@@ -1,11 +1,22 @@
 """JSON at /api/v1, on the same services as the pages. ``registry`` tells how to add to it."""
 
-from app.web.api import datasets, jobs, live, machine, outbound, outputs, reference, tasks
+from app.web.api import (
+    dataset_health,
+    datasets,
+    jobs,
+    live,
+    machine,
+    outbound,
+    outputs,
+    reference,
+    tasks,
+)
 from app.web.api.registry import OPERATIONS, bp
 
 __all__ = [
     "OPERATIONS",
     "bp",
+    "dataset_health",
     "datasets",
     "jobs",
     "live",
