@@ -133,6 +133,31 @@ def test_a_picture_that_changed_is_read_again_and_no_other(dogs):
     assert examining.examine(dogs, lambda _done, _total: None) == 1
 
 
+def test_captions_of_another_encoding_or_ending_and_clashing_names_are_put_right_by_a_click(dogs):
+    folder = editing.Path(dogs.path)
+    (folder / "a.txt").write_bytes("café".encode("cp1252"))
+    (folder / "b.txt").rename(folder / "b.caption")
+    picture(folder / "A.png", seed=9)
+    (folder / "A.txt").write_text("another")
+    scanning.scan(dogs)
+    seen = found(dogs)
+    assert [seen[k].fix for k in ("encoding", "ending", "clash")] == [
+        "reencode", "own_ending", "part_names",
+    ]  # fmt: skip
+    edits = [fixing.fix(dogs, key) for key in ("reencode", "own_ending", "part_names")]
+    assert found(dogs) == {}
+    assert (folder / "a (2).png").exists() or (folder / "A (2).png").exists()
+    assert {i.name: i.caption for i in DatasetItem.query.filter_by(trashed="")} == {
+        "A.png": "another", "a (2).png": "café", "b.png": "a dog",
+    }  # fmt: skip
+    assert not any(fixing.fix(dogs, key) for key in ("reencode", "own_ending", "part_names"))
+    for edit in reversed(edits):
+        editing.undo(dogs, edit)
+    assert (folder / "a.txt").read_bytes() == b"caf\xe9"
+    assert (folder / "b.caption").exists()
+    assert (folder / "A.txt").read_text() == "another"
+
+
 def test_endings_are_lowered_with_their_captions_and_the_row_stays(dogs):
     folder = editing.Path(dogs.path)
     picture(folder / "UP.PNG", seed=7)
