@@ -6,6 +6,7 @@ What one picture showed is kept in its row at once, so that a restart goes on wi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ from app.models import Dataset, DatasetItem
 from app.settings import Settings
 
 _BATCH = 64
+_KEEP_SECONDS = 1.0
+"""A restart reads again at most what was seen for so long."""
 
 Tell = Callable[[int, int], None]
 
@@ -77,7 +80,9 @@ def _rows(dataset: Dataset, *which: Any) -> list[Todo]:
 
 def _read(dataset: Dataset, todo: Sequence[Todo], tell: Tell) -> int:
     """Read each whole and write down what it showed; how many cannot be read."""
-    folder, item, broken = library.folder(dataset), DatasetItem, 0
+    folder, broken = library.folder(dataset), 0
+    fresh: list[tuple[Todo, dict[str, Any]]] = []
+    kept = time.monotonic()
 
     def see(row: Todo) -> dict[str, Any]:
         return reading.read(folder / row.name, row.name, row.kind, thumb=row.thumb)
@@ -86,13 +91,23 @@ def _read(dataset: Dataset, todo: Sequence[Todo], tell: Tell) -> int:
     for done, (row, values) in enumerate(each(see, todo), 1):
         if values:
             broken += bool(values["problem"])
-            # A file that was changed meanwhile has a row of another time: it is left for later.
-            same = (item.id == row.id, item.mtime_ns == row.mtime_ns)
-            db.session.execute(update(item).where(*same).values(**values))
-        if done % _BATCH == 0 or done == len(todo):
-            db.session.commit()
+            fresh.append((row, values))
+        due = len(fresh) >= _BATCH or time.monotonic() - kept > _KEEP_SECONDS
+        if due or done == len(todo):
+            _keep(fresh)
+            fresh, kept = [], time.monotonic()
             tell(done, len(todo))
     return broken
+
+
+def _keep(fresh: Sequence[tuple[Todo, dict[str, Any]]]) -> None:
+    """Write down what was seen, in one short transaction: nobody else can write meanwhile."""
+    item = DatasetItem
+    for row, values in fresh:
+        # A file that was changed meanwhile has a row of another time: it is left for later.
+        same = (item.id == row.id, item.mtime_ns == row.mtime_ns)
+        db.session.execute(update(item).where(*same).values(**values))
+    db.session.commit()
 
 
 def pair(dataset: Dataset) -> None:
