@@ -6,6 +6,7 @@ what is not yet safe, and ``all_delivered`` is the question to ask before a mach
 
 from app.delivery.choosing import WHAT, What
 from app.delivery.store import (
+    State,
     all_delivered,
     backed_up,
     is_backed_up,
@@ -24,6 +25,7 @@ from app.delivery.watching import Watcher
 
 __all__ = [
     "WHAT",
+    "State",
     "Target",
     "Watcher",
     "What",

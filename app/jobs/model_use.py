@@ -38,8 +38,8 @@ def running(jobs: Sequence[Job]) -> list[Job]:
     return [job for job in jobs if job.status in ACTIVE]
 
 
-def delete(entry: Entry, settings: Settings) -> Task:
-    """Have a model removed that no running job uses. Raises ConflictError."""
+def delete(entry: Entry, settings: Settings, part: str = "") -> Task:
+    """Have a model, or that part of it, removed that no running job uses. Raises ConflictError."""
     if entry.source == "folder":
         raise ConflictError(
             "It lies in a folder that was added, which is only looked at. Delete it there, or forget the folder."
@@ -49,7 +49,7 @@ def delete(entry: Entry, settings: Settings) -> Task:
         raise ConflictError(
             f"{entry.name} is in use by {names}. Stop that first, or let it finish."
         )
-    return orders.delete(entry)
+    return orders.delete(entry, part)
 
 
 def _repo_of(entry: Entry) -> str:

@@ -14,7 +14,10 @@ from app import waking
 from app.db import db
 from app.errors import ConflictError, NotFoundError
 from app.models import Task
+from app.settings import Settings
 from app.tasks.kinds import KINDS
+from app.tasks.work import log_path
+from app.vault import Vault
 
 UNFINISHED = ("waiting", "running")
 
@@ -121,9 +124,13 @@ def retry(task: Task) -> Task:
 
 
 def forget(task: Task) -> None:
-    """Remove the row of a finished piece, with its log."""
+    """Remove the row of a finished piece, with its log and the secret that it kept in the vault."""
     if task.state in UNFINISHED:
         raise ConflictError("Cancel it first.")
+    settings: Settings = current_app.extensions["vast-lora"].settings
+    if secret := json.loads(task.arguments).get("secret"):
+        Vault(settings.data_dir).put(secret, None)
+    log_path(settings, task.id).unlink(missing_ok=True)
     db.session.delete(task)
     db.session.commit()
 

@@ -6,15 +6,19 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from flask import Blueprint, render_template
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from pydantic import ValidationError
 
+from app import tasks
 from app.gpu import Gpu
 from app.jobs import service, store
-from app.machine import Host, Snapshot
+from app.machine import Host, Snapshot, cache
+from app.machine.cache import CachePreferences
 from app.machine.watch import HISTORY
 from app.models import Job
 from app.platform import current
+from app.preferences import load, save
 from app.web import htmx
 from app.web.filters import size
 
@@ -32,7 +36,31 @@ class Spark(NamedTuple):
 
 @bp.get("/machine")
 def index() -> ResponseReturnValue:
-    return render_template("pages/machine.html", **_now())
+    return _page()
+
+
+def _page(error: str = "") -> str:
+    looked = tasks.latest(cache.SUBJECT, cache.KIND)
+    return render_template(
+        "pages/machine.html",
+        limit=request.form.get("limit_gb") or f"{load(CachePreferences).limit_gb:g}",
+        error=error,
+        looked=looked,
+        found=tasks.result_of(looked) if looked else {},
+        **_now(),
+    )
+
+
+@bp.post("/machine/cache")
+def set_cache() -> ResponseReturnValue:
+    """How large the cache may be; it is tidied at once."""
+    try:
+        chosen = CachePreferences(limit_gb=request.form.get("limit_gb", ""))  # type: ignore[arg-type]
+    except ValidationError:
+        return _page("Give a number of gigabytes, from 0.1 to 10000."), 422
+    save(chosen)
+    cache.start()
+    return redirect(url_for(".index", _anchor="cache"), 303)
 
 
 @bp.get("/machine/now")
@@ -57,7 +85,9 @@ def context(job: Job, *, polled: bool = False) -> dict[str, Any]:
     numbers = {int(number) for number in job.gpus.split(",") if number}
     mine = [gpu for gpu in latest.gpus if gpu.index in numbers] or list(latest.gpus[:1])
     host = latest.host
-    told = [(g.index, g.utilisation, g.memory_used, g.temperature, g.power) for g in mine]
+    told: list[tuple[object, ...]] = [
+        (g.index, g.utilisation, g.memory_used, g.temperature, g.power) for g in mine
+    ]
     # As finely as the strip shows it: on a calm machine nothing is new.
     told += [(round(host.cpu), size(host.memory_used), size(host.disk_total - host.disk_used))]
     version = f"{zlib.crc32(repr(told).encode()):08x}.{job.status.is_final}"

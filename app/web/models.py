@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from app import tasks
 from app.base_models import Entry, ModelPreferences, hf_token, orders, read_library
+from app.base_models.library import OLDER
 from app.base_models.tokens import SECRET
 from app.errors import NotFoundError, UserError
 from app.jobs import model_use
@@ -172,14 +173,15 @@ def confirm_delete(key: str) -> ResponseReturnValue:
     entry = _entry(key)
     users = model_use.users_of(entry, current().settings)
     return render_template(
-        "pages/model_delete.html", entry=entry, users=users, running=model_use.running(users)
-    )
+        "pages/model_delete.html", entry=entry, users=users, running=model_use.running(users),
+        older=OLDER,
+    )  # fmt: skip
 
 
 @bp.post("/<key>/delete")
 def delete(key: str) -> ResponseReturnValue:
     entry = _entry(key)
-    model_use.delete(entry, current().settings)
+    model_use.delete(entry, current().settings, request.form.get("part", ""))
     return _back()
 
 

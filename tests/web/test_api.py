@@ -14,6 +14,7 @@ from app.jobs.states import JobState
 from app.platform import EXTENSION
 from app.web.api import OPERATIONS
 from tests.support.finished import finished_job
+from tests.support.pictures import picture
 from tests.support.platform import FakeGpus, make_app
 
 
@@ -147,7 +148,6 @@ def test_a_caption_is_written_unless_it_was_changed_meanwhile(context, client):
     folder.mkdir(parents=True)
     (folder / "a.jpg").write_bytes(b"x")
     (folder / "a.txt").write_text("a dog")
-    client.get("/datasets")
     [dataset] = client.get("/api/v1/datasets?search=do").get_json()["datasets"]
     address = f"/api/v1/datasets/{dataset['id']}/items"
     [item] = client.get(f"{address}?captioned=true").get_json()["items"]
@@ -158,6 +158,30 @@ def test_a_caption_is_written_unless_it_was_changed_meanwhile(context, client):
     assert client.put(caption, json=sent).get_json()["caption"] == "a big dog"
     assert client.put(caption, json={**sent, "caption": "a cat"}).status_code == 409
     assert (folder / "a.txt").read_text().strip() == "a big dog"
+
+
+def test_a_dataset_tells_its_health_and_buckets_and_is_fixed(context, client):
+    folder = context.extensions[EXTENSION].settings.datasets_dir / "dog"
+    picture(folder / "a.png", (640, 480))
+    (folder / "empty.txt").write_text("")
+    picture(folder / "empty.png", seed=1)
+    base = f"/api/v1/datasets/{client.get('/api/v1/datasets').get_json()['datasets'][0]['id']}"
+    task = client.post(f"{base}/report").get_json()
+    assert client.post(f"{base}/report").get_json()["id"] == task["id"], "one at a time"
+    before = client.get(f"{base}/health").get_json()
+    assert (before["unexamined"], before["task"]["state"]) == (2, "waiting")
+    context.extensions[EXTENSION].tasks.run_all()
+    told = client.get(f"{base}/health?resolution=512").get_json()
+    assert (told["pictures"], told["unexamined"], told["task"]["state"]) == (2, 0, "done")
+    [empty] = [f for f in told["findings"] if f["key"] == "empty"]
+    assert (empty["names"], empty["fix"]) == (["empty.txt"], "delete_empty")
+    assert client.post(f"{base}/fix", json={"fix": "delete_empty"}).get_json()["edit"]
+    assert client.post(f"{base}/fix", json={"fix": "delete_empty"}).get_json()["edit"] is None
+    assert client.post(f"{base}/fix", json={"fix": "nothing"}).status_code == 400
+    assert not (folder / "empty.txt").exists()
+    rows = client.get(f"{base}/buckets?engine=kohya_ss&resolution=512").get_json()["buckets"]
+    assert sum(row["pictures"] for row in rows) == 2
+    assert client.get(f"{base}/buckets?engine=other").status_code == 422
 
 
 def test_curves_and_the_host_are_told(context, client):

@@ -47,3 +47,15 @@ def test_the_strip_stands_there_from_the_queue_to_the_end_that_a_page_sees(app, 
     assert "Processor" in ended
     assert "hx-get" not in ended
     assert strip(client.get("/jobs/1").text).partition(">")[0].endswith(" hidden")
+
+
+def test_the_limit_of_the_cache_is_set_on_the_page_and_nonsense_is_refused(app, client):
+    for text in ("", "0", "much"):
+        answer = client.post("/machine/cache", data={"limit_gb": text})
+        assert answer.status_code == 422
+        assert "Give a number of gigabytes" in answer.text
+    assert client.post("/machine/cache", data={"limit_gb": "2.5"}).status_code == 303
+    app.extensions[EXTENSION].tasks.run_all()
+    page = client.get("/machine").text
+    assert 'value="2.5"' in page
+    assert "in 0 files" in page

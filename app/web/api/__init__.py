@@ -2,6 +2,7 @@
 
 from app.web.api import (
     artifacts,
+    dataset_health,
     datasets,
     jobs,
     live,
@@ -19,6 +20,7 @@ __all__ = [
     "OPERATIONS",
     "artifacts",
     "bp",
+    "dataset_health",
     "datasets",
     "jobs",
     "live",
