@@ -7,6 +7,7 @@ The spec asks for the names and the adapters import the spec, so only names stan
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
 EngineName = str
 """A key of ``WHERE``."""
@@ -18,6 +19,12 @@ WHERE: Mapping[EngineName, str] = {
 """Module and class of each adapter; the class is called without arguments."""
 
 ENGINE_NAMES: tuple[EngineName, ...] = tuple(WHERE)
+
+if TYPE_CHECKING:
+    KnownEngine = str
+else:
+    KnownEngine = Literal[ENGINE_NAMES]
+    """For a field that is refused where it names no engine; schemas list the names."""
 
 
 def setting_prefix(name: EngineName) -> str:

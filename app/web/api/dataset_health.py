@@ -11,7 +11,7 @@ from app.web.api.datasets import TAG
 from app.web.api.registry import Given, operation
 from app.web.api.shapes import TaskJson
 from app.web.api.tasks import as_json
-from engines.spec import EngineName
+from engines.registry import EngineName, KnownEngine
 
 _MOST_NAMES = 1000
 
@@ -72,7 +72,7 @@ class HealthQuery(Given):
 class BucketsQuery(HealthQuery):
     """For which engine and settings."""
 
-    engine: EngineName = Field("ai-toolkit", description="Whose rule is followed.")
+    engine: KnownEngine = Field("ai-toolkit", description="Whose rule is followed.")
     step: int = Field(64, ge=8, le=512, description="kohya_ss: sides are multiples of it.")
     upscale: bool = Field(False, description="kohya_ss: small pictures are enlarged.")
     divisor: int = Field(16, ge=8, le=64, description="ai-toolkit: sides are multiples of it.")
