@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 _COLUMNS = (
@@ -236,7 +236,9 @@ def _loads(squeue: str) -> Iterator[Load]:
         number, state, partition, user, asked, nodes, count, reason, elapsed, name = words
         each = sum(int(many) for _, many in _ASKED.findall(asked))
         gpus = each * max(1, _whole(count))
-        yield Load(number, state, partition, user, gpus, tuple(expand(nodes)), reason, elapsed, name)
+        yield Load(
+            number, state, partition, user, gpus, tuple(expand(nodes)), reason, elapsed, name
+        )
 
 
 def expand(hosts: str) -> list[str]:
@@ -261,10 +263,12 @@ def _whole(text: str) -> int:
 
 
 def _moment(text: str) -> datetime | None:
-    """Slurm tells the time of the machine that asks."""
+    """Seconds since 1970, as ``commands`` asks for; else a time of the machine that asks."""
     try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+        if text.isdigit():
+            return datetime.fromtimestamp(int(text), UTC) if int(text) else None
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
 
 
