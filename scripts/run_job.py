@@ -5,9 +5,9 @@
 Standard library only, and little of it: it lives as long as the training. ATTEMPT_DIR holds
 launch.json (what to run), may get a stop.json (how to stop it), and receives log.txt and exit.json.
 The lock on ATTEMPT_DIR/lock is the sign of life, held from before the start until exit.json is
-whole: a free lock without an exit.json means that the run was interrupted. SIGUSR1 or SIGTERM with
-a stop.json: do its steps. SIGTERM without one: the machine is going down, so end everything and
-leave no exit record. Exit status: 0 exit.json is written, 1 it is not, 143 the machine went down.
+whole: a free lock without one means that the run was interrupted. SIGUSR1 or SIGTERM with a
+stop.json: do its steps. SIGTERM without: the machine goes down, so end all, leave no exit record.
+Exit status: 0 exit.json is written, 1 it is not, 143 the machine went down.
 """
 
 from __future__ import annotations
@@ -97,10 +97,10 @@ class Runner:
         self.folder = folder
         self.launch: dict[str, Any] = {}
         self.wish: dict[str, Any] = {}
-        self.trainer, self.running = 0, False
-        self.exit: dict[str, Any] = {"version": 1, "code": None, "signal": None}
-        self.exit.update(started=None, ended=None, peak_rss_bytes=None, stopped=False, wish=None)
-        self.exit.update(steps_taken=[], leftovers_killed=0, error=None)
+        self.trainer, self.beside, self.running = 0, 0, False
+        unknown = ("code", "signal", "started", "ended", "peak_rss_bytes", "wish", "error")
+        self.exit: dict[str, Any] = {"version": 1, **dict.fromkeys(unknown), "stopped": False}
+        self.exit.update(steps_taken=[], leftovers_killed=0)
 
     def note(self, text: str) -> None:
         """Add a line to log.txt, at the start of a line even after an unfinished progress bar."""
@@ -157,6 +157,10 @@ class Runner:
         self.running = True
         self.launch["trainer"] = identity(self.trainer)
         write_json(f"{self.folder}/launch.json", self.launch)
+        if "SLURM_JOB_ID" in os.environ:  # the dashboard is elsewhere and cannot look at this GPU
+            reader = f"{os.path.dirname(os.path.abspath(__file__))}/gpu_readings.py"
+            watch = [sys.executable, "-I", "-S", reader, self.folder, str(self.trainer)]
+            self.beside = os.posix_spawn(watch[0], watch, os.environ, setsigmask=())
 
     def reap(self) -> bool:
         """Collect every child that ended. True while any descendant lives: orphans become ours."""
@@ -169,11 +173,9 @@ class Runner:
                 return True
             if pid == self.trainer:
                 self.running = False
-                self.exit.update(ended=time.time(), peak_rss_bytes=usage.ru_maxrss * 1024)
-                if os.WIFEXITED(status):
-                    self.exit["code"] = os.WEXITSTATUS(status)
-                else:
-                    self.exit["signal"] = SIGNAL_NAMES.get(os.WTERMSIG(status), "SIGRT")
+                code = os.waitstatus_to_exitcode(status)
+                end = {"code": code} if code >= 0 else {"signal": SIGNAL_NAMES.get(-code, "SIGRT")}
+                self.exit.update(ended=time.time(), peak_rss_bytes=usage.ru_maxrss * 1024, **end)
 
     def wait(self, seconds: float = 1e9) -> int:
         """Sleep until a signal comes, then collect children. Its number; 0 when time is up."""
@@ -210,10 +212,9 @@ class Runner:
             met = self.act(step)
             end = time.monotonic() + step["grace"]
             while self.running and (left := end - time.monotonic()) > 0 and not (met and met()):
-                if self.wait(min(left, UNTIL_INTERVAL) if met else left) in ORDERS:
-                    newer = self.read_wish()
-                    if newer != self.wish:
-                        return newer
+                pause = min(left, UNTIL_INTERVAL) if met else left
+                if self.wait(pause) in ORDERS and (newer := self.read_wish()) != self.wish:
+                    return newer
         except Exception as error:  # a stop must go on, whatever one of its steps is made of
             entry["error"] = f"{type(error).__name__}: {error}"
             self.note(f"stop step {entry.get('kind')} did not work ({entry['error']}): next step")
@@ -236,14 +237,14 @@ class Runner:
         while self.reap() and (left := end - time.monotonic()) > 0:
             if self.wait(left) == signal.SIGTERM:
                 break
-        end, pause, killed = time.monotonic() + KILL_PATIENCE, 0.01, {self.trainer}
+        end, pause, killed = time.monotonic() + KILL_PATIENCE, 0.01, set[int]()
         while self.reap() and (self.running or time.monotonic() < end):
             for pid in children():  # the children of a killed child become ours: the next round
                 os.kill(pid, signal.SIGKILL)
                 killed.add(pid)
             self.wait(pause)
             pause = min(1.0, pause * 2)
-        self.exit["leftovers_killed"] += len(killed) - 1
+        self.exit["leftovers_killed"] += len(killed - {self.trainer, self.beside})
 
     def record(self) -> int:
         """Write exit.json, waiting for room on a full disk. Returns 1 if there is none in time."""
