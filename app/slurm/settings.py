@@ -34,7 +34,7 @@ _OPTIONS = {
 SLURM_SETTINGS: tuple[Setting, ...] = (
     Setting("SLURM_PARTITION", "Slurm's own default", "Partition that jobs ask for; each job may name another."),
     Setting("SLURM_ACCOUNT", "none", "Account that jobs are charged to."),
-    Setting("SLURM_TIME_LIMIT", "the partition's", "Time limit of a job, such as 12:00:00; saved and queued again at its end."),
+    Setting("SLURM_TIME_LIMIT", "the partition's", "Time limit of a job, such as 12:00:00; saved and queued again there."),
     Setting("SLURM_CONSTRAINT", "none", "Features that a node must have, such as a100 or a fast network."),
     Setting("SLURM_GPU_TYPE", "any", "Type of GPU to ask for: a100 becomes --gres=gpu:a100:N."),
     Setting("SLURM_OPTIONS", "none", "Further long options of sbatch, such as --cpus-per-task=8 --mem=32G."),
