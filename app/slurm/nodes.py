@@ -236,7 +236,9 @@ def _loads(squeue: str) -> Iterator[Load]:
         number, state, partition, user, asked, nodes, count, reason, elapsed, name = words
         each = sum(int(many) for _, many in _ASKED.findall(asked))
         gpus = each * max(1, _whole(count))
-        yield Load(number, state, partition, user, gpus, tuple(expand(nodes)), reason, elapsed, name)
+        yield Load(
+            number, state, partition, user, gpus, tuple(expand(nodes)), reason, elapsed, name
+        )
 
 
 def expand(hosts: str) -> list[str]:
