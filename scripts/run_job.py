@@ -3,11 +3,11 @@
     python -I -S scripts/run_job.py ATTEMPT_DIR [--lock-fd N]
 
 Standard library only, and little of it: it lives as long as the training. ATTEMPT_DIR holds
-launch.json (what to run), may get a stop.json (how to stop it), and receives log.txt and exit.json.
-The lock on ATTEMPT_DIR/lock is the sign of life, held from before the start until exit.json is
-whole: a free lock without one means that the run was interrupted. SIGUSR1 or SIGTERM with a
-stop.json: do its steps. SIGTERM without: the machine goes down, so end all, leave no exit record.
-Exit status: 0 exit.json is written, 1 it is not, 143 the machine went down.
+launch.json (what to run), may get a stop.json (how to stop), and receives log.txt and exit.json. The
+lock on ATTEMPT_DIR/lock is the sign of life, held from before the start until exit.json is whole.
+SIGUSR1 or SIGTERM with a stop.json: do its steps. SIGUSR2: Slurm's time limit is near: "near_end".
+SIGTERM without: the machine goes down, end all, leave no exit record. Exit status: 0 exit.json is
+written, 1 it is not, 143 the machine went down.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 MARKER = "VAST_LORA_ATTEMPT"
 ORDERS = (signal.SIGTERM, signal.SIGUSR1)
-WATCHED = (*ORDERS, signal.SIGCHLD)
-IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR2)
+WATCHED = (*ORDERS, signal.SIGUSR2, signal.SIGCHLD)
+IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 RESTORED = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 SIGNAL_NAMES = {known.value: known.name for known in signal.Signals}
 PR_SET_CHILD_SUBREAPER = 36
@@ -36,7 +36,7 @@ LEFTOVER_GRACE = 2.0  # seconds for what the trainer leaves behind to end by its
 SHUTDOWN_GRACE = 3.0  # seconds between SIGTERM and SIGKILL when the machine goes down
 KILL_PATIENCE = 30.0  # seconds to wait for killed leftovers that hang in the kernel
 RECORD_PATIENCE = 60.0  # seconds to wait for room for exit.json
-LOCK_PATIENCE = 2.0  # seconds: a reader that looks at the lock holds it for an instant
+LOCK_PATIENCE = 2.0  # seconds: a reader holds the lock for an instant
 UNTIL_INTERVAL = 0.2  # seconds between two looks at the query that ends a step
 RESERVE = 4096  # bytes set aside at the start, so that a full disk cannot eat the exit record
 KILL_ALL = {"kind": "signal", "signal": "SIGKILL", "to": "all", "grace": 0}  # ends every stop
@@ -126,9 +126,11 @@ class Runner:
             self.exit.update(code=127, signal=None, error=f"could not start {what}: {why}")
             self.note(self.exit["error"])
         while self.running:
-            got = self.wait()
-            if self.running and got in ORDERS and (wish := self.read_wish()):
+            got = self.wait(self.launch.get("look", 1e9))
+            if self.running and got in (*ORDERS, 0) and (wish := self.read_wish()):
                 self.stop(wish)
+            elif self.running and got == signal.SIGUSR2 and "near_end" in self.launch:
+                self.stop({"wish": "time-limit", "steps": self.launch["near_end"]})
             elif self.running and got == signal.SIGTERM:
                 self.note("the machine is going down: ending the trainer")
                 os.killpg(self.trainer, signal.SIGTERM)
@@ -140,8 +142,8 @@ class Runner:
     def introduce(self) -> None:
         """Say in launch.json who runs this attempt. From here on a stop reaches us by signal."""
         self.launch = dict(json.loads(read(f"{self.folder}/launch.json")))
-        self.launch["boot_id"] = read("/proc/sys/kernel/random/boot_id").strip()
-        self.launch["runner"] = identity(os.getpid())
+        boot_id = read("/proc/sys/kernel/random/boot_id").strip()
+        self.launch.update(boot_id=boot_id, runner=identity(os.getpid()))
         with open(open_to_write(f"{self.folder}/exit.json.reserve"), "wb") as file:
             os.posix_fallocate(file.fileno(), 0, RESERVE)
         write_json(f"{self.folder}/launch.json", self.launch)
@@ -154,8 +156,7 @@ class Runner:
         self.trainer = os.posix_spawnp(
             argv[0], argv, environment, setsid=True, setsigmask=(), setsigdef=RESTORED
         )
-        self.running = True
-        self.launch["trainer"] = identity(self.trainer)
+        self.running, self.launch["trainer"] = True, identity(self.trainer)
         write_json(f"{self.folder}/launch.json", self.launch)
         if "SLURM_JOB_ID" in os.environ:  # the dashboard is elsewhere and cannot look at this GPU
             reader = f"{os.path.dirname(os.path.abspath(__file__))}/gpu_readings.py"
@@ -213,7 +214,8 @@ class Runner:
             end = time.monotonic() + step["grace"]
             while self.running and (left := end - time.monotonic()) > 0 and not (met and met()):
                 pause = min(left, UNTIL_INTERVAL) if met else left
-                if self.wait(pause) in ORDERS and (newer := self.read_wish()) != self.wish:
+                newer = self.read_wish() if self.wait(pause) in ORDERS else {}
+                if newer not in ({}, self.wish):
                     return newer
         except Exception as error:  # a stop must go on, whatever one of its steps is made of
             entry["error"] = f"{type(error).__name__}: {error}"
@@ -263,16 +265,17 @@ class Runner:
 
 def take_lock(folder: str, fd: int) -> None:
     """Make this the one runner of the attempt, ever; leave by SystemExit if it is not the first."""
-    end = time.monotonic() + LOCK_PATIENCE
-    while True:
+    end, taken = time.monotonic() + LOCK_PATIENCE, False
+    while not taken:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
+            taken = fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB) is None
         except BlockingIOError:
             if time.monotonic() > end:
                 sys.exit(f"{folder} has a runner already")
-        time.sleep(0.01)
-    if os.path.exists(f"{folder}/exit.json") or "runner" in read(f"{folder}/launch.json"):
+            time.sleep(0.01)
+        except OSError:  # a network filesystem without locks: launch.json alone tells
+            taken = True
+    if os.path.exists(f"{folder}/exit.json") or '"runner":' in read(f"{folder}/launch.json"):
         sys.exit(f"{folder} was run already; a new run is a new attempt")
 
 

@@ -20,6 +20,7 @@ from app import base_models, datasets
 from app.errors import UserError
 from app.jobs import (
     checking,
+    elsewhere,
     installations,
     planning,
     resuming,
@@ -99,7 +100,12 @@ def _launch(platform: Platform, job: Job, number: int) -> None:
     if attempt is None:
         raise PreparationError(f"Attempt {number} of job {job.id} has no row; retry the job.")
     resume = resuming.resume_point(platform, job, spec, run, installation)
-    gpus = tuple(int(g) for g in job.gpus.split(",") if g)
+    executor = platform.executor_for(attempt.executor)
+    # A cluster numbers the GPUs that it gives by itself.
+    on_slurm = attempt.executor == "slurm"
+    gpus = (
+        tuple(range(spec.gpus)) if on_slurm else tuple(map(int, filter(None, job.gpus.split(","))))
+    )
     space = workspace.for_run(
         run,
         installation,
@@ -115,15 +121,19 @@ def _launch(platform: Platform, job: Job, number: int) -> None:
         plan = planning.plan(installation, spec, space)
     except UnsupportedError as error:
         raise PreparationError(f"{installation.name} cannot do this: {error}") from error
+    if on_slurm:
+        plan = elsewhere.plan_for_a_node(plan, executor.there)
     _write(run, plan)
     _write_actions(run.attempt(number), plan)
     _record(job, attempt, plan, resume)
     if store.get(job.id).status is JobState.STOPPING:
         raise PreparationError("stopped before the trainer was started")
-    platform.executor.start(
+    executor.start(
         run.attempt(number),
-        _launch_record(job, number, plan, gpus),
-        environment(os.environ, plan, token=base_models.hf_token(platform.settings)),
+        _launch_record(job, number, plan, () if on_slurm else gpus),
+        environment(
+            os.environ, plan, gpu=bool(gpus), token=base_models.hf_token(platform.settings)
+        ),
     )
     runcard.write(run, spec, installation, plan, gpus)
     runcard.fingerprint_later(run, spec)
@@ -214,6 +224,8 @@ def _launch_record(job: Job, number: int, plan: LaunchPlan, gpus: tuple[int, ...
         cwd=str(plan.cwd),
         env_names=tuple(sorted(plan.env)),
         stop=tuple(step_record(step) for step in plan.stop),
+        save=tuple(step_record(step) for step in plan.save_and_stop),
+        ask={"gpus": service.spec_of(job).gpus, "options": elsewhere.asked(job)},
         gpus=gpus,
         marker=f"{job.id}.{number}.{uuid.uuid4().hex}",
     )
@@ -235,7 +247,7 @@ def step_record(step: StopStep) -> dict[str, object]:
 
 
 def environment(
-    server: Mapping[str, str], plan: LaunchPlan, *, token: str | None = None
+    server: Mapping[str, str], plan: LaunchPlan, *, gpu: bool = False, token: str | None = None
 ) -> dict[str, str]:
     """The trainer's environment: the server's, less secrets it does not need, plus the plan's.
 
@@ -250,7 +262,7 @@ def environment(
         kept.pop(name, None)
     if token:
         kept.setdefault("HF_TOKEN", token)
-    if "CUDA_VISIBLE_DEVICES" not in plan.env:
+    if not gpu and "CUDA_VISIBLE_DEVICES" not in plan.env:
         # Measured: on a small CPU a training is twice as fast without threads of its own.
         kept.setdefault("OMP_NUM_THREADS", "1")
     return {**kept, **plan.env}

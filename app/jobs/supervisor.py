@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING
 from app import schema
 from app.db import db
 from app.jobs import (
+    elsewhere,
     ending,
     guards,
     installing,
@@ -121,6 +122,7 @@ class Supervisor:
         """One round over everything. Needs an application context."""
         for job in store.active():
             self._safely(job, self._advance)
+        elsewhere.tell_notice(self._platform)
         self._launch_queued()
         self._platform.tasks.tick()
         self.autostop.tick()
@@ -149,7 +151,8 @@ class Supervisor:
             return
         attempt = store.attempt_of(job)
         folder = service.run_dir(job).attempt(job.attempt)
-        status = self._platform.executor.poll(folder)
+        executor = self._platform.executor_for(attempt.executor if attempt else "local")
+        status = executor.poll(folder)
         job_id = job.id
         if isinstance(status, Ended):
             record = status.record
@@ -157,23 +160,27 @@ class Supervisor:
             self._work(job, lambda: ending.settle(self._platform, job_id, folder, record))
         elif isinstance(status, Lost):
             self._following.pop(job_id, None)
-            self._work(job, lambda: ending.interrupted(self._platform, job_id, folder))
+            lost = status
+            self._work(job, lambda: ending.interrupted(self._platform, job_id, folder, lost))
         elif attempt is not None:
             self._watch(job, attempt, folder, status)
 
     def _watch(self, job: Job, attempt: Attempt, folder: AttemptDir, status: Running) -> None:
         """A live run: say RUNNING once the trainer is there, follow it, pass on a stop."""
+        elsewhere.note(job, attempt, status)
         if job.status is JobState.STARTING and status.trainer_started:
             store.move(job, JobState.RUNNING)
+        if job.status is JobState.STOPPING:
+            self._stop(job, attempt, folder)
+        if status.waiting and not status.trainer_started:
+            return
         following = self._follow(job, attempt)
         following.read()
         following.write(job, attempt)
         following.note_memory(telemetry.note_peak(self._platform, job, attempt))
-        if job.status is JobState.STOPPING:
-            self._stop(job, folder)
-        elif job.wish:
+        if job.wish and job.status is not JobState.STOPPING:
             orders.give(job, folder)
-        else:
+        elif job.status is not JobState.STOPPING:
             guards.watch(self._platform, job, following, folder)
 
     def _follow(self, job: Job, attempt: Attempt) -> Following:
@@ -184,14 +191,15 @@ class Supervisor:
             self._following[job.id] = following
         return following
 
-    def _stop(self, job: Job, folder: AttemptDir) -> None:
+    def _stop(self, job: Job, attempt: Attempt, folder: AttemptDir) -> None:
         """Tell the runner once per wish; it does the steps by itself."""
         told = read_json(folder.stop) or {}
         if told.get("wish") == job.wish:
             return
         actions = read_json(folder.root / launching.ACTIONS) or {}
         steps = actions.get("save_and_stop") if job.wish == "save-and-stop" else None
-        self._platform.executor.stop(folder, job.wish or "stop", steps or None)
+        executor = self._platform.executor_for(attempt.executor)
+        executor.stop(folder, job.wish or "stop", steps or None)
 
     def _launch_queued(self) -> None:
         if service.queue_paused() or self.autostop.state.holds_queue:
@@ -202,7 +210,7 @@ class Supervisor:
         held = guards.holds_queue(self._platform)
         if held:
             return
-        free = slots.Slots.now(self._platform, store.active())
+        free = slots.Slots.now(self._platform, store.active(), being_prepared=len(self._busy))
         coming = model_use.downloading()
         for job in queued:
             if installing.waits(self._platform.settings, job):
@@ -229,7 +237,8 @@ class Supervisor:
             finish_at=None,
             last_output=time.time(),
         )
-        store.open_attempt(job, number=number, gpus=text)
+        executor = elsewhere.executor_of(job, self._platform.settings)
+        store.open_attempt(job, number=number, gpus=text, executor=executor)
         job_id = job.id
         self._work(job, lambda: launching.launch(self._platform, job_id, number))
 

@@ -13,6 +13,8 @@ import signal
 import subprocess
 from collections.abc import Mapping
 
+from app.slurm.states import FORMAT, Seen, read
+
 QUERY_SECONDS = 20.0
 """A command gives up by itself after about 9 s without a controller (measured, 22.05)."""
 
@@ -89,6 +91,10 @@ class Slurm:
         if process.returncode == 0:
             return out
         raise _refusal(command[0], told, process.returncode)
+
+    def jobs(self) -> list[Seen]:
+        """All jobs of ours that Slurm still knows, in whatever state: one squeue for all."""
+        return list(read(self.run("squeue", "--me", "-h", "-t", "all", "-o", FORMAT)))
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:

@@ -35,7 +35,8 @@ _OPTIONS = {
 SLURM_SETTINGS: tuple[Setting, ...] = (
     Setting("SLURM_PARTITION", "Slurm's own default", "Partition that jobs ask for; each job may name another."),
     Setting("SLURM_ACCOUNT", "none", "Account that jobs are charged to."),
-    Setting("SLURM_TIME_LIMIT", "the partition's", "Time limit of a job, such as 12:00:00; saved and queued again there."),
+    Setting("SLURM_TIME_LIMIT", "the partition's",
+            "Time limit of a job, such as 12:00:00; saved and queued again there."),
     Setting("SLURM_CONSTRAINT", "none", "Features that a node must have, such as a100 or a fast network."),
     Setting("SLURM_GPU_TYPE", "any", "Type of GPU to ask for: a100 becomes --gres=gpu:a100:N."),
     Setting("SLURM_OPTIONS", "none", "Further long options of sbatch, such as --cpus-per-task=8 --mem=32G."),
@@ -87,9 +88,7 @@ class SlurmSettings:
             path_map=path_map,
             python=env.get("SLURM_PYTHON", "").strip(),
             max_jobs=_count(env, "SLURM_MAX_JOBS", 1),
-            save_seconds=_count(env, "SLURM_SAVE_SECONDS", 0)
-            if env.get("SLURM_SAVE_SECONDS")
-            else 120,
+            save_seconds=_count({"SLURM_SAVE_SECONDS": "120", **env}, "SLURM_SAVE_SECONDS", 0) or 0,
             gpu_memory=gpu_memory,
         )
 

@@ -1,0 +1,77 @@
+"""What is different about a job that runs on a cluster: where it is meant to run, and what is shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from app.jobs import store
+from app.jobs.executor import Running
+from app.jobs.states import JobState
+from app.models import Attempt, Job
+from app.settings import Settings
+from app.slurm.options import SlurmOptions
+from engines.base import LaunchPlan
+
+if TYPE_CHECKING:
+    from app.platform import Platform
+
+NOTICE = "slurm"
+"""The fact that holds what people have to know about the cluster."""
+
+
+def executor_of(job: Job, settings: Settings) -> str:
+    """Where the job's next attempt runs: local or slurm."""
+    wanted = job.executor or settings.executor
+    return "slurm" if wanted == "slurm" and settings.slurm is not None else "local"
+
+
+def asked(job: Job) -> dict[str, str]:
+    """What the job asks Slurm for by itself."""
+    return dict(json.loads(job.cluster)) if job.cluster else {}
+
+
+def as_text(options: SlurmOptions) -> str:
+    """The same for the row."""
+    chosen = options.chosen()
+    return json.dumps(chosen) if chosen else ""
+
+
+def plan_for_a_node(plan: LaunchPlan, there: Callable[[str], str]) -> LaunchPlan:
+    """The plan with the paths of the nodes in all that the trainer reads, and without GPU numbers.
+
+    What this program opens itself keeps our paths: the control table, the steps of its orders.
+    """
+    env = {name: there(text) for name, text in plan.env.items() if name != "CUDA_VISIBLE_DEVICES"}
+    return replace(plan, env=env, files={name: there(text) for name, text in plan.files.items()})
+
+
+def note(job: Job, attempt: Attempt, status: Running) -> None:
+    """Show what it waits for, and tell once where it runs."""
+    if status.waiting and job.phase != status.waiting:
+        store.change(job, phase=status.waiting)
+    elif not status.waiting and job.phase.startswith(_WAITS):
+        store.change(job, phase="starting" if job.status is JobState.STARTING else "")
+    if status.place and attempt.place != status.place:
+        store.change_attempt(attempt, place=status.place)
+        store.note(job, f"runs on {status.place}")
+
+
+_WAITS = ("waiting ", "Slurm ", "its run directory", "asking Slurm", "being handed", "suspended in")
+"""How the words of Running.waiting begin."""
+
+
+def tell_notice(platform: Platform) -> None:
+    """Remember what people have to know about the cluster, when it changes."""
+    if not uses_slurm(platform):
+        return
+    words = platform.executor_for("slurm").notice()
+    if store.fact(NOTICE) != words:
+        store.remember(NOTICE, words)
+
+
+def uses_slurm(platform: Platform) -> bool:
+    """Whether jobs are, or may be, on a cluster."""
+    return platform.settings.slurm is not None
