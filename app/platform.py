@@ -21,6 +21,7 @@ from app.machine import HostMeter, MachineWatch, Snapshot
 from app.settings import ROOT, Settings
 from app.slurm.commands import Slurm
 from app.slurm.settings import SlurmSettings
+from app.slurm.watch import ClusterWatch
 from app.tasks import Runner
 from app.vast import Client, Keeper
 from app.vault import Vault
@@ -61,6 +62,8 @@ class Platform:
         self.undelivered: Callable[[], str] = lambda: ""
         """What has to be verified as uploaded before the machine may go away; set by ``create_app``."""
         self.vast = Keeper(_vast_client(settings))
+        self.cluster = ClusterWatch(Slurm().run) if settings.slurm else None
+        """The machines of the cluster; None where jobs run on this machine alone."""
         self._supervisor: Supervisor | None = None
 
     def _look(self) -> Snapshot:

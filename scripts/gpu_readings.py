@@ -1,9 +1,9 @@
 """Writes how the GPUs of a run and their machine are doing, for a dashboard on another machine.
 
-    python -I -S scripts/gpu_readings.py ATTEMPT_DIR TRAINER_PID
+    python -I -S scripts/gpu_readings.py ATTEMPT_DIR TRAINER_PID [SECONDS]
 
-Started by run_job.py under Slurm; ends with the trainer. A line of JSON every five seconds goes to
-ATTEMPT_DIR/gpu.jsonl; a full file becomes gpu.jsonl.1, so that both together stay below half a MB.
+Started by run_job.py under Slurm; ends with the trainer. A line of JSON every five seconds (or SECONDS)
+goes to ATTEMPT_DIR/gpu.jsonl; a full file becomes gpu.jsonl.1, so that both together stay below half a MB.
 ``peak`` is the most memory that was in use so far. Memory in bytes, power in watts, use in percent.
 Without a driver or nvidia-smi there are only the processor and the memory. Standard library only.
 """
@@ -160,15 +160,15 @@ class Trainer:
         return ended or os.getppid() != self.parent
 
 
-def main(folder: str, pid: int) -> int:
+def main(folder: str, pid: int, every: float = EVERY) -> int:
     """Write until the trainer ends."""
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(one, signal.SIG_IGN)  # a stop is for the trainer; we see its end
     trainer, readings = Trainer(pid), Readings(folder)
-    while not trainer.ends_within(EVERY):
+    while not trainer.ends_within(every):
         readings.write()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2])))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), *map(float, sys.argv[3:4])))

@@ -9,18 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 _COLUMNS = (
     ("NodeHost", 64), ("Partition", 64), ("Available", 12), ("Time", 16), ("StateComplete", 80),
-    ("CPUsState", 32), ("CPUsLoad", 12), ("Memory", 16), ("AllocMem", 16), ("Gres", 200),
+    ("CPUsState", 32), ("Memory", 16), ("AllocMem", 16), ("Gres", 200),
     ("GresUsed", 240), ("User", 32), ("Timestamp", 24), ("Reason", 200),
 )  # fmt: skip
 SINFO = ("sinfo", "-a", "-h", "-N", "-O", ",".join(f"{name}:{width}" for name, width in _COLUMNS))
 """A row for each node in each of its partitions."""
-SQUEUE = ("squeue", "-a", "-h", "-o", "%i|%T|%P|%u|%b|%N|%D|%r|%M|%j")
-"""A row for each job; its name last, for it may hold the separator."""
+SQUEUE = ("squeue", "-a", "-h", "-o", "%i|%T|%P|%u|%b|%N|%D|%r|%V|%S|%j")
+"""A row for each job; its name last, for it may hold the separator.
+
+Neither asks for what changes while nothing happens (load, time used), so that equal answers mean
+that there is nothing new to show.
+"""
 
 Kind = Literal["free", "busy", "leaving", "out", "down"]
 """Takes jobs; takes jobs and has some; has some and takes no more; takes none; does not work."""
@@ -28,6 +32,7 @@ Kind = Literal["free", "busy", "leaving", "out", "down"]
 _GRES = re.compile(r"(?:^|,)gpu:(?:([^:,(]+):)?(\d+)(?![\w.])")
 _ASKED = re.compile(r"gres[:/]gpu(?:[:/]([^:,=]+))?[:=](\d+)")
 _WORKING = {"allocated", "mixed", "completing"}
+_DRAINED = {"drain", "drained", "draining", "drng", "invalid_reg", "inval"}
 _DOWN = {"down", "error", "fail", "failing", "unknown", "future", "powered_down", "powering_down"}
 
 
@@ -72,7 +77,7 @@ class Node:
         works = bool(flags & _WORKING)
         if "not_responding" in flags or (flags & _DOWN and not works):
             return "down"
-        if flags & {"drain", "drained", "draining", "drng", "invalid_reg", "inval"}:
+        if flags & _DRAINED:
             return "leaving" if works else "out"
         if flags & {"reserved", "maintenance", "maint", "blocked"} and not works:
             return "out"
@@ -88,7 +93,7 @@ class Node:
             return "down: does not answer"
         if flags & {"invalid_reg", "inval"}:
             return "drained: it has less than slurm.conf says"
-        if kind == "out" and flags & {"reserved", "maintenance", "maint"}:
+        if kind == "out" and not flags & _DRAINED:
             return "reserved"
         if kind == "free" and "planned" in flags:
             return "idle, kept for a waiting job"
@@ -121,7 +126,10 @@ class Partition:
 
 @dataclass(frozen=True)
 class Load:
-    """A job in Slurm's queue, ours or somebody's. ``gpus`` is what it asked for on all its nodes."""
+    """A job in Slurm's queue, ours or somebody's. ``gpus`` is what it asked for on all its nodes.
+
+    ``since``: it runs, or waits, since then.
+    """
 
     number: str
     state: str
@@ -130,7 +138,7 @@ class Load:
     gpus: int
     nodes: tuple[str, ...]
     reason: str
-    elapsed: str
+    since: datetime | None
     name: str
 
     @property
@@ -230,15 +238,16 @@ def _counted(gres: str) -> Iterator[tuple[str, int]]:
 
 def _loads(squeue: str) -> Iterator[Load]:
     for line in squeue.splitlines():
-        words = line.split("|", 9)
-        if len(words) < 10:
+        words = line.split("|", 10)
+        if len(words) < 11:
             continue
-        number, state, partition, user, asked, nodes, count, reason, elapsed, name = words
+        number, state, partition, user, asked, nodes, count, reason, sent, began, name = words
         each = sum(int(many) for _, many in _ASKED.findall(asked))
-        gpus = each * max(1, _whole(count))
+        since = _moment(sent if state == "PENDING" else began)
         yield Load(
-            number, state, partition, user, gpus, tuple(expand(nodes)), reason, elapsed, name
-        )
+            number, state, partition, user, each * max(1, _whole(count)), tuple(expand(nodes)),
+            "" if reason == "None" else reason, since, name,
+        )  # fmt: skip
 
 
 def expand(hosts: str) -> list[str]:
@@ -263,10 +272,12 @@ def _whole(text: str) -> int:
 
 
 def _moment(text: str) -> datetime | None:
-    """Slurm tells the time of the machine that asks."""
+    """Seconds since 1970, as ``commands`` asks for; else a time of the machine that asks."""
     try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+        if text.isdigit():
+            return datetime.fromtimestamp(int(text), UTC) if int(text) else None
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from app.slurm import cards
 from app.slurm.options import OptionError, SlurmOptions
 from app.slurm.paths import PathMap
 
@@ -43,6 +44,7 @@ SLURM_SETTINGS: tuple[Setting, ...] = (
     Setting("SLURM_PYTHON", "this program's", "Python 3 on the nodes that runs the small runner."),
     Setting("SLURM_MAX_JOBS", "all", "Jobs handed to Slurm at a time: a number, or all."),
     Setting("SLURM_SAVE_SECONDS", "120", "So long before its time limit a job is asked to save and is queued again."),
+    Setting("SLURM_GPU_MEMORY", "by the name of the type", "GB by type of GPU, where its name does not tell: a100:80."),
 )  # fmt: skip
 
 
@@ -56,6 +58,8 @@ class SlurmSettings:
     max_jobs: int | None = None
     """None hands all jobs over; the order is then Slurm's."""
     save_seconds: int = 120
+    gpu_memory: Mapping[str, float] = field(default_factory=dict)
+    """GB by type of GPU, in lower case."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str], *, wanted: bool) -> SlurmSettings | None:
@@ -75,12 +79,17 @@ class SlurmSettings:
             path_map = PathMap.parse(env.get("SLURM_PATH_MAP", ""))
         except ValueError as error:
             raise SettingsError(f"SLURM_PATH_MAP: {error}") from None
+        try:
+            gpu_memory = cards.parse(env.get("SLURM_GPU_MEMORY", ""))
+        except ValueError as error:
+            raise SettingsError(f"SLURM_GPU_MEMORY: {error}") from None
         return cls(
             general=general,
             path_map=path_map,
             python=env.get("SLURM_PYTHON", "").strip(),
             max_jobs=_count(env, "SLURM_MAX_JOBS", 1),
             save_seconds=_count({"SLURM_SAVE_SECONDS": "120", **env}, "SLURM_SAVE_SECONDS", 0) or 0,
+            gpu_memory=gpu_memory,
         )
 
 

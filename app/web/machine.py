@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.gpu import Gpu
-from app.jobs import service, store
+from app.jobs import readings, service, store
 from app.machine import Snapshot
 from app.machine.watch import HISTORY
 from app.models import Job
@@ -40,18 +40,31 @@ def now() -> ResponseReturnValue:
 @bp.get("/jobs/<int:job_id>/machine")
 def of_job(job_id: int) -> ResponseReturnValue:
     found = context(service.get(job_id))
-    if found["latest"] is None and not found["job"].status.is_final:
+    if found["latest"] is None and found["remote"] is None and not found["job"].status.is_final:
+        return "", 204
+    if found["machine_version"] and found["machine_version"] == request.args.get("v"):
         return "", 204
     return render_template("fragments/job_machine.html", **found)
 
 
 def context(job: Job) -> dict[str, Any]:
-    """What the strip of a job needs: its own GPUs, and the machine as it is."""
+    """What the strip of a job needs: its own GPUs, and the machine as it is, here or elsewhere."""
+    found: dict[str, Any] = {
+        "job": job,
+        "latest": None,
+        "mine": [],
+        "remote": None,
+        "machine_version": "",
+    }
     if not job.status.is_active:
-        return {"job": job, "latest": None, "mine": []}
+        return found
+    remote = readings.latest(service.run_dir(job).attempt(job.attempt).root)
+    if remote is not None:
+        version = f"{remote.at:.0f}{'-old' if remote.is_old else ''}"
+        return {**found, "mine": remote.gpus, "remote": remote, "machine_version": version}
     latest = current().machine.history()[-1]
     mine = {int(number) for number in job.gpus.split(",") if number}
-    return {"job": job, "latest": latest, "mine": [g for g in latest.gpus if g.index in mine]}
+    return {**found, "latest": latest, "mine": [g for g in latest.gpus if g.index in mine]}
 
 
 def _now() -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import time
+
 from app.gpu import Gpu
 from app.jobs import store
 from app.jobs.states import JobState
@@ -33,3 +36,27 @@ def test_the_strip_of_a_waiting_job_is_hidden_and_asks_so_that_it_appears_with_t
     strip = client.get("/jobs/1").text.partition('id="job-machine"')[2].partition(">")[0]
     assert 'hx-get="/jobs/1/machine"' in strip.split()
     assert strip.endswith(" hidden")
+
+
+def test_a_job_on_another_machine_shows_that_machine(app, client, job):
+    folder = app.extensions[EXTENSION].settings.jobs_dir / "1/attempts/1"
+    folder.mkdir(parents=True)
+    gpu = {
+        "index": 0, "name": "NVIDIA A100-SXM4-80GB", "memory_total": 80 << 30,
+        "memory_used": 30 << 30, "utilisation": 97, "temperature": 61, "power": None,
+    }  # fmt: skip
+    row = {"at": time.time(), "node": "gpu7", "gpus": [gpu], "cpu": 12, "cpus": 32}
+    row.update(memory_used=5 << 30, memory_total=64 << 30, peak=30 << 30)
+    (folder / "gpu.jsonl").write_text(json.dumps(row) + "\n")
+    store.move(store.get(1), JobState.STARTING, attempt=1)
+    strip = client.get("/jobs/1/machine").text
+    assert "gpu7" in strip
+    assert "A100-SXM4-80GB" in strip
+    assert "97 %" in strip
+    assert "61 °C" in strip
+    assert " W" not in strip
+    assert "Disk free" not in strip
+    poll = strip.partition('hx-get="')[2].partition('"')[0]
+    assert client.get(poll).status_code == 204
+    (folder / "gpu.jsonl").write_text(json.dumps({**row, "at": time.time() - 600}) + "\n")
+    assert "nothing newer since" in client.get(poll).text
