@@ -6,8 +6,7 @@ Standard library only, and little of it: it lives as long as the training. ATTEM
 launch.json (what to run), may get a stop.json (how to stop), and receives log.txt and exit.json. The
 lock on ATTEMPT_DIR/lock is the sign of life, held from before the start until exit.json is whole.
 SIGUSR1 or SIGTERM with a stop.json: do its steps. SIGUSR2: Slurm's time limit is near: "near_end".
-SIGTERM without: the machine goes down, end all, leave no exit record. Exit status: 0 exit.json is
-written, 1 it is not, 143 the machine went down.
+SIGTERM without: the machine goes down, end all, leave no exit record. Status 0: it is written.
 """
 
 from __future__ import annotations
@@ -31,7 +30,6 @@ WATCHED = (*ORDERS, signal.SIGUSR2, signal.SIGCHLD)
 IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 RESTORED = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 SIGNAL_NAMES = {known.value: known.name for known in signal.Signals}
-PR_SET_CHILD_SUBREAPER = 36
 LEFTOVER_GRACE = 2.0  # seconds for what the trainer leaves behind to end by itself
 SHUTDOWN_GRACE = 3.0  # seconds between SIGTERM and SIGKILL when the machine goes down
 KILL_PATIENCE = 30.0  # seconds to wait for killed leftovers that hang in the kernel
@@ -127,10 +125,8 @@ class Runner:
             self.note(self.exit["error"])
         while self.running:
             got = self.wait(self.launch.get("look", 1e9))
-            if self.running and got in (*ORDERS, 0) and (wish := self.read_wish()):
+            if self.running and got != signal.SIGCHLD and (wish := self.read_wish(got)):
                 self.stop(wish)
-            elif self.running and got == signal.SIGUSR2 and "near_end" in self.launch:
-                self.stop({"wish": "time-limit", "steps": self.launch["near_end"]})
             elif self.running and got == signal.SIGTERM:
                 self.note("the machine is going down: ending the trainer")
                 os.killpg(self.trainer, signal.SIGTERM)
@@ -184,12 +180,13 @@ class Runner:
         self.reap()
         return got.si_signo if got else 0
 
-    def read_wish(self) -> dict[str, Any]:
-        """What stop.json asks for, its steps filled in; empty if there is none."""
+    def read_wish(self, got: int = 0) -> dict[str, Any]:
+        """What stop.json asks for, its steps filled in; else what the signal says; or nothing."""
         try:
             data = dict(json.loads(read(f"{self.folder}/stop.json")))
         except FileNotFoundError:
-            return {}
+            near_end = self.launch.get("near_end") if got == signal.SIGUSR2 else None
+            return {"wish": "time-limit", "steps": near_end} if near_end else {}
         except (OSError, ValueError, TypeError) as error:
             self.note(f"stop.json is not readable ({error}): stopping in the plain way")
             data = {}
@@ -214,9 +211,8 @@ class Runner:
             end = time.monotonic() + step["grace"]
             while self.running and (left := end - time.monotonic()) > 0 and not (met and met()):
                 pause = min(left, UNTIL_INTERVAL) if met else left
-                newer = self.read_wish() if self.wait(pause) in ORDERS else {}
-                if newer not in ({}, self.wish):
-                    return newer
+                if self.wait(pause) in ORDERS and self.read_wish() not in ({}, self.wish):
+                    return self.read_wish()
         except Exception as error:  # a stop must go on, whatever one of its steps is made of
             entry["error"] = f"{type(error).__name__}: {error}"
             self.note(f"stop step {entry.get('kind')} did not work ({entry['error']}): next step")
@@ -265,16 +261,17 @@ class Runner:
 
 def take_lock(folder: str, fd: int) -> None:
     """Make this the one runner of the attempt, ever; leave by SystemExit if it is not the first."""
-    end, taken = time.monotonic() + LOCK_PATIENCE, False
-    while not taken:
+    end = time.monotonic() + LOCK_PATIENCE
+    while True:
         try:
-            taken = fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB) is None
-        except BlockingIOError:
-            if time.monotonic() > end:
-                sys.exit(f"{folder} has a runner already")
-            time.sleep(0.01)
-        except OSError:  # a network filesystem without locks: launch.json alone tells
-            taken = True
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            if error.errno != 11:  # no BlockingIOError: a network filesystem without locks
+                break
+        if time.monotonic() > end:
+            sys.exit(f"{folder} has a runner already")
+        time.sleep(0.01)
     if os.path.exists(f"{folder}/exit.json") or '"runner":' in read(f"{folder}/launch.json"):
         sys.exit(f"{folder} was run already; a new run is a new attempt")
 
@@ -295,7 +292,7 @@ def main(arguments: list[str]) -> int:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for stream in (1, 2):
         os.dup2(open_to_write(f"{folder}/log.txt", os.O_APPEND), stream)
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
     return Runner(folder).run()
 
 
