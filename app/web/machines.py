@@ -105,7 +105,9 @@ def _now(report: Report | None) -> dict[str, Any]:
     ours = our_jobs(cluster)
     nodes = _nodes(cluster, ours)
     waiting = [
-        (ours[load.number], load, _why(load)) for load in cluster.jobs if load.waits and load.number in ours
+        (ours[load.number], load, _why(load))
+        for load in cluster.jobs
+        if load.waits and load.number in ours
     ]
     return {
         "report": report,
