@@ -47,15 +47,7 @@ def preview(
     is what ``place`` (executor and fields of SlurmOptions) and the settings say.
     What is still missing is stood in for, so that there is something to see from the start.
     """
-    given = _stood_in(document)
-    card = cluster_card(current(), place or {})
-    checked = checking.check(
-        current(), given, thorough=False, card_gb=card_gb or (card.gb if card else None)
-    )
-    for field_name in ("name", "datasets"):
-        if field_name not in document:
-            key = "datasets.0.path" if field_name == "datasets" else field_name
-            checked.errors[key] = "This is needed."
+    checked = _check(document, card_gb, place or {})
     if checked.plan is None:
         return Preview(checked.engine, checked.errors, checked.warnings)
     plan = checked.plan
@@ -77,6 +69,19 @@ def preview(
         flight=_flight(checked, place or {}),
         glances=_glances(checked),
     )
+
+
+def _check(
+    document: Mapping[str, Any], card_gb: float | None, place: Mapping[str, str]
+) -> checking.Checked:
+    if card_gb is None and (card := cluster_card(current(), place)):
+        card_gb = card.gb
+    checked = checking.check(current(), _stood_in(document), thorough=False, card_gb=card_gb)
+    for field_name in ("name", "datasets"):
+        if field_name not in document:
+            key = "datasets.0.path" if field_name == "datasets" else field_name
+            checked.errors[key] = "This is needed."
+    return checked
 
 
 def _glances(checked: checking.Checked) -> tuple[Glance, ...]:
