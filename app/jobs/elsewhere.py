@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from app.errors import InvalidSpecError
 from app.jobs import store
 from app.jobs.executor import Running
 from app.jobs.states import JobState
 from app.models import Attempt, Job
 from app.settings import Settings
-from app.slurm.options import SlurmOptions
+from app.slurm.options import OptionError, SlurmOptions
 from engines.base import LaunchPlan
 
 if TYPE_CHECKING:
     from app.platform import Platform
 
+MOST_GPUS = 64
 NOTICE = "slurm"
 """The fact that holds what people have to know about the cluster."""
 
@@ -26,6 +28,38 @@ def executor_of(job: Job, settings: Settings) -> str:
     """Where the job's next attempt runs: local or slurm."""
     wanted = job.executor or settings.executor
     return "slurm" if wanted == "slurm" and settings.slurm is not None else "local"
+
+
+def chosen(settings: Settings, place: Mapping[str, str]) -> dict[str, str]:
+    """The columns of a new job, from what a person chose: executor, and fields of SlurmOptions.
+
+    Raises InvalidSpecError naming the fields as ``place.<name>``.
+    """
+    said = {name: text.strip() for name, text in place.items() if text.strip()}
+    executor = said.pop("executor", "")
+    errors = {}
+    if executor not in ("", "local", "slurm"):
+        errors["place.executor"] = f"There is no executor {executor!r}; use local or slurm."
+    elif executor == "slurm" and settings.slurm is None:
+        errors["place.executor"] = "Slurm is not set up here; set EXECUTOR or SLURM_PARTITION."
+    elif said and (executor or settings.executor) != "slurm":
+        errors[f"place.{next(iter(said))}"] = (
+            "This is for jobs on Slurm; choose slurm, or leave it out."
+        )
+    text = ""
+    try:
+        text = as_text(SlurmOptions.checked(said))
+    except OptionError as error:
+        errors.setdefault(f"place.{error.field}", str(error))
+    if errors:
+        raise InvalidSpecError(errors)
+    return {"executor": executor, "cluster": text}
+
+
+def gpus_for(settings: Settings, place: Mapping[str, str]) -> int | None:
+    """How many GPUs a plan may count on: as many as are asked for on a cluster; None: those here."""
+    wanted = place.get("executor") or settings.executor
+    return MOST_GPUS if wanted == "slurm" and settings.slurm is not None else None
 
 
 def asked(job: Job) -> dict[str, str]:

@@ -18,6 +18,8 @@ from app.slurm.states import Seen
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 2.0
+SOON_SECONDS, SOON_FOR = 0.5, 4.0
+"""After Slurm was told something it is asked so often, for so long: an answer is awaited."""
 LINGER_SECONDS = 15.0
 """So long after the last look questions are still put: between two looks nobody need come by."""
 
@@ -67,7 +69,7 @@ class Rounds:
         self._bell = threading.Condition()
         self._actions: dict[str, Callable[[], None]] = {}
         self._thread: threading.Thread | None = None
-        self._next = self._looked = 0.0
+        self._next = self._looked = self._soon_until = 0.0
         self.asked = 0
         """How many questions were put."""
 
@@ -83,6 +85,14 @@ class Rounds:
         with self._bell:
             self._actions.setdefault(key, action)
             self._begin()
+            self._bell.notify_all()
+
+    def soon(self) -> None:
+        """Something was said to Slurm: its answer is awaited."""
+        with self._bell:
+            now = time.monotonic()
+            self._soon_until = now + SOON_FOR
+            self._next = min(self._next, now + SOON_SECONDS)
             self._bell.notify_all()
 
     def _begin(self) -> None:
@@ -105,6 +115,7 @@ class Rounds:
                     self._bell.wait(max(0.0, self._next - now))
             if action is not None:
                 self._do(action)
+                self.soon()
 
     def _do(self, action: Callable[[], None]) -> None:
         try:
@@ -125,4 +136,6 @@ class Rounds:
             self.snapshot = Snapshot(old.asked, old.jobs, str(error), since)
         if (old.jobs, old.down) != (self.snapshot.jobs, self.snapshot.down):
             self._do(self._changed)
-        self._next = time.monotonic() + self.every
+        now = time.monotonic()
+        soon = now < self._soon_until and not self.snapshot.down
+        self._next = now + (min(SOON_SECONDS, self.every) if soon else self.every)

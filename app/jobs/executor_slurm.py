@@ -49,6 +49,7 @@ class SlurmExecutor:
             self._handing.submit(attempt)
         except ControllerDownError as error:
             log.warning("job %s, attempt %s: %s", launch.job_id, launch.attempt, error)
+        self.rounds.soon()
 
     def poll(self, attempt: AttemptDir) -> Status:
         """See ``Executor``. Files are hardly read where Slurm says that it still waits."""

@@ -99,20 +99,15 @@ def _launch(platform: Platform, job: Job, number: int) -> None:
     attempt = store.attempt_of(job, number)
     if attempt is None:
         raise PreparationError(f"Attempt {number} of job {job.id} has no row; retry the job.")
-    resume = resuming.resume_point(platform, job, spec, run, installation)
     executor = platform.executor_for(attempt.executor)
-    # A cluster numbers the GPUs that it gives by itself.
-    on_slurm = attempt.executor == "slurm"
-    gpus = (
-        tuple(range(spec.gpus)) if on_slurm else tuple(map(int, filter(None, job.gpus.split(","))))
-    )
+    resume = resuming.resume_point(platform, job, spec, run, installation)
     space = workspace.for_run(
         run,
         installation,
         job_id=job.id,
         attempt=number,
         facts=facts,
-        gpus=gpus,
+        gpus=_gpus(job, attempt, spec),
         resume=resume,
         steps_per_epoch=resuming.known_steps_per_epoch(job),
         options=platform.options.wait(installation).options,
@@ -121,22 +116,25 @@ def _launch(platform: Platform, job: Job, number: int) -> None:
         plan = planning.plan(installation, spec, space)
     except UnsupportedError as error:
         raise PreparationError(f"{installation.name} cannot do this: {error}") from error
-    if on_slurm:
+    if attempt.executor == "slurm":
         plan = elsewhere.plan_for_a_node(plan, executor.there)
     _write(run, plan)
     _write_actions(run.attempt(number), plan)
     _record(job, attempt, plan, resume)
     if store.get(job.id).status is JobState.STOPPING:
         raise PreparationError("stopped before the trainer was started")
-    executor.start(
-        run.attempt(number),
-        _launch_record(job, number, plan, () if on_slurm else gpus),
-        environment(
-            os.environ, plan, gpu=bool(gpus), token=base_models.hf_token(platform.settings)
-        ),
-    )
-    runcard.write(run, spec, installation, plan, gpus)
+    token = base_models.hf_token(platform.settings)
+    given = environment(os.environ, plan, gpu=bool(space.gpus), token=token)
+    executor.start(run.attempt(number), _launch_record(job, number, plan), given)
+    runcard.write(run, spec, installation, plan, space.gpus)
     runcard.fingerprint_later(run, spec)
+
+
+def _gpus(job: Job, attempt: Attempt, spec: JobSpec) -> tuple[int, ...]:
+    """The GPUs that the plan counts on; a cluster gives them numbers of its own."""
+    if attempt.executor == "slurm":
+        return tuple(range(spec.gpus))
+    return tuple(int(g) for g in job.gpus.split(",") if g)
 
 
 def lengthened(job: Job) -> JobSpec:
@@ -216,7 +214,7 @@ def _record(job: Job, attempt: Attempt, plan: LaunchPlan, resume: ResumePoint | 
         store.note(job, f"goes on from step {plan.start_step}{again}")
 
 
-def _launch_record(job: Job, number: int, plan: LaunchPlan, gpus: tuple[int, ...]) -> Launch:
+def _launch_record(job: Job, number: int, plan: LaunchPlan) -> Launch:
     return Launch(
         job_id=job.id,
         attempt=number,
@@ -226,7 +224,7 @@ def _launch_record(job: Job, number: int, plan: LaunchPlan, gpus: tuple[int, ...
         stop=tuple(step_record(step) for step in plan.stop),
         save=tuple(step_record(step) for step in plan.save_and_stop),
         ask={"gpus": service.spec_of(job).gpus, "options": elsewhere.asked(job)},
-        gpus=gpus,
+        gpus=tuple(int(g) for g in job.gpus.split(",") if g),
         marker=f"{job.id}.{number}.{uuid.uuid4().hex}",
     )
 

@@ -18,7 +18,7 @@ import yaml
 from app import waking
 from app.datasets import library
 from app.errors import ConflictError, InvalidSpecError, UserError
-from app.jobs import checking, describing, installations, previewing, store
+from app.jobs import checking, describing, elsewhere, installations, previewing, store
 from app.jobs.checking import Checked
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
@@ -45,10 +45,15 @@ class Page:
 
 
 def check(
-    document: Mapping[str, Any], *, thorough: bool = True, card_gb: float | None = None
+    document: Mapping[str, Any],
+    *,
+    thorough: bool = True,
+    card_gb: float | None = None,
+    place: Mapping[str, str] | None = None,
 ) -> Checked:
     """Everything that can be known about a document before a start."""
-    return checking.check(current(), document, thorough=thorough, card_gb=card_gb)
+    gpus = elsewhere.gpus_for(current().settings, place or {})
+    return checking.check(current(), document, thorough=thorough, card_gb=card_gb, gpus=gpus)
 
 
 def submit(
@@ -57,13 +62,15 @@ def submit(
     hold: bool = False,
     gpu: str = "",
     card_gb: float | None = None,
+    place: Mapping[str, str] | None = None,
 ) -> Job:
-    """Queue a job, on the GPU of number ``gpu`` if one is chosen.
+    """Queue a job, on the GPU of number ``gpu`` if one is chosen, or where ``place`` says.
 
     ``card_gb`` is the card that defaults are for. Raises InvalidSpecError with a sentence for
     every field that is wrong.
     """
-    checked = check(document, card_gb=card_gb)
+    columns = elsewhere.chosen(current().settings, place or {})
+    checked = check(document, card_gb=card_gb, place=place)
     if checked.errors or checked.spec is None or checked.engine is None or checked.plan is None:
         raise InvalidSpecError(checked.errors or {"engine": "This spec cannot be planned."})
     spec = JobSpec.model_validate(checked.document)
@@ -76,6 +83,7 @@ def submit(
         notes="\n".join((*checked.plan.notes, *checked.warnings)),
         held=hold,
         gpu_choice=gpu,
+        **columns,
     )
     _write_spec(run_dir(job), spec)
     wake()

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -74,8 +75,10 @@ def missing() -> str:
 class Cluster:
     """``start`` and ``stop``; in between break what you like."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self) -> None:
+        # Not below a folder of pytest: munge wants every folder above its socket open to all.
+        self.root = root = Path(tempfile.mkdtemp(prefix="slurm-"))
+        root.chmod(0o755)
         self.conf = root / "slurm.conf"
         self.env = {"PATH": _PATH, "SLURM_CONF": str(self.conf)}
         self.slurm = Slurm(self.env)
@@ -85,7 +88,6 @@ class Cluster:
         """Takes a second or two."""
         for name in ("munge", "state", "gpus"):
             (self.root / name).mkdir(parents=True, mode=0o755)
-        self.root.chmod(0o755)
         key = self.root / "munge" / "key"
         key.write_bytes(secrets.token_bytes(128))
         key.chmod(0o400)
@@ -195,6 +197,7 @@ class Cluster:
                     process.kill()
                     process.wait()
         _end_steps(self.root)
+        shutil.rmtree(self.root, ignore_errors=True)
 
 
 def _die_with_us() -> None:
