@@ -63,8 +63,8 @@ def gpus() -> list[dict[str, Any]]:
         words = [word.strip() for word in line.split(",")]
         if len(words) == len(KEYS) and words[0].isdigit():
             row: dict[str, Any] = {"index": int(words[0]), "name": words[1]}
-            for key, word in zip(KEYS[2:], words[2:], strict=True):
-                row[key] = number(word, MIB if key.startswith("memory") else 1)
+            for at, key in enumerate(KEYS[2:], 2):
+                row[key] = number(words[at], MIB if key.startswith("memory") else 1)
             found.append(row)
     return found
 
@@ -95,8 +95,8 @@ class Readings:
 
     def write(self) -> None:
         """Add a line. A full disk or a lost folder costs this line, and not the training."""
-        busy, whole = (now - before for now, before in zip(ticks(), self.before, strict=True))
-        self.before = ticks()
+        (busy_before, whole_before), self.before = self.before, ticks()
+        busy, whole = self.before[0] - busy_before, self.before[1] - whole_before
         used, total = memory()
         row: dict[str, Any] = {"at": round(time.time(), 1), "node": node(), "gpus": self.gpus()}
         row["cpu"] = round(100 * busy / whole) if whole else 0

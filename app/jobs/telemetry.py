@@ -17,7 +17,9 @@ def note_peak(platform: Platform, job: Job, attempt: Attempt) -> int:
     The most bytes in use on one of them now; 0 without any. On another machine it is what the
     companion of the runner wrote down, which also saw what was while nobody looked.
     """
-    if job.gpus:
+    if attempt.executor == "local":
+        if not job.gpus:
+            return 0
         mine = {int(number) for number in job.gpus.split(",") if number}
         used = [gpu.memory_used or 0 for gpu in platform.gpus.report().gpus if gpu.index in mine]
         now = peak = max(used, default=0)

@@ -58,8 +58,11 @@ def context(job: Job) -> dict[str, Any]:
     }
     if not job.status.is_active:
         return found
-    remote = readings.latest(service.run_dir(job).attempt(job.attempt).root)
-    if remote is not None:
+    attempt = store.attempt_of(job)
+    if attempt is not None and attempt.executor != "local":
+        remote = readings.latest(service.run_dir(job).attempt(job.attempt).root)
+        if remote is None:
+            return found
         version = f"{remote.at:.0f}{'-old' if remote.is_old else ''}"
         return {**found, "mine": remote.gpus, "remote": remote, "machine_version": version}
     latest = current().machine.history()[-1]

@@ -17,6 +17,7 @@ from app.models import Job
 from app.platform import current
 from app.slurm import cards
 from app.slurm.nodes import Cluster, Kind, Load, Node, Partition
+from app.slurm.states import Seen, waiting_words
 from app.slurm.watch import Report
 from app.web import htmx
 
@@ -104,7 +105,9 @@ def _now(report: Report | None) -> dict[str, Any]:
     ours = our_jobs(cluster)
     nodes = _nodes(cluster, ours)
     waiting = [
-        (ours[load.number], load) for load in cluster.jobs if load.waits and load.number in ours
+        (ours[load.number], load, _why(load))
+        for load in cluster.jobs
+        if load.waits and load.number in ours
     ]
     return {
         "report": report,
@@ -119,6 +122,12 @@ def _now(report: Report | None) -> dict[str, Any]:
         "icons": ICONS,
         "kinds": _kinds(cluster.nodes),
     }
+
+
+def _why(load: Load) -> str:
+    """What it waits for, in words."""
+    seen = Seen(0, load.state, load.reason, ",".join(load.nodes), load.name)
+    return waiting_words(seen).removeprefix("waiting in Slurm").removeprefix(": ")
 
 
 def _kinds(nodes: Iterable[Node]) -> dict[Kind, int]:

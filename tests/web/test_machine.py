@@ -49,6 +49,7 @@ def test_a_job_on_another_machine_shows_that_machine(app, client, job):
     row.update(memory_used=5 << 30, memory_total=64 << 30, peak=30 << 30)
     (folder / "gpu.jsonl").write_text(json.dumps(row) + "\n")
     store.move(store.get(1), JobState.STARTING, attempt=1)
+    store.open_attempt(store.get(1), number=1, executor="slurm")
     strip = client.get("/jobs/1/machine").text
     assert "gpu7" in strip
     assert "A100-SXM4-80GB" in strip
@@ -60,3 +61,9 @@ def test_a_job_on_another_machine_shows_that_machine(app, client, job):
     assert client.get(poll).status_code == 204
     (folder / "gpu.jsonl").write_text(json.dumps({**row, "at": time.time() - 600}) + "\n")
     assert "nothing newer since" in client.get(poll).text
+
+
+def test_until_the_other_machine_tells_something_the_strip_shows_none(app, client, job):
+    store.move(store.get(1), JobState.STARTING, attempt=1)
+    store.open_attempt(store.get(1), number=1, executor="slurm")
+    assert client.get("/jobs/1/machine").status_code == 204

@@ -1,6 +1,6 @@
 """JSON at /api/v1, on the same services as the pages. ``registry`` tells how to add to it."""
 
-from app.web.api import datasets, jobs, live, machine, outbound, outputs, reference, tasks
+from app.web.api import datasets, jobs, live, machine, machines, outbound, outputs, reference, tasks
 from app.web.api.registry import OPERATIONS, bp
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "jobs",
     "live",
     "machine",
+    "machines",
     "outbound",
     "outputs",
     "reference",

@@ -64,7 +64,7 @@ def test_the_peak_of_a_remote_job_is_remembered_though_nobody_looked_when_it_was
     with app.app_context():
         job = store.add(name="dog", family="sd15", engine="kohya_ss", document="{}")
         store.move(job, JobState.STARTING, attempt=1)
-        attempt = store.open_attempt(job, number=1)
+        attempt = store.open_attempt(job, number=1, executor="slurm")
         platform = app.extensions[EXTENSION]
         assert telemetry.note_peak(platform, job, attempt) == 0
         write(platform.settings.jobs_dir / "1/attempts/1", {**ROW, "at": time.time()})
