@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-KINDS = ("e2e", "engine", "gpu")
+KINDS = ("e2e", "cluster", "engine", "gpu")
 _skipped: Counter[str] = Counter()
 _outcomes: dict[str, Counter[str]] = {kind: Counter() for kind in (*KINDS, "unit")}
 
@@ -24,12 +24,13 @@ def _databases_are_closed():
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """With REQUIRE_E2E=1 an end-to-end test that is skipped has failed."""
+    """With REQUIRE_E2E=1 an end-to-end or cluster test that is skipped has failed."""
     outcome = yield
     report = outcome.get_result()
     if not report.skipped or hasattr(report, "wasxfail"):
         return
-    if item.get_closest_marker("e2e") and os.environ.get("REQUIRE_E2E") == "1":
+    kinds = [item.get_closest_marker(kind) for kind in ("e2e", "cluster")]
+    if any(kinds) and os.environ.get("REQUIRE_E2E") == "1":
         reason = report.longrepr[2].removeprefix("Skipped: ")
         report.outcome = "failed"
         report.longrepr = f"REQUIRE_E2E=1, but this test was skipped: {reason}"
