@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Flask
-
 if TYPE_CHECKING:
+    from flask import Flask
+
     from app.settings import Settings
 
 
 def create_app(settings: Settings) -> Flask:
     """Build the application. Starts no thread, opens no file, makes no folder."""
+    # Imported here: many a child imports something of this package and makes no application.
+    from flask import Flask
+
     from app import delivery, notify, web
     from app.db import db
     from app.platform import EXTENSION, Platform

@@ -7,12 +7,13 @@ start. ``SETTINGS`` is the table that README and /system show (a test compares t
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from app.slurm.settings import SLURM_SETTINGS, Setting, SettingsError, SlurmSettings
+from engines.registry import ENGINE_NAMES, setting_prefix
 
 __all__ = ["ROOT", "SETTINGS", "Setting", "Settings", "SettingsError"]
 
@@ -20,6 +21,15 @@ ROOT = Path(__file__).resolve().parent.parent
 """The checkout (or the folder the program was installed from)."""
 
 _VAST_SIGNS = ("VAST_CONTAINERLABEL", "CONTAINER_ID", "PORTAL_CONFIG")
+_TUNNEL_MANAGER = "http://127.0.0.1:11112"
+
+
+def _engine_settings() -> Iterator[Setting]:
+    for name in ENGINE_NAMES:
+        prefix = setting_prefix(name)
+        yield Setting(f"{prefix}_DIR", f"ENGINES_DIR/{name}", f"A checkout of {name} to use.")
+        python = f"ENGINES_DIR/venv-{name}/bin/python"
+        yield Setting(f"{prefix}_PYTHON", python, f"The interpreter that runs {name}.")
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -34,15 +44,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AUTH_TOKEN", "none needed on plain loopback, else generated",
             "Password of the dashboard and bearer token of the API; AUTH_TOKEN_FILE names a file that holds it."),
     Setting("ENGINES_DIR", "DATA_DIR/engines", "Where bootstrap.sh puts the engines."),
-    Setting("AI_TOOLKIT_DIR", "ENGINES_DIR/ai-toolkit", "An ai-toolkit checkout to use."),
-    Setting("AI_TOOLKIT_PYTHON", "ENGINES_DIR/venv-ai-toolkit/bin/python", "The interpreter that runs ai-toolkit."),
-    Setting("KOHYA_SS_DIR", "ENGINES_DIR/kohya_ss", "A kohya_ss checkout with its sd-scripts, or sd-scripts alone."),
-    Setting("KOHYA_SS_PYTHON", "ENGINES_DIR/venv-kohya_ss/bin/python", "The interpreter that runs sd-scripts."),
+    *_engine_settings(),
     Setting("AI_TOOLKIT_SOURCE", "the public repository", "Where bootstrap.sh takes it from: URL or local path."),
     Setting("KOHYA_SS_SOURCE", "the public repository", "Where bootstrap.sh takes it from: URL or local path."),
     Setting("HF_TOKEN", "none", "Hugging Face token for gated models; wins over one typed in on the Models page."),
     Setting("HF_HOME", "Hugging Face's own default", "Cache of downloaded models."),
     Setting("VAST_API_URL", "the public API", "Address of the Vast API; tests point it at a stand-in."),
+    Setting("TUNNEL_MANAGER", "set by Vast's portal", "Where the address of the Cloudflare tunnel is asked for."),
     Setting("CONTAINER_ID", "set by Vast", "Number of this instance, for its price and for stopping it."),
     Setting("CONTAINER_API_KEY", "set by Vast", "Key of this instance; sent to VAST_API_URL, shown nowhere."),
     Setting("GPUS", "all", "Which GPUs jobs may use: all, or their numbers, such as 0,2."),
@@ -70,10 +78,8 @@ class Settings:
     auth_token: str | None = field(repr=False)
     needs_token: bool
     engines_dir: Path
-    ai_toolkit_dir: Path
-    ai_toolkit_python: str
-    kohya_ss_dir: Path
-    kohya_ss_python: str
+    engine_places: Mapping[str, tuple[Path, str]]
+    """Folder and interpreter of each engine by its name."""
     hf_token: str | None = field(repr=False)
     hf_home: Path | None
     hf_endpoint: str
@@ -92,6 +98,8 @@ class Settings:
     container_api_key: str | None = field(default=None, repr=False)
     public_address: str = ""
     """IP and port that Vast forwards to us, such as 203.0.113.7:40123; empty elsewhere."""
+    tunnel_manager: str = ""
+    """Where Vast's portal tells its tunnels; empty without a portal."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -112,11 +120,7 @@ class Settings:
                 not _is_loopback(host) or trust_proxy or any(env.get(s) for s in _VAST_SIGNS)
             ),
             engines_dir=engines,
-            ai_toolkit_dir=_path(env, "AI_TOOLKIT_DIR") or engines / "ai-toolkit",
-            ai_toolkit_python=env.get("AI_TOOLKIT_PYTHON")
-            or str(engines / "venv-ai-toolkit/bin/python"),
-            kohya_ss_dir=_path(env, "KOHYA_SS_DIR") or engines / "kohya_ss",
-            kohya_ss_python=env.get("KOHYA_SS_PYTHON") or str(engines / "venv-kohya_ss/bin/python"),
+            engine_places={name: _engine_place(env, engines, name) for name in ENGINE_NAMES},
             hf_token=env.get("HF_TOKEN") or None,
             hf_home=_path(env, "HF_HOME"),
             hf_endpoint=(env.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/"),
@@ -172,6 +176,8 @@ def _vast(env: Mapping[str, str]) -> dict[str, Any]:
         "container_id": _container(env),
         "container_api_key": env.get("CONTAINER_API_KEY", "").strip() or None,
         "public_address": _public_address(env),
+        "tunnel_manager": env.get("TUNNEL_MANAGER")
+        or (_TUNNEL_MANAGER if env.get("PORTAL_CONFIG") else ""),
     }
 
 
@@ -191,6 +197,12 @@ def _public_address(env: Mapping[str, str]) -> str:
 def _path(env: Mapping[str, str], name: str) -> Path | None:
     text = env.get(name)
     return Path(text).expanduser().absolute() if text else None
+
+
+def _engine_place(env: Mapping[str, str], engines: Path, name: str) -> tuple[Path, str]:
+    prefix = setting_prefix(name)
+    python = env.get(f"{prefix}_PYTHON") or str(engines / f"venv-{name}/bin/python")
+    return _path(env, f"{prefix}_DIR") or engines / name, python
 
 
 def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

@@ -14,27 +14,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engines import ai_toolkit, families, kohya_ss
-from engines.ai_toolkit import model as toolkit_model
-from engines.ai_toolkit import optimizer as toolkit_optimizer
-from engines.base import Engine
+from engines import families
+from engines.adapter import Engine
 from engines.fields import Row, table
-from engines.kohya_ss import optimizer as kohya_optimizer
-from engines.kohya_ss import refusals as kohya_refusals
-from engines.spec import EngineName, JobSpec
+from engines.registry import ENGINES, EngineName
+from engines.spec import JobSpec
 
-_ADAPTERS: Mapping[EngineName, Engine] = {
-    "ai-toolkit": ai_toolkit.AiToolkit(),
-    "kohya_ss": kohya_ss.KohyaSs(),
-}
-
-_ALWAYS = frozenset(
+ALWAYS = frozenset(
     {"version", "name", "engine", "family", "base_model", "components", "resume", "engine_options",
      "datasets[].path", "length.steps", "length.epochs"}
 )  # fmt: skip
 """Fields that every engine has, or that are checked by other means."""
 
-_BESIDE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+BESIDE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "network.type": ({}, {"network.conv_rank": 8}),
     "network.conv_rank": ({}, {"network.type": "locon"}, {"network.type": "lokr"}),
     "network.conv_alpha": (
@@ -69,18 +61,11 @@ _NOTHING = Limits({}, {}, {}, {})
 
 @cache
 def words(path: str) -> tuple[str, ...]:
-    """The words a field may take: its choices, or what either engine knows; empty for free text."""
-    known: dict[str, Sequence[str]] = {
-        "optimizer.name": sorted({*kohya_optimizer.NAMES, *toolkit_optimizer.NAMES.values()}),
-        "optimizer.scheduler": sorted({*kohya_optimizer.SCHEDULERS, *toolkit_optimizer.SCHEDULES}),
-        "loss.timestep_sampling": list(
-            dict.fromkeys(
-                [*toolkit_model.TIMESTEPS, *(w for ws in kohya_refusals.TIMESTEPS.values() for w in ws)]
-            )
-        ),
-    }  # fmt: skip
-    row = table()[path]
-    return tuple(known.get(path, row.choices if path != "resume" else ()))
+    """The words a field may take: its choices, or what any engine knows; empty for free text."""
+    known = dict.fromkeys(word for engine in ENGINES.values() for word in engine.words(path))
+    if known:
+        return tuple(sorted(known) if path.startswith("optimizer.") else known)
+    return table()[path].choices if path != "resume" else ()
 
 
 def limits(family: str, engine: str) -> Limits:
@@ -97,17 +82,7 @@ def limits(family: str, engine: str) -> Limits:
 
 def parts(family: str, engine: str) -> Mapping[str, bool]:
     """Further files the family takes on that engine, and whether it cannot do without."""
-    found = families.get(family)
-    if found is None:
-        return {}
-    if engine == "kohya_ss" and found.kohya:
-        return {
-            **dict.fromkeys(found.kohya.components, True),
-            **dict.fromkeys(found.kohya.optional, False),
-        }
-    if engine == "ai-toolkit" and found.ai_toolkit:
-        return dict.fromkeys(toolkit_model.components(found.ai_toolkit.arch), False)
-    return {}
+    return ENGINES[engine].parts(family) if engine in ENGINES else {}
 
 
 @cache
@@ -140,14 +115,14 @@ def _joined(sentences: Sequence[str]) -> str:
 
 @cache
 def _of_one(family: str, name: EngineName) -> Limits:
-    engine = _ADAPTERS[name]
+    engine = ENGINES[name]
     unavailable: dict[str, str] = {}
     values: dict[str, dict[str, str]] = {}
     for path, row in table().items():
-        if path in _ALWAYS:
+        if path in ALWAYS:
             continue
         if not words(path):
-            why = _why_not(family, engine, path, _away_from_default(row))
+            why = _why_not(family, engine, path, away_from_default(row))
             if why is not None:
                 unavailable[path] = why
             continue
@@ -168,7 +143,7 @@ def _shared(refused: Mapping[Any, str]) -> str:
     return max(sentences, key=sentences.count)
 
 
-def _away_from_default(row: Row) -> Any:
+def away_from_default(row: Row) -> Any:
     """A value inside the bounds that asks for something."""
     if row.kind == "switch":
         return not row.default
@@ -188,7 +163,7 @@ def _away_from_default(row: Row) -> Any:
 def _why_not(family: str, engine: Engine, path: str, value: Any) -> str | None:
     """The engine's sentence about this value, or None when some way to have it is open."""
     said: str | None = None
-    for beside in _BESIDE.get(path, ({},)):
+    for beside in BESIDE.get(path, ({},)):
         complaint = _complaint(family, engine, {**beside, path: value}, (path, *beside))
         if complaint is None:
             return None
@@ -200,7 +175,7 @@ def _complaint(
     family: str, engine: Engine, changes: Mapping[str, Any], about: Sequence[str]
 ) -> str | None:
     try:
-        spec = JobSpec.model_validate(_document(family, engine.name, changes))
+        spec = JobSpec.model_validate(probe(family, engine.name, changes))
     except ValidationError:
         # A word that the spec itself refuses is no matter of the engine.
         return None
@@ -212,7 +187,8 @@ def _first(path: str) -> str:
     return path.replace("[]", ".0")
 
 
-def _document(family: str, engine: EngineName, changes: Mapping[str, Any]) -> dict[str, Any]:
+def probe(family: str, engine: EngineName, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A plain document with these fields changed, by the paths of the field table."""
     document: dict[str, Any] = {
         "name": "probe-of-fields", "engine": engine, "family": family, "base_model": "/probe",
         "datasets": [{"path": "probe"}], "length": {"steps": 100},

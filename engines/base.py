@@ -1,4 +1,4 @@
-"""What an engine adapter takes and gives: the ``Engine`` protocol and its plain records.
+"""What an engine adapter takes and gives, as plain records; the adapter itself is ``engines.adapter``.
 
 Adapters are pure. Files, databases, processes and the network belong to ``app``; an adapter
 is told what was found there (``DatasetFacts``, ``OutputFile``) and says what it means.
@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from engines.spec import EngineName, JobSpec
+from engines.spec import EngineName
 
 
 @dataclass(frozen=True)
@@ -236,48 +236,3 @@ class OptionList:
     data: Mapping[str, Any]
     modules: tuple[str, ...] = ()
     dataset_keys: tuple[str, ...] = ()
-
-
-class Engine(Protocol):
-    """An adapter. Stateless; every method is a pure function of its arguments."""
-
-    name: EngineName
-    counts_from_attempt: bool
-    """True when the engine's step counter starts at 0 in every attempt (sd-scripts)."""
-
-    def families(self) -> frozenset[str]:
-        """Keys of ``engines.families`` that it trains as a LoRA."""
-
-    def refusals(self, spec: JobSpec, options: OptionList | None = None) -> tuple[Refusal, ...]:
-        """Every field that cannot be honoured; empty when the spec can be planned."""
-
-    def plan(self, spec: JobSpec, workspace: Workspace) -> LaunchPlan:
-        """Native files and command. Raises UnsupportedError with the same refusals."""
-
-    def parse(self, piece: str) -> Progress | None:
-        """Read one piece of the log (text between ``\\r`` or ``\\n``, escape codes removed)."""
-
-    def classify(self, path: str, name: str) -> OutputFile | None:
-        """Say what an output file or state folder is; None for what does not matter."""
-
-    def resume_point(
-        self, states: Sequence[SavedState], steps_per_epoch: int | None
-    ) -> ResumePoint | None:
-        """The newest whole state to go on from, or None to start at 0."""
-
-    def quarantine(self, states: Sequence[SavedState]) -> tuple[OutputFile, ...]:
-        """What has to be moved out of the engine's sight before it goes on: torn files."""
-
-    def complaints(
-        self, spec: JobSpec, files: Mapping[str, str], options: OptionList
-    ) -> tuple[Complaint, ...]:
-        """One for each native key or value that the option list does not allow."""
-
-    def shipped_options(self) -> OptionList:
-        """The list for the pinned commit, shipped with the project."""
-
-    def option_sources(self) -> tuple[str, ...]:
-        """Files of a checkout, as patterns relative to it, that tell what it accepts."""
-
-    def read_options(self, texts: Mapping[str, str]) -> OptionList:
-        """The option list from the text of those files. Raises ValueError if it cannot be read."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engines.ai_toolkit.length import bucket as toolkit_bucket
-from engines.kohya_ss import buckets as kohya
-from engines.spec import Buckets, EngineName
-
-Size = tuple[int, int]
+from engines.adapter import Size
+from engines.registry import ENGINES, EngineName
+from engines.spec import Buckets
 
 
 @dataclass(frozen=True)
@@ -38,31 +35,21 @@ def table(
     """The buckets of pictures, given as (width, height, how many), at one resolution.
 
     Fullest first. ``divisor`` is what ai-toolkit's edges are multiples of for the model. A picture
-    that leaves no whole step of a bucket has a row of its own with an edge of 0.
+    that leaves no whole step of a bucket has a row of its own with an edge of 0. Empty for an
+    engine whose rule is not known.
     """
-    fixed = kohya.resolutions(edge, buckets) if engine == "kohya_ss" else []
+    rule = ENGINES[engine].bucket_rule(edge, buckets, divisor)
+    if rule is None:
+        return []
     found: dict[Size, list[tuple[float, bool, int]]] = {}
     for width, height, count in sizes:
         if width <= 0 or height <= 0:
             continue
-        size = (width, height)
-        if engine == "kohya_ss":
-            bucket = kohya.bucket_of(size, edge, buckets, fixed)
-            shown = kohya.shown_at(size, edge, buckets, fixed)
-        else:
-            bucket, shown = _toolkit(size, edge, buckets, divisor)
+        bucket, shown = rule((width, height))
         lost = 1 - min(1.0, bucket[0] * bucket[1] / (shown[0] * shown[1])) if min(shown) else 1.0
         found.setdefault(bucket, []).append((lost, shown[0] > width, count))
     rows = [_row(bucket, parts) for bucket, parts in found.items()]
     return sorted(rows, key=lambda row: (-row.pictures, row.width, row.height))
-
-
-def _toolkit(size: Size, edge: int, buckets: Buckets, divisor: int) -> tuple[Size, Size]:
-    """Its bucket, and the size it is scaled to: rounded up, then cut in the middle."""
-    bucket = toolkit_bucket(*size, edge, divisor) if buckets.enabled else (edge, edge)
-    scale = max(bucket[0] / size[0], bucket[1] / size[1])
-    shown = (math.ceil(size[0] * scale - 1e-9), math.ceil(size[1] * scale - 1e-9))
-    return bucket, shown
 
 
 def _row(bucket: Size, parts: Sequence[tuple[float, bool, int]]) -> Row:

@@ -16,11 +16,10 @@ from typing import Any
 
 from engines.catalogue.inputs import FamilyInput, inputs_of
 from engines.catalogue.kohya import KOHYA_FAMILIES, KohyaFamily
-from engines.spec import EngineName
+from engines.registry import ENGINES, EngineName
 
 _MODELS = Path(__file__).parent / "catalogue" / "ai_toolkit_models.json"
 
-_LABELS = {"sd2": "SD 2.x", "sd3": "SD 3 / 3.5", "hunyuan_image": "HunyuanImage 2.1"}
 _KIN = {"sdxl": "SDXL, Pony, Illustrious"}
 """Names under which people look for a family, beside its own."""
 _FIRST = ("sdxl", "sd15", "flux", "zimage:turbo", "qwen_image", "flux2_klein_4b", "chroma")
@@ -87,23 +86,25 @@ class Family:
     @property
     def engines(self) -> tuple[EngineName, ...]:
         """Who trains it, the better tested first."""
-        both: list[EngineName] = []
-        if self.kohya:
-            both.append("kohya_ss")
-        if self.ai_toolkit:
-            both.append("ai-toolkit")
-        return tuple(both) if self.key in ("sd15", "sdxl", "sd2", "sd3") else tuple(reversed(both))
+        return _trained_by(self.key)
+
+
+@cache
+def _trained_by(key: str) -> tuple[EngineName, ...]:
+    able = [name for name in ENGINES if key in ENGINES[name].families()]
+    if key in ("sd15", "sdxl", "sd2", "sd3"):
+        able.sort(key=lambda name: name != "kohya_ss")
+    return tuple(able)
 
 
 def _canonical_defaults(key: str, native: Mapping[str, Any]) -> dict[str, Any]:
     """Family defaults in our words, from what ai-toolkit's form sets for the model."""
-    small = {"sd15": 512, "sd2": 768}.get(key)
-    edge = small or 1024
+    edge = KOHYA_FAMILIES[key].edge if key in KOHYA_FAMILIES else 1024
     values: dict[str, Any] = {
         "datasets[].resolution": [edge],
         "sampling.width": native.get("sample.width", edge),
         "sampling.height": native.get("sample.height", edge),
-        "sampling.guidance": native.get("sample.guidance_scale", 7.0 if small else 4.0),
+        "sampling.guidance": native.get("sample.guidance_scale", 7.0 if edge < 1024 else 4.0),
         "sampling.steps": native.get("sample.sample_steps", 20),
     }
     if "network.linear" in native:
@@ -156,7 +157,7 @@ def families() -> Mapping[str, Family]:
         if key not in found:
             found[key] = Family(
                 key=key,
-                label=_LABELS[key],
+                label=kohya.label or key,
                 group="image",
                 default_model=kohya.default_model,
                 gated=kohya.gated,

@@ -7,10 +7,11 @@ the documentation and the API schema are all drawn from it.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
+from engines.registry import ENGINE_NAMES, EngineName
 from engines.sections.data import Buckets, Dataset
 from engines.sections.output import ResumeFrom, Sampling, Saving
 from engines.sections.table import Section, about
@@ -21,8 +22,11 @@ __all__ = [
     "Memory", "Network", "Optimizer", "ResumeFrom", "Sampling", "Saving",
 ]  # fmt: skip
 
-EngineName = Literal["ai-toolkit", "kohya_ss"]
-ENGINE_NAMES: tuple[EngineName, ...] = ("ai-toolkit", "kohya_ss")
+if TYPE_CHECKING:
+    EngineChoice = str
+else:
+    # So that the field table, the API's schema and the messages list whatever is registered.
+    EngineChoice = Literal[("auto", *ENGINE_NAMES)]
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$"
 
@@ -35,7 +39,7 @@ class JobSpec(Section):
         ..., "Name", "Label of the job and stem of its files.", ai="config.name", kohya="output_name",
         pattern=NAME_PATTERN,
     )  # fmt: skip
-    engine: Literal["auto", "ai-toolkit", "kohya_ss"] = about(
+    engine: EngineChoice = about(
         "auto",
         "Engine",
         "Which program trains; auto takes the one that fits the model and is installed.",

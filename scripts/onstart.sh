@@ -10,6 +10,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 WORKSPACE=${WORKSPACE:-/workspace}
 export DATA_DIR=${DATA_DIR:-$WORKSPACE/lora}
 LOG=$DATA_DIR/server.log
+PROGRAMS=${SUPERVISOR_PROGRAMS:-/etc/supervisor/conf.d}
 export VENV=${VENV:-$ROOT/.venv}
 say() { printf 'onstart.sh: %s\n' "$*"; }
 
@@ -91,7 +92,7 @@ run() {
 }
 
 supervised() {
-  [ -d /etc/supervisor/conf.d ] && command -v supervisorctl >/dev/null 2>&1 && supervisorctl pid >/dev/null 2>&1
+  [ -d "$PROGRAMS" ] && command -v supervisorctl >/dev/null 2>&1 && supervisorctl pid >/dev/null 2>&1
 }
 
 main() {
@@ -99,7 +100,7 @@ main() {
   run) run ;;
   "")
     mkdir -p "$DATA_DIR"
-    local conf=/etc/supervisor/conf.d/lora-platform.conf
+    local conf=$PROGRAMS/lora-platform.conf
     if supervised && [ -f "$conf" ] && ! grep -q onstart-program "$conf"; then
       say "this image starts it by itself: supervisorctl status lora-platform"
     elif supervised; then

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -11,6 +12,17 @@ import pytest
 KINDS = ("e2e", "cluster", "engine", "gpu")
 _skipped: Counter[str] = Counter()
 _outcomes: dict[str, Counter[str]] = {kind: Counter() for kind in (*KINDS, "unit")}
+
+# Compiling hundreds of test files anew takes each process seconds, and each child's imports half of one.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection_finish():
+    """The garbage collector need not walk half a million objects of modules again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 20)
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,13 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.artifacts.safetensors import TornSafetensorsError, read_header
-from engines.base import Engine, OutputFile, SavedState
-from engines.kohya_ss.output import STATE_FILES
+from engines.adapter import Engine
+from engines.base import OutputFile, SavedState
 
 MOST_ENTRIES = 20_000
 _ZIPS = (".bin", ".pkl", ".pt")
@@ -128,7 +128,7 @@ def saved_states(output: Path, engine: Engine, name: str) -> list[SavedState]:
     step: int | None
     for artifact in (*found.states, *found.loras):
         if artifact.path.is_dir():
-            whole, step = _folder_is_whole(artifact.path), None
+            whole, step = _folder_is_whole(artifact.path, engine.traits.state_files), None
         elif artifact.path.suffix == ".safetensors":
             whole, step = _file_is_whole(artifact.path)
         else:
@@ -149,12 +149,12 @@ def _file_is_whole(path: Path) -> tuple[bool, int | None]:
         return True, None  # not written by the engine: whole, of no known step
 
 
-def _folder_is_whole(path: Path) -> bool:
+def _folder_is_whole(path: Path, names: Sequence[str]) -> bool:
     """All files of an accelerate state are there and none is torn.
 
     The engine writes them one after another, so a kill leaves the last one torn or missing.
     """
-    if not all((path / name).is_file() for name in STATE_FILES):
+    if not all((path / name).is_file() for name in names):
         return False
     try:
         read_header(path / "model.safetensors")

@@ -10,15 +10,14 @@ from pathlib import Path
 
 from app.commands import Subparsers, add_card
 from app.commands.jobs import read_spec
+from engines.registry import ENGINE_NAMES
 
 
 def add_to(commands: Subparsers) -> None:
     """Add the parsers."""
     render = commands.add_parser("render", help="write the native files; print the command as JSON")
     render.add_argument("spec", type=Path)
-    render.add_argument(
-        "--engine", choices=("ai-toolkit", "kohya_ss"), help="default: as the spec says"
-    )
+    render.add_argument("--engine", choices=ENGINE_NAMES, help="default: as the spec says")
     render.add_argument("--out", type=Path, required=True, help="folder for the native files")
     add_card(render)
     render.set_defaults(run=_render)
@@ -26,9 +25,7 @@ def add_to(commands: Subparsers) -> None:
         "export", help="a folder that trains the spec without this program: run.sh and native files"
     )
     exporting.add_argument("spec", type=Path, help="SPEC.yaml, or - for standard input")
-    exporting.add_argument(
-        "--engine", choices=("ai-toolkit", "kohya_ss"), help="default: as the spec says"
-    )
+    exporting.add_argument("--engine", choices=ENGINE_NAMES, help="default: as the spec says")
     exporting.add_argument("--out", type=Path, required=True, help="the folder, made if missing")
     exporting.set_defaults(run=_export)
     importing = commands.add_parser("import", help="native config -> canonical spec")

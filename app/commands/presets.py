@@ -7,13 +7,14 @@ import dataclasses
 import json
 
 from app.commands import Subparsers
+from engines.registry import ENGINE_NAMES
 
 
 def add_to(commands: Subparsers) -> None:
     """Add the parser."""
     parser = commands.add_parser("presets", help="memory presets by model family and card")
     parser.add_argument("--family", help="only this family")
-    parser.add_argument("--engine", choices=("ai-toolkit", "kohya_ss"), help="only this engine")
+    parser.add_argument("--engine", choices=ENGINE_NAMES, help="only this engine")
     parser.add_argument("--card", type=float, metavar="GB", help="only this size of card")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_presets)

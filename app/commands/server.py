@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from app.commands import Subparsers, application
+from engines.registry import ENGINE_NAMES
 
 
 def add_to(commands: Subparsers) -> None:
@@ -21,9 +22,7 @@ def add_to(commands: Subparsers) -> None:
     migrate = commands.add_parser("migrate", help="bring the database to the current schema")
     migrate.set_defaults(run=_migrate)
     doctor = commands.add_parser("doctor", help="say whether jobs can run here")
-    doctor.add_argument(
-        "--engine", choices=("ai-toolkit", "kohya_ss"), help="look at one engine only"
-    )
+    doctor.add_argument("--engine", choices=ENGINE_NAMES, help="look at one engine only")
     doctor.add_argument("--json", action="store_true", help="print JSON")
     doctor.set_defaults(run=_doctor)
 

@@ -7,7 +7,8 @@ from sqlalchemy import func, select
 from app.db import db
 from app.models import Dataset, DatasetItem
 from engines import bucketing
-from engines.spec import Buckets, EngineName
+from engines.registry import ENGINES, EngineName
+from engines.spec import Buckets
 
 
 def sizes(dataset: Dataset, engine: EngineName) -> list[tuple[int, int, int]]:
@@ -21,8 +22,7 @@ def sizes(dataset: Dataset, engine: EngineName) -> list[tuple[int, int, int]]:
         )
         .group_by(item.width, item.height, item.turned)
     )  # fmt: skip
-    # ai-toolkit turns a picture as its EXIF tag says; sd-scripts does not.
-    turns = engine == "ai-toolkit"
+    turns = ENGINES[engine].traits.reading.turns
     return [
         (height, width, count) if turned and turns else (width, height, count)
         for width, height, turned, count in db.session.execute(query)

@@ -15,7 +15,7 @@ from app.datasets import telling
 from app.datasets.seeing import Memory, Seen, is_known, see_caption, see_picture
 from app.datasets.walking import File, Listing, walk
 from engines.base import DatasetFacts
-from engines.spec import EngineName
+from engines.registry import ENGINES, EngineName
 
 HEADER_SECONDS = 3.0
 """How long one look reads headers of pictures that it does not know yet."""
@@ -83,7 +83,7 @@ def look(
 ) -> Report:
     """Look at one folder. Decodes pictures for at most ``decode_seconds``; 0 decodes none.
 
-    ai-toolkit reads sub-folders, sd-scripts does not. Clips and sound, where the family trains on
+    The engine's traits say how it reads a folder. Clips and sound, where the family trains on
     such ``material``, are looked for and not opened. What a file showed is remembered by its time and
     size, so that looking again costs a listing only.
     """
@@ -91,7 +91,7 @@ def look(
     if problem:
         return Report(DatasetFacts(()), (problem,))
     try:
-        listing = walk(path, recursive=engine == "ai-toolkit")
+        listing = walk(path, recursive=ENGINES[engine].traits.reading.subfolders)
     except OSError as error:
         return Report(DatasetFacts(()), (f"{path} cannot be read: {error.strerror}.",))
     images = _images(listing, engine, material)
@@ -139,8 +139,7 @@ def _report(view: _View, images: list[File], caption_extension: str, engine: Eng
         decoded += seen.thorough
         if seen.problem:
             broken.append(f"{image.name}: {seen.problem}")
-        elif seen.turned and engine == "ai-toolkit":
-            # It turns pictures as their orientation tag says; sd-scripts does not.
+        elif seen.turned and ENGINES[engine].traits.reading.turns:
             sizes[seen.height, seen.width] += 1
         else:
             sizes[seen.width, seen.height] += 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.datasets.walking import File, Listing
-from engines.spec import EngineName
+from engines.registry import ENGINES, EngineName
 
 IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 VIDEO_ENDINGS = frozenset({".mp4", ".avi", ".mov", ".webm", ".mkv", ".wmv", ".m4v", ".flv"})
@@ -21,13 +21,11 @@ Material = Literal["pictures", "clips", "sound"]
 
 
 def endings(engine: EngineName) -> frozenset[str]:
-    """The endings an engine reads. sd-scripts knows each all lower and all upper case.
-
-    ai-toolkit lowers them itself, so every mixture will do.
-    """
-    if engine == "kohya_ss":
-        return IMAGE_ENDINGS | {ending.upper() for ending in IMAGE_ENDINGS}
-    return _AnyCase(IMAGE_ENDINGS - {".bmp"})
+    """The endings an engine reads: in any case, or each all lower and all upper case."""
+    reading = ENGINES[engine].traits.reading
+    if reading.any_case:
+        return _AnyCase(reading.endings)
+    return reading.endings | {ending.upper() for ending in reading.endings}
 
 
 class _AnyCase(frozenset[str]):
@@ -54,10 +52,10 @@ def folder_problem(path: Path) -> str:
 def no_images(path: Path, listing: Listing, videos: Sequence[File], engine: EngineName) -> str:
     """Why there is nothing to train on, and where it may be."""
     below = listing.folders
-    if below and engine == "kohya_ss":
+    if below and not ENGINES[engine].traits.reading.subfolders:
         return (
             f"{path} holds no pictures itself, only folders ({', '.join(below[:3])}). "
-            "kohya_ss does not look into them: name the folder that holds the pictures."
+            f"{engine} does not look into them: name the folder that holds the pictures."
         )
     odd = [f.name for f in listing.files if f.ending.lower() in IMAGE_ENDINGS]
     if odd:
@@ -90,8 +88,8 @@ def unreadable_pictures(broken: Sequence[str]) -> Iterator[str]:
 
 
 def empty_captions(empty: Sequence[str], engine: EngineName) -> Iterator[str]:
-    if empty and engine == "kohya_ss":
-        yield f"Empty caption files stop kohya_ss: {_some(empty)}. Write or delete them."
+    if empty and not ENGINES[engine].traits.reading.empty_captions:
+        yield f"Empty caption files stop {engine}: {_some(empty)}. Write or delete them."
 
 
 def unreadable_captions(unreadable: Sequence[str]) -> Iterator[str]:
@@ -103,10 +101,10 @@ def unreadable_captions(unreadable: Sequence[str]) -> Iterator[str]:
 
 
 def not_writable(path: Path, engine: EngineName, *, fatal: bool) -> Iterator[str]:
-    """ai-toolkit always keeps a file of sizes in the folder; sd-scripts only caches there."""
-    if fatal is (engine == "ai-toolkit") and not os.access(path, os.W_OK):
+    """Some engines always write into the folder; others only cache there."""
+    if fatal is ENGINES[engine].traits.reading.writes_beside and not os.access(path, os.W_OK):
         advice = (
-            "ai-toolkit keeps its caches beside the pictures and stops without. Copy them elsewhere."
+            f"{engine} keeps its caches beside the pictures and stops without. Copy them elsewhere."
             if fatal
             else "caches are kept beside the pictures; set cache latents to memory."
         )
@@ -130,8 +128,8 @@ def skipped(path: Path, listing: Listing, engine: EngineName) -> Iterator[str]:
     ]
     if names:
         yield f"{path.name}: {engine} skips {len(names)} pictures for their ending, such as {names[0]}."
-    if engine == "kohya_ss" and listing.folders:
-        yield f"{path.name}: kohya_ss does not look into its folders ({_some(listing.folders)})."
+    if listing.folders and not ENGINES[engine].traits.reading.subfolders:
+        yield f"{path.name}: {engine} does not look into its folders ({_some(listing.folders)})."
 
 
 def unfinished(path: Path, images: int, unknown: int, *, cut: bool) -> Iterator[str]:

@@ -12,10 +12,10 @@ import yaml
 from app import artifacts
 from app.delivery.targets import Target
 from app.jobs import service
-from app.jobs.installations import ENGINES
 from app.models import Delivery, Job
 from engines import families
 from engines.prompts import with_trigger
+from engines.registry import ENGINES
 from engines.spec import JobSpec
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -73,7 +73,7 @@ def _head(spec: JobSpec, target: Target, pictures: list[tuple[str, str]]) -> dic
 def _pictures(job: Job, paths: list[str], spec: JobSpec) -> list[tuple[str, str]]:
     """The samples of the newest step that has any, each with its prompt."""
     run = service.run_dir(job)
-    found = artifacts.find(run.output, ENGINES[job.engine], job.name)  # type: ignore[index]
+    found = artifacts.find(run.output, ENGINES[job.engine], job.name)
     sent = [
         sample
         for sample in found.samples

@@ -10,8 +10,8 @@ from typing import Literal
 from app import artifacts
 from app.artifacts import Artifact
 from app.jobs import service
-from app.jobs.installations import ENGINES
 from app.models import Job
+from engines.registry import ENGINES
 
 What = Literal["lora", "checkpoints", "samples", "config", "report"]
 WHAT: dict[What, str] = {
@@ -36,7 +36,7 @@ def choose(job: Job, what: Iterable[What]) -> tuple[Chosen, ...]:
     """The files that exist now, each path once."""
     wanted = set(what)
     run = service.run_dir(job)
-    found = artifacts.find(run.output, ENGINES[job.engine], job.name)  # type: ignore[index]
+    found = artifacts.find(run.output, ENGINES[job.engine], job.name)
     paths: list[tuple[Path, str]] = []
     if "checkpoints" in wanted:
         paths += [(a.path, a.path.name) for a in found.loras]

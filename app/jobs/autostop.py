@@ -10,7 +10,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,7 +21,7 @@ from app.db import db
 from app.jobs import installing, meter, service, store
 from app.jobs.rundir import TornFileError, read_json, write_json_atomic
 from app.jobs.states import ACTIVE, IllegalMoveError, JobState
-from app.models import Job
+from app.models import Job, Task
 from app.vast import MeterPreferences, session
 from app.vast.policy import Action, Facts, State, decide
 
@@ -91,42 +91,27 @@ class Autostop:
         vast = self._platform.vast
         if vast.client is None or not (rules.watches or wish or self.state.phase != "off"):
             return Facts(able=vast.client is not None, wish=wish, sentinel=self._sentinel())
-        now = meter.read(self._platform)
-        waiting, parked = self._queue()
-        counts = store.counts()
+        # A look comes every few seconds for as long as the machine lives: each thing is read once.
+        counts, work = store.counts(), tasks.active()
+        spent = meter.spent(self._platform, rules)
+        waiting, parked = _queue(counts, work)
         return Facts(
             running=sum(counts.get(state.value, 0) for state in ACTIVE),
             waiting=waiting,
             parked=parked,
             # A message that cannot be sent is no reason to pay for a machine.
-            tasks=len([task for task in tasks.active() if task.lane != "message"]),
-            failed=_failed_since(now.since),
+            tasks=len([task for task in work if task.lane != "message"]),
+            failed=_failed_since(spent.since) if counts.get(JobState.FAILED.value) else 0,
             undelivered=self.undelivered(),
             touched=touched,
-            hours=now.seconds / 3600,
-            cost=now.cost,
-            price=now.price,
+            hours=spent.seconds / 3600,
+            cost=spent.cost,
+            price=spent.price,
             sentinel=self._sentinel(),
             ordering=vast.ordering,
             answer=vast.answer(),
             wish=wish,
         )
-
-    def _queue(self) -> tuple[int, int]:
-        """Jobs that start by themselves, and jobs that wait for a person or for free disk."""
-        queued = store.counts().get(JobState.QUEUED.value, 0)
-        if service.queue_paused() or store.fact("held"):
-            return 0, queued
-        # Nobody comes to install the engine: such a job waits for a person, too.
-        stuck = (
-            Job.phase.startswith(installing.WAITS) if not tasks.active(installing.KIND) else false()
-        )
-        held = db.session.scalar(
-            select(func.count()).where(
-                Job.state == JobState.QUEUED.value, or_(Job.held.is_(True), stuck)
-            )
-        )
-        return queued - (held or 0), held or 0
 
     def _act(self, action: Action) -> None:
         if action.do == "order":
@@ -167,6 +152,24 @@ class Autostop:
         if told is None:
             return ""
         return "ours" if told.get("boot") == session.boot() else "earlier"
+
+
+def _queue(counts: Mapping[str, int], work: Sequence[Task]) -> tuple[int, int]:
+    """Jobs that start by themselves, and jobs that wait for a person or for free disk."""
+    queued = counts.get(JobState.QUEUED.value, 0)
+    if not queued:
+        return 0, 0
+    if service.queue_paused() or store.fact("held"):
+        return 0, queued
+    # Nobody comes to install the engine: such a job waits for a person, too.
+    installs = any(task.kind == installing.KIND for task in work)
+    stuck = false() if installs else Job.phase.startswith(installing.WAITS)
+    held = db.session.scalar(
+        select(func.count()).where(
+            Job.state == JobState.QUEUED.value, or_(Job.held.is_(True), stuck)
+        )
+    )
+    return queued - (held or 0), held or 0
 
 
 def _failed_since(moment: float) -> int:

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from app import artifacts
 from app.errors import UserError
 from app.jobs import pricing, service, store
-from app.jobs.installations import ENGINES
 from app.models import Job
 from app.platform import current
 from engines.fields import title_of
+from engines.registry import ENGINES
 
 MOST = 6
 _LABELS = frozenset({"name", "version"})
@@ -114,7 +114,7 @@ def shots(jobs: Sequence[Job], step: int | None = None) -> tuple[list[int], list
 
 def _samples(job: Job) -> dict[tuple[int, int], artifacts.Artifact]:
     """The job's samples by step and number of the prompt."""
-    engine = ENGINES[job.engine]  # type: ignore[index]
+    engine = ENGINES[job.engine]
     outputs = artifacts.find(service.run_dir(job).output, engine, job.name)
     attempt = store.attempt_of(job)
     per_epoch = (attempt.steps_per_epoch if attempt else None) or 0

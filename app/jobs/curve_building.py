@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app import tasks
-from app.jobs import curves, metrics
+from app.jobs import curves, points
 from app.jobs.rundir import RunDir
 from app.models import Job, Task
 from app.tasks import Work
@@ -22,7 +22,7 @@ def prepare(job: Job, run: RunDir) -> Task | None:
     if not job.status.is_final or found.built() or not run.metrics.is_file():
         return None
     if run.metrics.stat().st_size <= _AT_ONCE:
-        found.build(metrics.read_points(run.metrics))
+        found.build(points.read_points(run.metrics))
         return None
     subject = f"curves:{job.id}"
     made = tasks.latest(subject, KIND)
@@ -34,5 +34,5 @@ def prepare(job: Job, run: RunDir) -> Task | None:
 def run(work: Work) -> dict[str, int]:
     """The task."""
     run = RunDir(work.settings.jobs_dir / str(int(work.arguments["job"])))
-    curves.Curves(run.curves).build(metrics.read_points(run.metrics))
+    curves.Curves(run.curves).build(points.read_points(run.metrics))
     return {}

@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 from app.jobs.series import Sample, Series, thin
 
 if TYPE_CHECKING:
-    from app.jobs.metrics import Point
+    from app.jobs.points import Point
 
 Axis = Literal["step", "time"]
 LOSS, RATE, SECONDS, MEMORY = "loss", "learning_rate", "seconds_per_step", "gpu_memory"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from app.jobs import launching, report, service, settling, store
 from app.jobs.executor import Lost
 from app.jobs.following import Following
-from app.jobs.installations import ENGINES
 from app.jobs.rundir import AttemptDir, ExitRecord
 from app.jobs.states import JobState
 from app.models import Attempt, Job
+from engines.registry import ENGINES
 
 if TYPE_CHECKING:
     from app.platform import Platform

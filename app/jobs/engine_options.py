@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.jobs.installations import ENGINES, Installation
+from app.jobs.installations import Installation
 from app.jobs.rundir import write_json_atomic
 from app.settings import ROOT, Settings
 from engines.base import OptionList
-from engines.spec import ENGINE_NAMES, EngineName
+from engines.registry import ENGINE_NAMES, ENGINES, EngineName
 
 log = logging.getLogger(__name__)
 

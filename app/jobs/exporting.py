@@ -26,12 +26,12 @@ from app.jobs.installations import Installation
 from app.settings import Settings
 from engines import families
 from engines.base import DatasetFacts, LaunchPlan, ResumePoint, Workspace
-from engines.spec import EngineName, JobSpec
+from engines.registry import EngineName, setting_prefix
+from engines.spec import JobSpec
 
 _HERE, _HOME, _PYTHON = "/@HERE@", "/@ENGINE@", "@PYTHON@"
 _SHELL = {_HERE: '"$here"', _HOME: '"$home"', _PYTHON: '"$python"'}
 _BARE = re.compile(rf'(?<!")({re.escape(_HERE)}[^\s"]*)')
-_SCRIPT: Mapping[EngineName, str] = {"ai-toolkit": "run.py", "kohya_ss": "train_network.py"}
 _TEMPLATES = Path(__file__).parent / "export"
 RUN = "run.sh"
 
@@ -155,24 +155,17 @@ def _words(
     return {
         "name": spec.name,
         "engine": installation.name,
-        "prefix": installation.name.upper().replace("-", "_"),
+        "prefix": setting_prefix(installation.name),
         "home": shlex.quote(str(installation.home)),
         "python": shlex.quote(installation.python),
-        "script": _SCRIPT[installation.name],
+        "script": installation.engine.traits.script,
         "paths": " ".join(map(shlex.quote, paths)),
         "environment": "\n".join(_exports(plan.env)),
         "command": " ".join(map(_shell, plan.argv)),
         "final": plan.final,
         "steps": str(plan.total_steps or "as many as the pictures make"),
-        "again": _AGAIN[installation.name],
+        "again": installation.engine.traits.again,
     }
-
-
-_AGAIN: Mapping[EngineName, str] = {
-    "ai-toolkit": "A second start goes on from the newest checkpoint in output/.",
-    "kohya_ss": "A second start begins at step 0 and writes over output/. To go on from a saved state,\n"
-    'add --resume "$here"/output/ITS-FOLDER to the last line of run.sh.',
-}
 
 
 def _exports(env: Mapping[str, str]) -> Iterator[str]:

@@ -14,7 +14,8 @@ from app.jobs.metrics import Recorder
 from app.jobs.rundir import RunDir
 from app.jobs.timing import Clock
 from app.models import Attempt, Job
-from engines.base import Engine, Phase, Progress
+from engines.adapter import Engine
+from engines.base import Phase, Progress
 
 BYTES_AT_ONCE = 4 << 20
 NOTE_SECONDS = 10.0
@@ -60,7 +61,7 @@ class Following:
         self.seen = Seen(steps_per_epoch=attempt.steps_per_epoch)
 
     def _offset(self) -> int:
-        return self._start_step if self._engine.counts_from_attempt else 0
+        return self._start_step if self._engine.traits.counts_from_attempt else 0
 
     def read(self, *, finish: bool = False) -> None:
         """Take in what is new. ``finish`` also takes an unfinished last line."""
@@ -121,6 +122,8 @@ class Following:
             bad = not math.isfinite(told.loss)
             seen.nan_in_a_row = seen.nan_in_a_row + 1 if bad else 0
             seen.loss = told.loss
+        if seen.step is not None and told.step is not None and told.loss is not None:
+            self._records.tell(seen.step, told.loss, told.learning_rate)
         seen.learning_rate = told.learning_rate or seen.learning_rate
         seen.seconds_per_step = told.seconds_per_step or seen.seconds_per_step
         seen.phase = told.phase or seen.phase

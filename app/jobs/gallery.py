@@ -9,9 +9,9 @@ from typing import Any
 from app import artifacts
 from app.artifacts import Artifact
 from app.jobs import service, store
-from app.jobs.installations import ENGINES
 from app.models import Job
 from engines.prompts import with_trigger
+from engines.registry import ENGINES
 
 VIDEOS = frozenset({".mp4", ".webm"})
 SOUNDS = frozenset({".mp3", ".wav", ".flac", ".ogg"})
@@ -45,7 +45,7 @@ class Gallery:
 
 def outputs_of(job: Job) -> artifacts.Outputs:
     """What the job wrote."""
-    engine = ENGINES[job.engine]  # type: ignore[index]
+    engine = ENGINES[job.engine]
     return artifacts.find(service.run_dir(job).output, engine, job.name)
 
 

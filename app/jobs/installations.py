@@ -9,17 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import UserError
-from app.settings import Settings
-from engines.ai_toolkit import AiToolkit
-from engines.base import Engine
-from engines.kohya_ss import KohyaSs
-from engines.spec import ENGINE_NAMES, EngineName
+from app.settings import ROOT, Settings
+from engines.adapter import Engine
+from engines.registry import ENGINE_NAMES, ENGINES, EngineName, setting_prefix
 
-ENGINES: dict[EngineName, Engine] = {"ai-toolkit": AiToolkit(), "kohya_ss": KohyaSs()}
-
-_SCRIPT: dict[EngineName, str] = {"ai-toolkit": "run.py", "kohya_ss": "train_network.py"}
-_GUI = "kohya_gui.py"
-"""Marks a checkout of the kohya_ss GUI, whose trainer is a submodule of its own."""
 PROBE_SECONDS = 30
 
 
@@ -47,23 +40,37 @@ class Installation:
         return ENGINES[self.name]
 
     @property
+    def has_recipe(self) -> bool:
+        """Whether bootstrap.sh knows how to get it."""
+        return (ROOT / "scripts" / "bootstrap" / f"{self.name}.lock").is_file()
+
+    @property
     def how(self) -> str:
-        """The command that gets it."""
-        return f"./scripts/bootstrap.sh {self.name}"
+        """The command that gets it, or names the place where a person has put it."""
+        if self.has_recipe:
+            return f"./scripts/bootstrap.sh {self.name}"
+        return f"{self.pointing} ./scripts/start.sh"
+
+    @property
+    def pointing(self) -> str:
+        """The settings that name one which is there already."""
+        prefix = setting_prefix(self.name)
+        return f"{prefix}_DIR=/path/to/{self.name} {prefix}_PYTHON=/path/to/its/python"
 
 
 def find(settings: Settings, name: EngineName) -> Installation:
     """Look without running anything: the script is there and the interpreter may be executed."""
     home, python = places(settings, name)
-    if name == "kohya_ss" and (home / "sd-scripts" / _SCRIPT[name]).is_file():
-        home = home / "sd-scripts"
-    prefix = name.upper().replace("-", "_")
-    if not (home / _SCRIPT[name]).is_file() and (home / _GUI).is_file():
+    traits, prefix = ENGINES[name].traits, setting_prefix(name)
+    if traits.inside and (home / traits.inside / traits.script).is_file():
+        home = home / traits.inside
+    there = (home / traits.script).is_file()
+    if not there and traits.outside and (home / traits.outside).is_file():
         # Cloned without --recurse-submodules: the folder of the trainer is there and empty, or not there.
-        fetch = f"git -C {shlex.quote(str(home))} submodule update --init sd-scripts"
-        problem = f"{home} is the kohya_ss GUI without its trainer; `{fetch}` fetches it."
-    elif not (home / _SCRIPT[name]).is_file():
-        problem = f"{home} holds no {_SCRIPT[name]}. Install it, or set {prefix}_DIR to a checkout."
+        fetch = f"git -C {shlex.quote(str(home))} submodule update --init {traits.inside}"
+        problem = f"{home} is the {name} GUI without its trainer; `{fetch}` fetches it."
+    elif not there:
+        problem = f"{home} holds no {traits.script}. Install it, or set {prefix}_DIR to a checkout."
     elif not os.access(python, os.X_OK):
         problem = f"{python} cannot be executed. Install it, or set {prefix}_PYTHON."
     else:
@@ -96,9 +103,7 @@ def find_all(settings: Settings) -> tuple[Installation, ...]:
 
 def places(settings: Settings, name: EngineName) -> tuple[Path, str]:
     """Folder and interpreter, as the settings name them."""
-    if name == "ai-toolkit":
-        return settings.ai_toolkit_dir, settings.ai_toolkit_python
-    return settings.kohya_ss_dir, settings.kohya_ss_python
+    return settings.engine_places[name]
 
 
 def require(settings: Settings, name: EngineName) -> Installation:

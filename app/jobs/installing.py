@@ -17,7 +17,7 @@ from app.jobs import installations, store
 from app.models import Job, Task
 from app.settings import ROOT, Settings
 from app.tasks import Work
-from engines.spec import EngineName
+from engines.registry import ENGINES, EngineName, setting_prefix
 
 KIND = "engine.install"
 WAITS = "waits for the installation of "
@@ -57,7 +57,7 @@ def elsewhere(settings: Settings, name: EngineName) -> str:
     home, python = installations.places(settings, name)
     if settings.engines_dir in home.parents and settings.engines_dir in Path(python).parents:
         return ""
-    prefix = name.upper().replace("-", "_")
+    prefix = setting_prefix(name)
     return (
         f"{prefix}_DIR or {prefix}_PYTHON names another place; unset them to install {name} here."
     )
@@ -65,8 +65,8 @@ def elsewhere(settings: Settings, name: EngineName) -> str:
 
 def why_waiting(settings: Settings, job: Job) -> str:
     """What a queued job waits for where its engine is being installed, or that failed; else empty."""
-    name: EngineName = job.engine  # type: ignore[assignment]
-    if name not in installations.ENGINES or installations.find(settings, name).installed:
+    name = job.engine
+    if name not in ENGINES or installations.find(settings, name).installed:
         return ""
     latest = newest(name)
     return f"{WAITS}{name}" if latest is not None and latest.state != "done" else ""

@@ -29,9 +29,9 @@ from app.jobs import (
     store,
     workspace,
 )
+from app.jobs.control import create_control
 from app.jobs.executor import ExecutorError
 from app.jobs.installations import Installation
-from app.jobs.metrics import create_control
 from app.jobs.rundir import AttemptDir, Launch, RunDir, write_json_atomic
 from app.jobs.states import IllegalMoveError, JobState
 from app.models import Attempt, Job
@@ -43,7 +43,8 @@ from engines.base import (
     StopStep,
     UnsupportedError,
 )
-from engines.spec import EngineName, JobSpec, Length
+from engines.registry import ENGINES, EngineName
+from engines.spec import JobSpec, Length
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ def lengthened(job: Job) -> JobSpec:
 
 def engine_name(job: Job) -> EngineName:
     """The job's engine. Raises PreparationError for one that this version does not know."""
-    if job.engine not in installations.ENGINES:
+    if job.engine not in ENGINES:
         raise PreparationError(f"There is no engine {job.engine!r}; clone the job and choose one.")
     return job.engine
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from app import preferences
 from app.db import db
 from app.jobs import pricing
 from app.models import Attempt, Job
 from app.platform import Platform
-from app.vast import session
+from app.vast import MeterPreferences, session
 
 _MOST_JOBS = 30
 Span = tuple[float, float]
@@ -31,13 +32,19 @@ class JobCost:
 
 
 @dataclass(frozen=True)
-class Meter:
+class Spent:
     """Seconds, and money in the currency of the price. ``cost`` is None without a price."""
 
     since: float
     seconds: float
     price: float | None
     cost: float | None
+
+
+@dataclass(frozen=True)
+class Meter(Spent):
+    """What was spent, split into jobs and idleness."""
+
     idle_seconds: float
     idle_cost: float | None
     jobs: tuple[JobCost, ...]
@@ -46,24 +53,28 @@ class Meter:
 def read(platform: Platform, now: float | None = None) -> Meter:
     """The meter as it stands. Needs an application context."""
     now = time.time() if now is None else now
-    since = min(session.started(), now)
-    price = pricing.price_per_hour(platform)
+    whole = spent(platform, preferences.load(MeterPreferences), now)
+    since, price = whole.since, whole.price
     gpus = max(1, len(platform.gpus.report().gpus))
     rows = _attempts(since)
-    spent: dict[int, float] = {}
+    held: dict[int, float] = {}
     for attempt in rows:
         begin, end = max(since, attempt.started), attempt.ended or now
-        held = len([g for g in attempt.gpus.split(",") if g]) or gpus
-        share = min(1.0, held / gpus)
-        spent[attempt.job_id] = spent.get(attempt.job_id, 0.0) + max(0.0, end - begin) * share
+        taken = len([g for g in attempt.gpus.split(",") if g]) or gpus
+        share = min(1.0, taken / gpus)
+        held[attempt.job_id] = held.get(attempt.job_id, 0.0) + max(0.0, end - begin) * share
     busy = union([(max(since, a.started), a.ended or now) for a in rows])
     idle = max(0.0, now - since - busy)
-    return Meter(
-        since, now - since, price, money(now - since, price), idle, money(idle, price),
-        tuple(
-            JobCost(job, spent[job.id], money(spent[job.id], price)) for job in _jobs(list(spent))
-        ),
-    )  # fmt: skip
+    jobs = (JobCost(job, held[job.id], money(held[job.id], price)) for job in _jobs(list(held)))
+    return Meter(since, whole.seconds, price, whole.cost, idle, money(idle, price), tuple(jobs))
+
+
+def spent(platform: Platform, rules: MeterPreferences, now: float | None = None) -> Spent:
+    """What this start of the machine has cost in all; asks the database for nothing."""
+    now = time.time() if now is None else now
+    since = min(session.started(), now)
+    price = pricing.price_by(platform, rules)
+    return Spent(since, now - since, price, money(now - since, price))
 
 
 def money(seconds: float, price: float | None) -> float | None:

@@ -1,31 +1,25 @@
-"""Collects loss and learning rate from the engines' own records into ``metrics.csv``.
+"""Collects loss and learning rate from the engines' own records into the metrics file.
 
-The file is append-only, a row for each step of each attempt: steps done again by a later attempt
-stand there twice, told apart by the attempt's number. Opening the engines' files is done here;
-what their rows mean is said by the engines' modules.
+Opening the engines' files is done here; what their rows mean is said by the engines' modules.
 """
 
 from __future__ import annotations
 
 import contextlib
-import csv
-import errno
-import io
 import logging
-import os
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from app.jobs import curves
-from app.jobs.control import ControlRow, create_control, read_control
+from app.jobs.points import Point, append_points, last_step, read_points
 from app.jobs.rundir import RunDir, TornFileError
 from app.jobs.series import Sample
 from engines.ai_toolkit import lossdb
 from engines.kohya_ss import events
-from engines.spec import EngineName
+from engines.registry import ENGINES, EngineName
 
 log = logging.getLogger(__name__)
 
@@ -33,18 +27,6 @@ MOST_ROWS = 5000
 MOST_BYTES = 1 << 20
 """Of an event file at once: a quarter of a second's work."""
 MOST_WAITING = 100_000
-HEADER = ("attempt", "step", "time", "loss", "learning_rate")
-
-
-@dataclass(frozen=True)
-class Point:
-    """One reading. ``step`` counts optimizer steps of the whole job; ``time`` is epoch seconds."""
-
-    attempt: int
-    step: int
-    time: float
-    loss: float | None
-    learning_rate: float | None
 
 
 class Recorder:
@@ -58,12 +40,13 @@ class Recorder:
         self, run: RunDir, engine: EngineName, *, attempt: int, step_offset: int = 0
     ) -> None:
         self._run = run
-        self._engine = engine
+        self._kind = ENGINES[engine].traits.records
         self._attempt = attempt
         self.step_offset = step_offset
-        self._last_step = _last_step(run.metrics, attempt)
+        self._last_step = last_step(run.metrics, attempt)
         self._offsets: dict[Path, int] = {}
         self._pending: dict[int, dict[str, float]] = {}
+        self._told: list[Point] = []
         self._started: float | None = None
         self._first_row: int | None = None
         self._unwritten: list[Point] = []
@@ -73,8 +56,20 @@ class Recorder:
 
     def collect(self) -> list[Point]:
         """New points in order of step. A record that cannot be read now is read later."""
-        rows = self._tensorboard() if self._engine == "kohya_ss" else self._loss_database()
-        return self._take(rows)
+        return self._take(self._rows())
+
+    def _rows(self) -> list[Point]:
+        if self._kind == "tensorboard":
+            return self._tensorboard()
+        if self._kind == "loss-table":
+            return self._loss_database()
+        told, self._told = self._told, []
+        return told
+
+    def tell(self, step: int, loss: float, learning_rate: float | None) -> None:
+        """What the log said of a step of the whole job; counts where the engine has no records."""
+        if self._kind == "log":
+            self._told.append(Point(self._attempt, step, time.time(), loss, learning_rate))
 
     def flush(self) -> list[Point]:
         """Everything there is, the last step too, once the writer is gone."""
@@ -206,7 +201,7 @@ class Recorder:
 
     def _more_events(self) -> bool:
         """Whether a whole read of events brought no point, but there is more to read."""
-        return self._engine == "kohya_ss" and any(
+        return self._kind == "tensorboard" and any(
             path.stat().st_size - self._offsets.get(path, 0) > MOST_BYTES
             for path in self._event_files()
         )
@@ -219,75 +214,3 @@ class Recorder:
             values.get("loss"),
             values.get("learning_rate"),
         )
-
-
-def append_points(path: Path, points: Iterable[Point]) -> None:
-    """Add rows at the end, after a torn last line if there is one. Raises OSError."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    with path.open("a+b", buffering=0) as file:
-        size = file.seek(0, os.SEEK_END)
-        if size == 0:
-            writer.writerow(HEADER)
-        else:
-            file.seek(size - 1)
-            text.write("" if file.read(1) == b"\n" else "\n")
-        for p in points:
-            writer.writerow((p.attempt, p.step, f"{p.time:.3f}", p.loss, p.learning_rate))
-        data = text.getvalue().encode()
-        try:
-            if file.write(data) == len(data):
-                return
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        except OSError:
-            # Half of a row is of no use to anyone, and the rows come again.
-            os.ftruncate(file.fileno(), size)
-            raise
-
-
-def read_points(path: Path, last: int | None = None) -> Iterator[Point]:
-    """Every whole row of a metrics file, or the ``last`` ones; torn rows are left out."""
-    try:
-        with path.open("rb") as file:
-            if last is not None:
-                # A row is at most so long; the first one of the tail may be cut.
-                file.seek(max(0, file.seek(0, os.SEEK_END) - 100 * (last + 1)))
-                yield from list(_points(file))[-last:] if last else ()
-            else:
-                yield from _points(file)
-    except FileNotFoundError:
-        return
-
-
-def _points(lines: Iterable[bytes]) -> Iterator[Point]:
-    for line in lines:
-        row = line.decode("ascii", "replace").rstrip("\r\n").split(",")
-        if len(row) != len(HEADER) or not line.endswith(b"\n"):
-            continue
-        try:
-            attempt, step, time, loss, rate = row
-            yield Point(
-                int(attempt),
-                int(step),
-                float(time),
-                float(loss) if loss else None,
-                float(rate) if rate else None,
-            )
-        except ValueError:
-            continue  # the header, or a row that was torn
-
-
-def _last_step(path: Path, attempt: int) -> int:
-    """The newest step that this attempt recorded; 0 if none. Rows of one attempt are in order."""
-    return max((p.step for p in read_points(path, last=1000) if p.attempt == attempt), default=0)
-
-
-__all__ = [
-    "ControlRow",
-    "Point",
-    "Recorder",
-    "append_points",
-    "create_control",
-    "read_control",
-    "read_points",
-]

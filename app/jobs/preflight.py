@@ -28,7 +28,8 @@ from engines.spec import EngineName, JobSpec
 GB = 1e9
 _ALIKE_JOBS = 50
 """So many of the newest finished jobs are looked through for one of the same kind."""
-_STATES_KEPT: dict[EngineName, int] = {"ai-toolkit": 1, "kohya_ss": 1}
+_STATES_KEPT = 1
+"""Both engines are told to keep their newest saved state only."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def examine(
     found = Preflight(
         vram=_vram(spec, alike),
         ram=_ram(spec),
-        disk=_disk(platform, spec, engine, steps, facts),
+        disk=_disk(platform, spec, steps, facts),
         seconds=seconds,
         cost=_cost(seconds, platform.settings.price_per_hour),
         gpu_vram=card,
@@ -144,11 +145,10 @@ def _ram(spec: JobSpec) -> Estimate | None:
 def _disk(
     platform: Platform,
     spec: JobSpec,
-    engine: EngineName,
     steps: int,
     facts: tuple[DatasetFacts, ...] | None,
 ) -> Estimate | None:
-    written = sizing.output_bytes(spec, steps, states=_STATES_KEPT[engine])
+    written = sizing.output_bytes(spec, steps, states=_STATES_KEPT)
     if written is None:
         return None
     latents = sizing.latent_bytes(spec, facts)

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 def price_per_hour(platform: Platform) -> float | None:
     """The price of an hour; None where nobody knows. Needs an application context."""
-    typed = preferences.load(MeterPreferences).price
-    if typed:
-        return typed
+    return price_by(platform, preferences.load(MeterPreferences))
+
+
+def price_by(platform: Platform, rules: MeterPreferences) -> float | None:
+    """The same, by preferences that are at hand."""
+    if rules.price:
+        return rules.price
     instance = platform.vast.instance
     if instance is not None and instance.price:
         return instance.price

@@ -17,7 +17,7 @@ from app.artifacts import Artifact
 from app.db import db
 from app.jobs import gallery, service, store
 from app.jobs.gallery import Row
-from app.jobs.metrics import read_points
+from app.jobs.points import read_points
 from app.jobs.report_curve import curve_svg
 from app.jobs.report_words import clean, clean_text
 from app.jobs.rundir import RunDir, TornFileError, read_json

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from html import escape
 
-from app.jobs.metrics import Point
+from app.jobs.points import Point
 
 WIDTH, HEIGHT = 900, 260
 LEFT, BOTTOM = 56, 24

@@ -16,6 +16,7 @@ from app.errors import ConflictError, NotFoundError, UserError
 from app.jobs import gallery, service, store
 from app.models import Job
 from app.tasks import Work
+from engines.registry import ENGINES
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def outlook(job: Job, found: Outputs, steps_per_epoch: int | None) -> Outlook:
     )
     if job.status.is_final or not steps or not every:
         return Outlook(keep)
-    if job.engine == "kohya_ss" and steps_per_epoch:
+    if ENGINES[job.engine].traits.whole_epochs and steps_per_epoch:
         # It saves and counts by whole epochs.
         every = max(1, round(every / steps_per_epoch)) * steps_per_epoch
     oldest = steps[-keep] if len(steps) > keep else steps[0]

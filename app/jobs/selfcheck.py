@@ -22,6 +22,7 @@ from app import gpu
 from app.jobs import installations, preflight
 from app.settings import Settings
 from app.tasks import Work
+from app.vast import tunnels
 
 KIND = "machine.check"
 GB = 1e9
@@ -247,10 +248,14 @@ def judge_clock(skew: float) -> Finding:
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
+    tunnel = tunnels.address(settings.tunnel_manager)
     if not settings.container_id:
         yield Finding("address", "ok", f"It listens on {settings.host}:{settings.port}.")
     elif settings.public_address:
-        yield Finding("address", "ok", f"From outside: {settings.public_address}.")
+        also = f", and through the tunnel {tunnel}" if tunnel else ""
+        yield Finding("address", "ok", f"From outside: {settings.public_address}{also}.")
+    elif tunnel:
+        yield Finding("address", "ok", f"From outside: {tunnel}.")
     else:
         yield Finding(
             "address", "warn", "Vast opened no port for 7860. Use the tunnel of its portal, or SSH."

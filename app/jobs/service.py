@@ -26,7 +26,8 @@ from app.jobs.states import JobState
 from app.models import Job
 from app.platform import current
 from engines.base import LaunchPlan, UnsupportedError
-from engines.spec import EngineName, JobSpec
+from engines.registry import ENGINES, EngineName
+from engines.spec import JobSpec
 from engines.switching import Switched, switch
 
 get = store.get
@@ -176,9 +177,10 @@ def order(job: Job, what: str) -> None:
 
 def why_no_order(job: Job) -> str:
     """Why the job's engine takes no orders while it runs; empty when it does."""
-    if job.engine == "ai-toolkit":
+    if ENGINES[job.engine].traits.takes_orders:
         return ""
-    return f"{job.engine} takes no orders while it trains; it saves and samples by epochs only."
+    when = "by epochs" if ENGINES[job.engine].traits.whole_epochs else "as planned"
+    return f"{job.engine} takes no orders while it trains; it saves and samples {when} only."
 
 
 def run_next(job: Job) -> None:

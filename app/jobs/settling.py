@@ -13,7 +13,7 @@ from app import artifacts
 from app.jobs import diagnosis
 from app.jobs.rundir import AttemptDir, ExitRecord, RunDir
 from app.jobs.states import JobState
-from engines.base import Engine
+from engines.adapter import Engine
 
 TAIL_BYTES = 64 * 1024
 VERIFY_SECONDS = 600.0

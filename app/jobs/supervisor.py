@@ -34,11 +34,11 @@ from app.jobs.autostop import Autostop
 from app.jobs.calm import Calm
 from app.jobs.executor import Ended, Lost, Running
 from app.jobs.following import Following
-from app.jobs.installations import ENGINES
 from app.jobs.rundir import AttemptDir, read_json
 from app.jobs.states import IllegalMoveError, JobState
 from app.models import Attempt, Job
 from app.waking import Bell, ring
+from engines.registry import ENGINES
 
 if TYPE_CHECKING:
     from app.platform import Platform, Watcher
@@ -120,8 +120,11 @@ class Supervisor:
 
     def tick(self) -> None:
         """One round over everything. Needs an application context."""
+        # Looked at before the rows are read: what a thread is about to change, we know only of old.
+        busy = frozenset(self._busy)
         for job in store.active():
-            self._safely(job, self._advance)
+            if job.id not in busy:
+                self._safely(job, self._advance)
         elsewhere.tell_notice(self._platform)
         self._launch_queued()
         self._platform.tasks.tick()
@@ -147,8 +150,6 @@ class Supervisor:
             db.session.rollback()
 
     def _advance(self, job: Job) -> None:
-        if self._is_busy(job.id):
-            return
         attempt = store.attempt_of(job)
         folder = service.run_dir(job).attempt(job.attempt)
         executor = self._platform.executor_for(attempt.executor if attempt else "local")
@@ -213,7 +214,7 @@ class Supervisor:
         free = slots.Slots.now(self._platform, store.active(), being_prepared=len(self._busy))
         coming = model_use.downloading()
         for job in queued:
-            if installing.waits(self._platform.settings, job):
+            if job.id in self._busy or installing.waits(self._platform.settings, job):
                 continue
             if model_use.holds_back(job, self._platform.settings, coming):
                 continue
@@ -242,17 +243,9 @@ class Supervisor:
         job_id = job.id
         self._work(job, lambda: launching.launch(self._platform, job_id, number))
 
-    def _is_busy(self, job_id: int) -> bool:
-        thread = self._busy.get(job_id)
-        if thread is None:
-            return False
-        if thread.is_alive():
-            return True
-        del self._busy[job_id]
-        return False
-
     def _work(self, job: Job, task: Callable[[], None]) -> None:
         """Run ``task`` beside the ticks; the job is left alone until it is done."""
+        job_id = job.id
 
         def run() -> None:
             try:
@@ -260,8 +253,9 @@ class Supervisor:
             except Exception:
                 log.exception("a task of a job failed; the next tick looks again")
             finally:
+                del self._busy[job_id]
                 ring(self._platform.settings.data_dir)
 
-        thread = threading.Thread(target=run, name=f"job-{job.id}", daemon=True)
-        self._busy[job.id] = thread
+        thread = threading.Thread(target=run, name=f"job-{job_id}", daemon=True)
+        self._busy[job_id] = thread
         thread.start()

@@ -14,12 +14,11 @@ from app.errors import UserError
 from app.jobs import dataset_change, service
 from app.models import Dataset
 from app.web import htmx
-from engines.spec import EngineName
+from engines.registry import ENGINE_NAMES
 
 bp = Blueprint("dataset_health", __name__)
 
 SHOWN = 8
-ENGINES: tuple[EngineName, ...] = ("ai-toolkit", "kohya_ss")
 DIVISORS = (16, 32)
 
 
@@ -47,13 +46,13 @@ def show(dataset_id: int) -> ResponseReturnValue:
 
 def _buckets(dataset: Dataset, resolution: int) -> dict[str, Any]:
     asked = request.args.get("engine", "")
-    engine: EngineName = "kohya_ss" if asked == "kohya_ss" else "ai-toolkit"
+    engine = asked if asked in ENGINE_NAMES else ENGINE_NAMES[0]
     step = _number("step", 64, most=512)
     divisor = 32 if request.args.get("divisor") == "32" else 16
     upscale = request.args.get("upscale") == "1"
     rows = bucketing.rows(dataset, engine, resolution, step=step, upscale=upscale, divisor=divisor)
     return {
-        "resolution": resolution, "engine": engine, "engines": ENGINES, "step": step,
+        "resolution": resolution, "engine": engine, "engines": ENGINE_NAMES, "step": step,
         "divisor": divisor, "divisors": DIVISORS, "upscale": upscale, "buckets": rows,
         "most": max((row.pictures for row in rows), default=1),
     }  # fmt: skip

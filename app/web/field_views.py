@@ -205,11 +205,9 @@ class Drawing:
 
     def _native(self, row: Row) -> str:
         """The engines' own names, or that of the chosen one."""
-        names = {"kohya_ss": row.native.get("kohya_ss"), "ai-toolkit": row.native.get("ai-toolkit")}
-        short = {"kohya_ss": "kohya", "ai-toolkit": "ai-toolkit"}
         return " · ".join(
-            f"{short[name]}: {key}"
-            for name, key in names.items()
+            f"{name.removesuffix('_ss')}: {key}"
+            for name, key in sorted(row.native.items(), reverse=True)
             if key and self.engine in ("auto", name)
         )
 

@@ -10,7 +10,7 @@ from app.base_models import read_library
 from app.jobs import retention, service
 from app.jobs.installations import Installation
 from app.platform import current
-from app.web import forms, memory_choice, model_state
+from app.web import forms, memory_choice, model_state, place_fields
 from app.web.field_views import Drawing, View
 from app.web.places import Place, place_of
 from engines import abilities, families, presets
@@ -99,6 +99,7 @@ def context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
         "engines": installed,
         "model": model_state.of(values),
         "models": _models(family),
+        "place": place_fields.draw(current().settings, values),
     }
 
 

@@ -10,12 +10,12 @@ from flask.typing import ResponseReturnValue
 
 from app import artifacts, delivery
 from app.jobs import diagnosis, exporting, guards, logtail, service, store
-from app.jobs.installations import ENGINES
 from app.jobs.launching import read_plan_files
 from app.jobs.states import JobState
 from app.models import Job
 from app.platform import current
 from app.web import checkpoints, curves, deliveries, htmx, logs, machine, samples
+from engines.registry import ENGINES
 
 bp = Blueprint("jobs", __name__)
 

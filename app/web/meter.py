@@ -15,7 +15,7 @@ from app.errors import ConflictError
 from app.jobs import meter, pricing, store
 from app.jobs.autostop import Autostop
 from app.platform import current
-from app.vast import MeterPreferences
+from app.vast import MeterPreferences, tunnels
 from app.vast.policy import SOON_SECONDS
 from app.web import guard, htmx
 
@@ -100,12 +100,16 @@ def index() -> ResponseReturnValue:
     return _page(preferences.load(MeterPreferences).model_dump(), {})
 
 
-def _page(form: Mapping[str, Any], errors: Mapping[str, str]) -> ResponseReturnValue:
+def _page(
+    form: Mapping[str, Any], errors: Mapping[str, str], undelivered: str = ""
+) -> ResponseReturnValue:
     platform = current()
     page = render_template(
         "pages/meter.html",
         form=form,
         errors=errors,
+        undelivered=undelivered,
+        tunnel=tunnels.address(platform.settings.tunnel_manager),
         meter=meter.read(platform),
         source=pricing.source_of_price(platform),
         vast=platform.vast,
@@ -115,7 +119,7 @@ def _page(form: Mapping[str, Any], errors: Mapping[str, str]) -> ResponseReturnV
         state=_autostop().state,
         now=time.time(),
     )
-    return page, 422 if errors else 200
+    return page, 409 if undelivered else 422 if errors else 200
 
 
 @bp.get("/countdown")
@@ -182,6 +186,9 @@ def stop() -> ResponseReturnValue:
         )
     if tasks.active("deliver"):
         raise ConflictError("Files are being uploaded. Wait for them, or cancel them first.")
+    missing = current().undelivered()
+    if missing and "anyway" not in request.form:
+        return _page(preferences.load(MeterPreferences).model_dump(), {}, missing)
     _autostop().stop_now()
     return _looked_at()
 

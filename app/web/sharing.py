@@ -11,6 +11,7 @@ from app import access, tokens
 from app.errors import NotFoundError
 from app.jobs import service, store
 from app.platform import current
+from app.vast import tunnels
 
 bp = Blueprint("access", __name__, url_prefix="/access")
 
@@ -38,6 +39,7 @@ def _page(
         errors=errors,
         made=made,
         public=current().settings.public_address,
+        tunnel=tunnels.address(current().settings.tunnel_manager),
         guarded=bool(current().settings.needs_token or current().settings.auth_token),
     )
     return page, 422 if errors else 200

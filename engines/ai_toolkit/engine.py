@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from engines import families
-from engines.ai_toolkit import control, logs, options, output, refusals
+from engines.adapter import BucketRule, Engine, Reading, Size, Traits
+from engines.ai_toolkit import control, logs, model, optimizer, options, output, refusals
 from engines.ai_toolkit.config import build, control_path, stages
 from engines.ai_toolkit.draft import CONFIG
+from engines.ai_toolkit.length import bucket
 from engines.ai_toolkit.options import unknown_keys
 from engines.base import (
     Complaint,
@@ -21,14 +25,23 @@ from engines.base import (
     UnsupportedError,
     Workspace,
 )
-from engines.spec import EngineName, JobSpec
+from engines.families import Family
+from engines.registry import EngineName
+from engines.spec import Buckets, JobSpec
 
 
-class AiToolkit:
+class AiToolkit(Engine):
     """ai-toolkit, pinned at 27a03a91. Stateless; every method is a pure function."""
 
     name: EngineName = "ai-toolkit"
-    counts_from_attempt = False
+    traits = Traits(
+        script="run.py",
+        records="loss-table",
+        takes_orders=True,
+        again="A second start goes on from the newest checkpoint in output/.",
+        install_gb=12,
+        reading=Reading(subfolders=True, writes_beside=True),
+    )
 
     def families(self) -> frozenset[str]:
         """Keys of ``engines.families`` that it trains as a LoRA."""
@@ -111,6 +124,49 @@ class AiToolkit:
     def read_options(self, texts: Mapping[str, str]) -> OptionList:
         """The option list from the text of those files. Raises ValueError if it cannot be read."""
         return options.read_options(texts)
+
+    def words(self, path: str) -> Sequence[str]:
+        """Its optimizers by our names, schedules, timestep samplings."""
+        known: dict[str, Sequence[str]] = {
+            "optimizer.name": tuple(optimizer.NAMES.values()),
+            "optimizer.scheduler": tuple(optimizer.SCHEDULES),
+            "loss.timestep_sampling": model.TIMESTEPS,
+        }
+        return known.get(path, ())
+
+    def parts(self, family: str) -> Mapping[str, bool]:
+        """Files that it takes in place of the model's own; it needs none."""
+        found = families.get(family)
+        own = found.ai_toolkit if found else None
+        return dict.fromkeys(model.components(own.arch), False) if own else {}
+
+    def takes_default(
+        self, family: Family, path: str, value: Any, document: Mapping[str, Any]
+    ) -> bool:
+        """By what its own form offers for the model."""
+        own = family.ai_toolkit
+        if own is None:
+            return False
+        if path == "memory.offload":
+            return not value or "model.layer_offloading" in own.extra
+        if path == "memory.quantize":
+            return value == "none" or "model.quantize" not in own.disabled
+        if path == "memory.cache_text":
+            sampling = document.get("sampling")
+            prompts = sampling.get("prompts") if isinstance(sampling, Mapping) else None
+            return value == "none" or not prompts or own.draws_with_cached_captions
+        return True
+
+    def bucket_rule(self, edge: int, asked: Buckets, divisor: int) -> BucketRule:
+        """A picture is scaled to cover its bucket, rounded up, then cut in the middle."""
+
+        def rule(size: Size) -> tuple[Size, Size]:
+            chosen = bucket(*size, edge, divisor) if asked.enabled else (edge, edge)
+            scale = max(chosen[0] / size[0], chosen[1] / size[1])
+            shown = (math.ceil(size[0] * scale - 1e-9), math.ceil(size[1] * scale - 1e-9))
+            return chosen, shown
+
+        return rule
 
 
 def environment(spec: JobSpec, workspace: Workspace) -> dict[str, str]:

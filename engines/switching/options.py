@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,6 @@ _PROMPT: tuple[tuple[str, str, Any], ...] = (
     ("s", "sample_steps", int), ("l", "guidance_scale", (int, float)),
 )  # fmt: skip
 """A flag behind one prompt of sd-scripts, and the key of ai-toolkit's sample."""
-_OTHER: Mapping[EngineName, EngineName] = {"ai-toolkit": "kohya_ss", "kohya_ss": "ai-toolkit"}
 
 
 @dataclass
@@ -66,19 +65,17 @@ def literal(value: Any) -> Any:
 
 
 def carry(spec: JobSpec, target: EngineName) -> Carried:
-    """The spec's native options for ``target``; those of the other engine are gone from them."""
-    other = _OTHER[target]
+    """The spec's native options for ``target``; those of other engines are gone from them."""
     carried = Carried(copy.deepcopy(spec.engine_options))
-    given = carried.options.pop(other, {})
-    if not given:
-        return carried
-    carried.reasons[f"engine_options.{other}"] = (
-        f"an option of {other}, left behind: nothing of {target} is equal to it"
-    )
-    if target == "ai-toolkit":
-        _to_ai_toolkit(carried, given, spec)
-    else:
-        _to_kohya(carried, given, spec)
+    for other in [name for name in carried.options if name != target]:
+        given = carried.options.pop(other)
+        if not given:
+            continue
+        carried.reasons[f"engine_options.{other}"] = (
+            f"an option of {other}, left behind: nothing of {target} is equal to it"
+        )
+        if (other, target) in _ROADS:
+            _ROADS[other, target](carried, given, spec)
     return carried
 
 
@@ -140,3 +137,10 @@ def _to_kohya(carried: Carried, given: Mapping[str, Any], spec: JobSpec) -> None
             if isinstance(entry.get(own), form):
                 there = f"kohya_ss.prompts.{number}.{theirs}"
                 carried.move(f"ai-toolkit.sample.samples.{number}.{own}", there, entry[own])
+
+
+_ROADS: Mapping[tuple[EngineName, EngineName], Callable[..., None]] = {
+    ("kohya_ss", "ai-toolkit"): _to_ai_toolkit,
+    ("ai-toolkit", "kohya_ss"): _to_kohya,
+}
+"""From one engine to another, where somebody wrote down which options mean the same."""

@@ -11,6 +11,7 @@ from engines import families
 from engines.base import Refusal
 from engines.kohya_ss.refusals import missing_components
 from engines.spec import EngineName, JobSpec
+from engines.switching.names import AI_TOOLKIT, KOHYA
 
 _ONE_FILE = (".safetensors", ".sft", ".ckpt", ".pt", ".pth")
 _FOLDERS_ONLY = ("flux", "lumina2")
@@ -18,7 +19,9 @@ _FOLDERS_ONLY = ("flux", "lumina2")
 
 
 def notes(spec: JobSpec, target: EngineName) -> Iterator[str]:
-    """Sentences, one for each difference that this very spec will meet."""
+    """Sentences, one for each difference that this very spec will meet; none are known of others."""
+    if target not in (AI_TOOLKIT, KOHYA):
+        return
     yield from _length(spec, target)
     if spec.trigger_word:
         yield (
@@ -80,7 +83,7 @@ def open_fields(spec: JobSpec, target: EngineName) -> Iterator[Refusal]:
                 f"{family.default_model}; {base} is a single file.",
             )
         return
-    if family.kohya is None:
+    if target != KOHYA or family.kohya is None:
         return
     if base and not one_file and family.kohya.flow:
         yield Refusal(

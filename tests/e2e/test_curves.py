@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from app.jobs.metrics import Point, append_points
+from app.jobs.points import Point, append_points
 from tests.support.wait import until
 
 pytestmark = pytest.mark.e2e

@@ -84,16 +84,16 @@ def test_everything_works_with_javascript_switched_off(browser, server, document
     page = context.new_page()
     fill_without_script(page, server, document)
     page.click("button:has-text('Show the preview')")
-    assert "diffusion_trainer" in page.inner_text("#job-preview")
+    page.wait_for_selector("#job-preview:has-text('diffusion_trainer')")
     page.click("button.main:has-text('Start')")
-    assert page.url == f"{server.url}/jobs/1"
+    page.wait_for_url(f"{server.url}/jobs/1")
     server.wait_for(1, "succeeded")
     page.reload()
     assert page.locator("#job-status [data-state=succeeded]").count() == 1
     page.click("#job-more > summary")
     page.click("a:has-text('Delete')")
     page.click("button:has-text('Delete it')")
-    assert "No jobs yet" in page.inner_text("main")
+    page.wait_for_selector("main:has-text('No jobs yet')")
     context.close()
 
 

@@ -36,7 +36,8 @@ def test_another_engine_keeps_focus_values_and_opened_groups_and_a_value_it_cann
     page.keyboard.press("Enter")
     until(lambda: page.is_disabled("[name='ema.enabled']"), 10, "the value is left out")
     assert page.input_value("[name='ema.enabled']") == ""
-    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    focused = "document.activeElement.tagName === 'SUMMARY'"
+    until(lambda: page.evaluate(focused), 10, "the focus is on the group that was changed")
     page.select_option("#engine", "ai-toolkit")
     drawn_for(page, "ai-toolkit")
     assert page.input_value("[name='network.rank']") == "7"
@@ -47,5 +48,6 @@ def test_a_native_line_leads_to_its_field_inside_a_closed_group(page, make_serve
     page.goto(f"{server.url}/jobs/new?family=sd15&engine=kohya_ss&name=dog")
     page.locator("#job-preview a[href='#optimizer.learning_rate']").focus()
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "optimizer.learning_rate"
-    assert page.locator("#job-preview .lit").count() > 0
+    focused = "document.activeElement.id === 'optimizer.learning_rate'"
+    until(lambda: page.evaluate(focused), 10, "the focus is on the field")
+    until(lambda: page.locator("#job-preview .lit").count() > 0, 10, "its lines are lit")

@@ -21,7 +21,7 @@ def test_destroy_has_to_be_typed_and_stop_now_reaches_vast(page, make_server):
         page.get_by_label("Grace").fill("20")
         page.get_by_role("radio", name="Destroy").check()
         page.get_by_role("button", name="Save").click()
-        assert page.get_by_text("nobody can bring it back").is_visible()
+        page.get_by_text("nobody can bring it back").wait_for()
         page.get_by_role("button", name="Stop this machine now").click()
         until(lambda: api.state == "stopped", 15)
         assert api.orders == ["stop"]

@@ -16,7 +16,7 @@ KEYS = list(families.families())
 
 def test_every_model_of_ai_toolkits_own_form_is_a_family():
     names = {entry["name"] for entry in json.loads(MODELS.read_text("utf-8"))["archs"]}
-    assert len(names) == 53  # its form's 52, and sd3, which only its examples name
+    assert len(names) >= 53  # its form's 52, and sd3, which only its examples name
     assert names <= set(KEYS)
 
 

@@ -67,6 +67,48 @@ def test_it_finds_the_engines_of_the_image_and_starts_again_what_ended(place):
     assert told.read_text().splitlines() == [expected] * 2
 
 
+@pytest.fixture
+def supervised(place):
+    """Runs onstart.sh beside a supervisor that only writes down what it was asked."""
+    tool = place / "bin/supervisorctl"
+    tool.parent.mkdir()
+    tool.write_text(f'#!/bin/sh\necho "$@" >> "{place}/asked"\n')
+    tool.chmod(0o755)
+    vast = place / "checkout/scripts/vast"
+    vast.mkdir()
+    shutil.copy(ROOT / "scripts/vast/onstart.conf", vast)
+    (place / "conf.d").mkdir()
+
+    def run():
+        path = f"{tool.parent}:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["bash", place / "checkout/scripts/onstart.sh"],
+            env={"PATH": path, "WORKSPACE": str(place), "SUPERVISOR_PROGRAMS": str(place / "conf.d")},
+            capture_output=True, text=True, timeout=10,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_where_vast_has_a_supervisor_it_becomes_a_program_of_it_at_each_start(place, supervised):
+    for _ in range(2):
+        assert "under Vast's supervisor" in supervised()
+    program = (place / "conf.d/lora-platform.conf").read_text()
+    assert f"command={place}/checkout/scripts/vast/onstart-program.sh" in program
+    assert (place / "asked").read_text().split().count("update") == 2
+    assert not (place / "lora/server.log").exists()
+
+
+def test_an_image_with_the_program_of_its_own_is_left_as_it_is(place, supervised):
+    conf = place / "conf.d/lora-platform.conf"
+    conf.write_text("[program:lora-platform]\ncommand=/opt/supervisor-scripts/lora-platform.sh\n")
+    before = conf.read_text()
+    assert "starts it by itself" in supervised()
+    assert conf.read_text() == before
+
+
 def test_behind_the_portals_entry_it_listens_on_loopback(place):
     process = start(place, PORTAL_CONFIG="localhost:7860:17860:/:LoRA Platform")
     told = place / "data/started"

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from app.jobs.curves import Curves
-from app.jobs.metrics import Point, append_points, read_points
+from app.jobs.points import Point, append_points, read_points
 from app.jobs.rundir import RunDir
 from tests.support import chaos, engines
 from tests.support.server import Server
@@ -21,7 +21,7 @@ from tests.support.wait import until
 PROMPTS = ("ohwx dog on a beach at sunset", "a portrait of ohwx dog", "a lighthouse in the snow")
 FINISHED, RUNNING, HELD, CANCELLED = 1, 2, 3, 4
 PAGES = {
-    "jobs": "/", "new-job": "/jobs/new?family=sd15", "job": f"/jobs/{RUNNING}",
+    "jobs": "/", "new-job": "/jobs/new?family=sd15", "import": "/jobs/import", "job": f"/jobs/{RUNNING}",
     "finished": f"/jobs/{FINISHED}", "cancelled": f"/jobs/{CANCELLED}", "held": f"/jobs/{HELD}",
     "stop": f"/jobs/{RUNNING}/stop", "samples": f"/jobs/{FINISHED}/samples",
     "other-engine": f"/jobs/{FINISHED}/for/kohya_ss",

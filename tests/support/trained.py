@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from app.jobs.metrics import Point, read_points
+from app.jobs.points import Point, read_points
 from app.jobs.rundir import RunDir
 from engines.kohya_ss import events
 

@@ -10,11 +10,11 @@ from PIL import Image
 from app.artifacts import find
 from app.jobs import report, retention, service, store
 from app.jobs.following import Following
-from app.jobs.installations import ENGINES
-from app.jobs.metrics import Point, append_points
+from app.jobs.points import Point, append_points
 from app.jobs.report_curve import curve_svg, decimated
 from app.jobs.report_words import clean
 from app.platform import current
+from engines.registry import ENGINES
 from tests.support.artifacts import lora
 
 

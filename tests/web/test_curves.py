@@ -8,7 +8,7 @@ import pytest
 
 from app.jobs import service, store
 from app.jobs.curves import Curves
-from app.jobs.metrics import Point, append_points
+from app.jobs.points import Point, append_points
 from app.jobs.series import Sample
 from app.jobs.states import JobState
 

@@ -131,6 +131,19 @@ def test_stop_now_is_refused_while_a_job_runs(rented):
     assert "still runs" in answer.text
 
 
+def test_stop_now_first_says_what_was_not_uploaded_and_stops_when_that_was_read(rented):
+    preferences.save(MeterPreferences(policy="stop", grace_minutes=10))
+    current().undelivered = lambda: "Job 1, dog: its LoRA was sent nowhere."
+    answer = rented.post("/meter/stop")
+    assert answer.status_code == 409
+    assert "Job 1, dog: its LoRA was sent nowhere." in answer.text
+    autostop().tick()
+    assert autostop().state.phase != "stopping"
+    assert rented.post("/meter/stop", data={"anyway": "1"}).status_code == 303
+    autostop().tick()
+    assert autostop().state.phase == "stopping"
+
+
 def test_who_changes_something_is_at_work_here(rented):
     rented.post("/queue/pause")
     assert autostop()._touched

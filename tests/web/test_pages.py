@@ -11,6 +11,7 @@ import pytest
 
 from app.jobs import service, store
 from app.jobs.states import JobState
+from tests.support import showcase
 
 
 def write_lora(path, metadata=None):
@@ -259,3 +260,14 @@ def test_the_tab_tells_the_progress_of_a_job_and_how_many_run(app, client, job):
     assert "<title>43 % · dog · Vast LoRA</title>" in page
     assert 'data-tab="43 % · dog" data-progress="43" data-tab-state="running"' in page
     assert "<title>1 running · Jobs · Vast LoRA</title>" in client.get("/").text
+
+
+def test_every_page_without_a_number_in_its_address_is_shown_to_axe(client):
+    """A new page that nobody adds to the showcase would be looked at by no browser test."""
+    rules = [rule for rule in client.application.url_map.iter_rules() if not rule.arguments]
+    addresses = [r.rule for r in rules if r.methods and "GET" in r.methods]
+    whole = set()
+    for path in addresses:
+        with client.get(path) as answer:
+            whole |= {path} if b"<!doctype html>" in answer.data[:100] else set()
+    assert whole - {path.partition("?")[0] for path in showcase.PAGES.values()} == set()

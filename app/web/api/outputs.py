@@ -10,11 +10,12 @@ from pydantic import Field
 from app import artifacts, delivery
 from app.artifacts import Artifact
 from app.errors import NotFoundError
-from app.jobs import describing, logtail, metrics, service
-from app.jobs.installations import ENGINES
+from app.jobs import describing, logtail, service
+from app.jobs.points import read_points
 from app.models import Job
 from app.web.api.registry import Given, operation
 from app.web.api.shapes import FileJson, Files, LogPiece, PointJson, Points
+from engines.registry import ENGINES
 
 TAG = "Outputs"
 _MOST = 2**63 - 1
@@ -62,7 +63,7 @@ def log(job_id: int, query: LogQuery) -> LogPiece:
 def points(job_id: int, query: PointsQuery) -> Points:
     """Read loss and learning rate by step."""
     path = service.run_dir(service.get(job_id)).metrics
-    rows = islice(metrics.read_points(path, query.last), query.last)
+    rows = islice(read_points(path, query.last), query.last)
     return Points(
         points=[
             PointJson(
@@ -92,7 +93,7 @@ def samples(job_id: int) -> Files:
 
 
 def _outputs(job: Job) -> artifacts.Outputs:
-    return artifacts.find(service.run_dir(job).output, ENGINES[job.engine], job.name)  # type: ignore[index]
+    return artifacts.find(service.run_dir(job).output, ENGINES[job.engine], job.name)
 
 
 def _files(job: Job, found: tuple[Artifact, ...]) -> Files:

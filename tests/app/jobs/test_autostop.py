@@ -35,7 +35,7 @@ def app(tmp_path, api):
 
 
 class Machine:
-    """The auto-stop of the application, looked at each five seconds of its own clock."""
+    """The auto-stop of the application, looked at every so many seconds of its own clock."""
 
     def __init__(self):
         self.now = 1000.0
@@ -45,9 +45,9 @@ class Machine:
         self.autostop = platform.supervisor.autostop
         self.autostop.clock = lambda: self.now
 
-    def for_minutes(self, minutes):
-        for _ in range(round(minutes * 12)):
-            self.now += 5
+    def for_minutes(self, minutes, step=20):
+        for _ in range(round(minutes * 60 / step)):
+            self.now += step
             self.autostop.tick()
         return self.autostop.state.phase
 
@@ -104,11 +104,11 @@ def test_no_job_starts_on_a_machine_that_is_about_to_be_gone(api, machine):
 
 def test_trouble_of_the_api_is_told_and_overcome(api, machine):
     preferences.save(RULES.model_copy(update={"grace_minutes": 12}))
-    machine.for_minutes(11.9)
+    machine.for_minutes(11.9, step=6)
     api.answers = [429, 503, {"success": False, "msg": "locked"}]
     told = set()
     for _ in range(20):
-        machine.for_minutes(1 / 12)
+        machine.for_minutes(1 / 12, step=5)
         told.add(machine.autostop.state.problem)
     assert any("locked" in problem for problem in told)
     assert api.orders == ["stop"] * 4

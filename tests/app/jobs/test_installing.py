@@ -9,7 +9,7 @@ import pytest
 
 from app import tasks
 from app.errors import ConflictError
-from app.jobs import installing, store
+from app.jobs import autostop, installing, store
 from app.jobs.states import JobState
 from app.platform import current
 from app.tasks import store as rows
@@ -96,9 +96,9 @@ def test_a_job_waits_for_its_engine_also_when_the_installation_broke_off(app):
         current().supervisor._launch_queued()
         assert store.get(job.id).status is JobState.QUEUED
         assert store.get(job.id).phase == "waits for the installation of kohya_ss"
-    assert current().supervisor.autostop._queue() == (0, 1)
+    assert autostop._queue(store.counts(), tasks.active()) == (0, 1)
     rows.change(task.id, state="running")
-    assert current().supervisor.autostop._queue() == (1, 0)
+    assert autostop._queue(store.counts(), tasks.active()) == (1, 0)
 
 
 def test_a_damaged_status_file_says_nothing(app):

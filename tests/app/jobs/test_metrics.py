@@ -12,14 +12,9 @@ from pathlib import Path
 import pytest
 
 from app.jobs import metrics
-from app.jobs.metrics import (
-    Point,
-    Recorder,
-    append_points,
-    create_control,
-    read_control,
-    read_points,
-)
+from app.jobs.control import create_control, read_control
+from app.jobs.metrics import Recorder
+from app.jobs.points import Point, append_points, read_points
 from app.jobs.rundir import Launch, RunDir, write_json_atomic
 from engines.ai_toolkit import control
 from tests.support.records import LossDatabase, event, event_file, step_events

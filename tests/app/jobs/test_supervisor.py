@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
 import time
 
 import pytest
 
-from app.jobs import service, store
+from app.jobs import ending, service, store
 from app.jobs.executor import Ended, Lost, Running
 from app.jobs.rundir import ExitRecord
 from app.jobs.states import JobState
@@ -179,6 +180,37 @@ def test_a_vanished_run_goes_back_to_the_queue_and_starts_again_at_once(app, doc
     job = store.get(job.id)
     assert [a.outcome for a in job.attempts] == ["interrupted", "running"]
     assert job.interruptions == 1
+
+
+def test_a_row_that_was_read_while_its_job_was_being_settled_is_not_believed(
+    app, document, monkeypatch
+):
+    job, supervisor = running(document), current().supervisor
+    current().executor.status[service.run_dir(job).attempt(1).root] = Lost()
+    read, launched = threading.Event(), threading.Event()
+    settle, active = ending.interrupted, store.active
+    gates = iter([read, launched])
+
+    def late_settle(*given):
+        next(gates).wait(10)
+        settle(*given)
+
+    monkeypatch.setattr(ending, "interrupted", late_settle)
+    supervisor.tick()
+
+    def early_rows():
+        rows = active()
+        read.set()
+        for thread in supervisor.tasks:
+            thread.join(10)
+        return rows
+
+    monkeypatch.setattr(store, "active", early_rows)
+    supervisor.tick()
+    launched.set()
+    monkeypatch.setattr(store, "active", active)
+    tick_until(lambda: store.get(job.id).status is S.RUNNING, "it runs again")
+    assert store.get(job.id).interruptions == 1
 
 
 def test_a_run_that_keeps_vanishing_is_failed_past_the_limit(app, document):

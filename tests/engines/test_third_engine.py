@@ -1,0 +1,137 @@
+"""A third engine is added as ARCHITECTURE.md says, and touches nothing else: a folder and one line.
+
+A copy of the program gets both, and runs a job with it: through the checks, the registry, the
+supervisor, the runner, the toy's own trainer, and back by its log; then its pages are looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from app.settings import ROOT
+from tests.support.pictures import picture
+
+TOY = ROOT / "tests" / "support" / "toy"
+LINE = '    "toy": "engines.toy:Toy",\n'
+
+# Runs in the copy, in a process of its own: here the engines are registered already.
+VISIT = """
+import contextlib, io, json, os, sys
+from app import create_app
+from app.cli import main
+from app.settings import Settings
+from engines import abilities, families, switching
+
+spec, refused = sys.argv[1:]
+
+def command(*words):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(words)
+    return code, out.getvalue(), err.getvalue()
+
+client = create_app(Settings.from_env(os.environ)).test_client()
+document = {"name": "a", "family": "sd15", "engine": "kohya_ss", "base_model": "/b",
+            "datasets": [{"path": "/d"}], "length": {"steps": 5}, "network": {"dropout": 0.5},
+            "engine_options": {"kohya_ss": {"config": {"max_grad_norm": 2.0}}}}
+print(json.dumps({
+    "run": command("run", spec, "--json"),
+    "refused": command("submit", refused),
+    "pages": {path: [(answer := client.get(path)).status_code, answer.text] for path in
+              ("/engines", "/jobs/new?family=sd15&engine=toy", "/jobs/1", "/jobs/1/stop", "/system")},
+    "able": families.get("sd15").engines,
+    "unavailable": dict(abilities.limits("sd15", "toy").unavailable),
+    "switched": switching.switch(document, "toy").document,
+}))
+"""
+
+
+def add_the_toy(copy):
+    """What the chapter "Adding an engine" says, and no more."""
+    (copy / "engines" / "toy").mkdir()
+    shutil.copy(TOY / "engine.py", copy / "engines" / "toy" / "__init__.py")
+    registry = copy / "engines" / "registry.py"
+    head, found, tail = registry.read_text().partition('    "kohya_ss":')
+    assert found, "the registry has a line for each engine"
+    registry.write_text(head + LINE + found + tail)
+
+
+@pytest.fixture(scope="module")
+def visit(tmp_path_factory):
+    """What the copy with the toy answered, and the folder of its only job."""
+    home = tmp_path_factory.mktemp("third")
+    copy = home / "checkout"
+    for name in ("app", "engines"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("scripts", "templates", "static"):
+        (copy / name).symlink_to(ROOT / name)
+    add_the_toy(copy)
+    (home / "toy").mkdir()
+    shutil.copy(TOY / "train.py", home / "toy")
+    (home / "dog").mkdir()
+    picture(home / "dog" / "one.png", (64, 64))
+    (home / "base.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+    document = {
+        "name": "ohwx", "family": "sd15", "engine": "toy", "network": {"rank": 3},
+        "base_model": str(home / "base.safetensors"), "datasets": [{"path": str(home / "dog")}],
+        "length": {"steps": 6},
+    }  # fmt: skip
+    (home / "spec.yaml").write_text(yaml.safe_dump(document))
+    refused = {**document, "network": {"rank": 3, "dropout": 0.5}}
+    (home / "refused.yaml").write_text(yaml.safe_dump(refused))
+    env = {
+        "PATH": os.environ["PATH"], "HOME": str(home), "DATA_DIR": str(home / "data"),
+        "TOY_DIR": str(home / "toy"), "TOY_PYTHON": sys.executable, "HF_HUB_OFFLINE": "1",
+        "DISK_SOFT_GB": "0", "DISK_HARD_GB": "0",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", VISIT, str(home / "spec.yaml"), str(home / "refused.yaml")],
+        cwd=copy, env=env, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), home / "data" / "jobs" / "1"
+
+
+def test_a_job_of_the_third_engine_runs_to_its_lora(visit):
+    told, folder = visit
+    code, out, err = told["run"]
+    assert code == 0, err + out
+    job = json.loads(out)
+    assert (job["engine"], job["state"], job["step"]) == ("toy", "succeeded", 6)
+    assert "step 6 of 6" in err
+    assert (folder / "output" / "ohwx.safetensors").is_file()
+    # Without records of its own, its curve is what its log said.
+    rows = (folder / "metrics.csv").read_text().splitlines()
+    assert [row.split(",")[1] for row in rows[1:]] == list("123456")
+
+
+def test_what_the_third_engine_cannot_do_is_refused_by_its_own_words(visit):
+    told, _ = visit
+    code, _, err = told["refused"]
+    assert code != 0
+    assert "network.dropout: toy knows no Network dropout." in err
+    assert "network.dropout" in told["unavailable"]
+
+
+def test_the_pages_show_the_third_engine_like_the_others(visit):
+    told, _ = visit
+    assert {path: answer[0] for path, answer in told["pages"].items()} == dict.fromkeys(
+        told["pages"], 200
+    )
+    assert 'aria-label="toy"' in told["pages"]["/engines"][1]
+    assert "TOY_DIR" in told["pages"]["/system"][1]
+    assert told["able"][-1] == "toy"
+
+
+def test_a_job_of_another_engine_is_switched_to_the_third(visit):
+    told, _ = visit
+    assert told["switched"]["engine"] == "toy"
+    assert told["switched"]["network"]["dropout"] == 0
+    assert told["switched"]["engine_options"] == {}
