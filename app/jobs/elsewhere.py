@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
+from app.db import db
 from app.errors import InvalidSpecError
 from app.jobs import store
 from app.jobs.executor import Running
@@ -104,6 +107,23 @@ def tell_notice(platform: Platform) -> None:
     words = platform.executor_for("slurm").notice()
     if store.fact(NOTICE) != words:
         store.remember(NOTICE, words)
+
+
+def notice(platform: Platform) -> str:
+    """What the supervisor remembered of it, for pages."""
+    return store.fact(NOTICE) if uses_slurm(platform) else ""
+
+
+def places(job_ids: Sequence[int]) -> dict[int, str]:
+    """Where these jobs are, as far as they are on a cluster: its node, or Slurm while they wait."""
+    if not job_ids:
+        return {}
+    wanted = (
+        select(Attempt.job_id, Attempt.place)
+        .join(Job, (Job.id == Attempt.job_id) & (Job.attempt == Attempt.number))
+        .where(Job.id.in_(job_ids), Attempt.executor == "slurm")
+    )
+    return {job_id: place or "Slurm" for job_id, place in db.session.execute(wanted)}
 
 
 def uses_slurm(platform: Platform) -> bool:

@@ -158,7 +158,8 @@ def table_version() -> str:
             func.count(),
         )
     ).one()
-    return f"{total}.{most}.{count}.{fact('queue') or 'on'}"
+    cluster = ".down" if fact("slurm") else ""
+    return f"{total}.{most}.{count}.{fact('queue') or 'on'}{cluster}"
 
 
 def open_attempt(job: Job, **columns: Any) -> Attempt:

@@ -93,14 +93,13 @@ def context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
         "family": family,
         "components": page.parts(needed=True),
         "datasets": [page.dataset(number) for number in range(count)],
-        "folders": folders,
+        "folders": folders, "gpus": current().gpus.report().gpus,
         "memory": memory_choice.draw(values, usual, engine, choices),
-        "gpus": current().gpus.report().gpus,
         "engines": installed,
         "model": model_state.of(values),
         "models": _models(family),
         "place": place_fields.draw(current().settings, values),
-    }
+    }  # fmt: skip
 
 
 def _usual(values: Mapping[str, str]) -> memory_choice.Usual:

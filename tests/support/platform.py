@@ -107,6 +107,12 @@ class FakeExecutor:
     def end_leftovers(self, attempt: AttemptDir) -> int:
         return self.leftovers
 
+    def there(self, text: str) -> str:
+        return text
+
+    def notice(self) -> str:
+        return ""
+
 
 class FakeGpus:
     """Reports exactly the GPUs it was given."""
