@@ -11,6 +11,7 @@ from app.jobs import retention, service
 from app.jobs.cluster_card import cluster_card
 from app.jobs.installations import Installation
 from app.platform import current
+from app.slurm.nodes import Cluster
 from app.web import forms, memory_choice, model_state, place_fields
 from app.web.field_views import Drawing, View
 from app.web.places import Place, place_of
@@ -98,7 +99,7 @@ def context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
         "engines": installed,
         "model": model_state.of(values),
         "models": _models(family),
-        "place": place_fields.draw(current().settings, values),
+        "place": place_fields.draw(current().settings, values, _cluster()),
     }  # fmt: skip
 
 
@@ -106,6 +107,12 @@ def _usual(values: Mapping[str, str]) -> memory_choice.Usual:
     """The card of a job where nobody chooses one: of the partition that it would go to, or here."""
     there = cluster_card(current(), place_fields.read(values))
     return memory_choice.usual(current().gpus.report(), there)
+
+
+def _cluster() -> Cluster | None:
+    """The cluster as Slurm told it last."""
+    watch = current().cluster
+    return watch.report().cluster if watch else None
 
 
 def _models(family: Family | None) -> list[str]:

@@ -140,5 +140,6 @@ def test_the_form_offers_presets_for_the_partitions_card_though_this_machine_has
     app = make(SLURM_PARTITION="a100-80gb").app
     page = app.test_client().get("/jobs/new").text
     assert "auto: 80 GB, partition a100-80gb" in page
+    assert '<option value="rtx4090">1 of 3 rtx4090 free</option>' in page
     local = app.test_client().get("/jobs/new?place.executor=local").text
     assert "no GPU here" in local
