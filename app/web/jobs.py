@@ -50,6 +50,7 @@ def _table() -> dict[str, Any]:
         "paused": service.queue_paused(),
         "held": store.fact("held"),
         "cluster": elsewhere.notice(current()),
+        "on_slurm": current().settings.executor == "slurm",
         "places": elsewhere.places([job.id for job in page.jobs if job.status.is_active]),
         "gpus": report.gpus,
         "free_gb": free,

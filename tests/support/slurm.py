@@ -154,6 +154,18 @@ class Cluster:
         process.send_signal(how)
         process.wait(timeout=20)
 
+    def crash(self, node: str) -> None:
+        """The machine is gone: its daemon and all that ran there."""
+        self.kill(node)
+        for pid in _pids():
+            if _belongs(pid, self.root) and f"SLURMD_NODENAME={node}".encode() in _environ(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        for pid in _pids():
+            if _is_guardian(pid, self.root, node):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
     def restart_controller(self, how: signal.Signals = signal.SIGTERM) -> None:
         self.kill("slurmctld", how)
         self.start_controller()
@@ -228,6 +240,17 @@ def _belongs(pid: int, root: Path) -> bool:
         mine = f"SLURM_CONF={root}/slurm.conf".encode() in Path(f"/proc/{pid}/environ").read_bytes()
         name = Path(f"/proc/{pid}/comm").read_text().strip()
         return mine and (name == "slurmstepd" or b"SLURM_JOB_ID=" in _environ(pid))
+    return False
+
+
+def _is_guardian(pid: int, root: Path, node: str) -> bool:
+    """A slurmstepd of this node: it works in the node's own spool."""
+    with contextlib.suppress(OSError):
+        if Path(f"/proc/{pid}/comm").read_text().strip() == "slurmstepd":
+            return any(
+                f"{root}/spool-{node}" in os.readlink(link)
+                for link in (Path(f"/proc/{pid}/cwd"), *Path(f"/proc/{pid}/fd").iterdir())
+            )
     return False
 
 
