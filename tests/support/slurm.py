@@ -156,15 +156,14 @@ class Cluster:
 
     def crash(self, node: str) -> None:
         """The machine is gone: its daemon and all that ran there."""
+        # The guardians first: they would report how their jobs died.
+        guardians = [pid for pid in _pids() if _is_guardian(pid, self.root, node)]
+        mine = f"SLURMD_NODENAME={node}".encode()
+        jobs = [pid for pid in _pids() if _belongs(pid, self.root) and mine in _environ(pid)]
         self.kill(node)
-        for pid in _pids():
-            if _belongs(pid, self.root) and f"SLURMD_NODENAME={node}".encode() in _environ(pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        for pid in _pids():
-            if _is_guardian(pid, self.root, node):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        for pid in (*guardians, *jobs):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def restart_controller(self, how: signal.Signals = signal.SIGTERM) -> None:
         self.kill("slurmctld", how)
