@@ -46,6 +46,16 @@ def cluster_card(platform: Platform, place: Mapping[str, str], gpus: int = 1) ->
     return _of(report.cluster, options, slurm, gpus, where)
 
 
+def usual_card_gb(
+    platform: Platform, place: Mapping[str, str], chosen: float | None
+) -> float | None:
+    """The card that defaults are for: the chosen one, else the cluster's; None: as this machine has."""
+    if chosen is not None:
+        return chosen
+    card = cluster_card(platform, place)
+    return card.gb if card else None
+
+
 def _of(
     cluster: Cluster, options: SlurmOptions, slurm: SlurmSettings, gpus: int, where: str
 ) -> ClusterCard:

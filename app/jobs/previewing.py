@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.jobs import checking, preflight
-from app.jobs.cluster_card import cluster_card
+from app.jobs import checking, elsewhere, preflight
+from app.jobs.cluster_card import cluster_card, usual_card_gb
 from app.jobs.dataset_glance import Glance, glances
 from app.jobs.preflight import Preflight
 from app.platform import current
@@ -74,9 +74,11 @@ def preview(
 def _check(
     document: Mapping[str, Any], card_gb: float | None, place: Mapping[str, str]
 ) -> checking.Checked:
-    if card_gb is None and (card := cluster_card(current(), place)):
-        card_gb = card.gb
-    checked = checking.check(current(), _stood_in(document), thorough=False, card_gb=card_gb)
+    checked = checking.check(
+        current(), _stood_in(document), thorough=False,
+        card_gb=usual_card_gb(current(), place, card_gb),
+        gpus=elsewhere.gpus_for(current().settings, place),
+    )  # fmt: skip
     for field_name in ("name", "datasets"):
         if field_name not in document:
             key = "datasets.0.path" if field_name == "datasets" else field_name

@@ -20,6 +20,7 @@ from app.datasets import library
 from app.errors import ConflictError, InvalidSpecError, UserError
 from app.jobs import checking, describing, elsewhere, installations, previewing, store
 from app.jobs.checking import Checked
+from app.jobs.cluster_card import usual_card_gb
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
 from app.jobs.states import JobState
@@ -54,7 +55,8 @@ def check(
 ) -> Checked:
     """Everything that can be known about a document before a start."""
     gpus = elsewhere.gpus_for(current().settings, place or {})
-    return checking.check(current(), document, thorough=thorough, card_gb=card_gb, gpus=gpus)
+    card = usual_card_gb(current(), place or {}, card_gb)
+    return checking.check(current(), document, thorough=thorough, card_gb=card, gpus=gpus)
 
 
 def submit(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 _COLUMNS = (
-    ("NodeHost", 64), ("Partition", 64), ("Available", 12), ("Time", 16), ("StateComplete", 80),
+    ("NodeList", 64), ("Partition", 64), ("Available", 12), ("Time", 16), ("StateComplete", 80),
     ("CPUsState", 32), ("Memory", 16), ("AllocMem", 16), ("Gres", 200),
     ("GresUsed", 240), ("User", 32), ("Timestamp", 24), ("Reason", 200),
 )  # fmt: skip
@@ -177,17 +177,17 @@ def add_up(found: Iterable[Gpus]) -> tuple[Gpus, ...]:
 
 def read(sinfo: str, squeue: str) -> Cluster:
     """What both answers say. A row that cannot be understood is left out."""
-    rows = [row for line in sinfo.splitlines() if (row := _columns(line))["NodeHost"]]
+    rows = [row for line in sinfo.splitlines() if (row := _columns(line))["NodeList"]]
     places: dict[str, list[str]] = {}
     for row in rows:
-        places.setdefault(row["NodeHost"], []).append(row["Partition"].rstrip("*"))
-    nodes = {row["NodeHost"]: _node(row, places[row["NodeHost"]]) for row in rows}
+        places.setdefault(row["NodeList"], []).append(row["Partition"].rstrip("*"))
+    nodes = {row["NodeList"]: _node(row, places[row["NodeList"]]) for row in rows}
     groups: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         groups.setdefault(row["Partition"], []).append(row)
     partitions = [
         Partition(name.rstrip("*"), name.endswith("*"), members[0]["Available"], members[0]["Time"],
-                  tuple(nodes[row["NodeHost"]] for row in members))
+                  tuple(nodes[row["NodeList"]] for row in members))
         for name, members in groups.items()
     ]  # fmt: skip
     return Cluster(
@@ -210,7 +210,7 @@ def _node(row: dict[str, str], partitions: list[str]) -> Node:
     busy = dict(_counted(row["GresUsed"]))
     cpus = [int(word) for word in row["CPUsState"].split("/") if word.isdigit()] or [0]
     bare = Node(
-        name=row["NodeHost"],
+        name=row["NodeList"],
         state=row["StateComplete"],
         cpus=cpus[-1],
         cpus_busy=cpus[0] if len(cpus) > 1 else 0,

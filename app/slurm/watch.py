@@ -15,7 +15,7 @@ from app.slurm.nodes import SINFO, SQUEUE, Cluster, read
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 4.0
-AFTER_A_FAILURE = 10.0
+AFTER_A_FAILURE = 5.0
 PATIENCE = 1.5
 """The first who asks waits so long for an answer; later ones are shown the one before."""
 

@@ -172,5 +172,5 @@ def _node(node: Node, used: Use) -> NodeView:
             ["free"] * gpus.free,
             ["out"] * gpus.out,
         )
-        places.append((gpus.type or "GPU", tuple(words)))
+        places.append((gpus.type, tuple(words)))
     return NodeView(node, used, tuple(places), node.memory / 1024, node.memory_busy / 1024)

@@ -123,7 +123,9 @@ def page(
 def _preview(values: Mapping[str, str]) -> dict[str, Any]:
     """What the preview is drawn from."""
     document, errors = forms.read(values)
-    shown = service.preview(document, card_gb=memory_choice.card_of(values))
+    shown = service.preview(
+        document, card_gb=memory_choice.card_of(values), place=place_fields.read(values)
+    )
     family = values.get("family", "")
     length = document.get("length") or {}
     return {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.jobs import elsewhere
 from app.models import Job
 from app.settings import Settings
+from app.slurm.nodes import Cluster, Gpus
 
 _TITLES = {
     "partition": ("Partition", "Name of one, or several with commas."),
@@ -23,15 +24,21 @@ NAMES = tuple(PREFIX + name for name in ("executor", *_TITLES))
 
 @dataclass(frozen=True)
 class PlaceFields:
-    """What fragments/job_place.html draws. ``fields`` are (name, title, help, what is usual)."""
+    """What fragments/job_place.html draws. ``fields`` are (name, title, help, what is usual).
+
+    ``offers`` are values to choose from, with what they give now, where Slurm told them.
+    """
 
     executors: tuple[tuple[str, str], ...]
     fields: tuple[tuple[str, str, str, str], ...]
     filled: int
+    offers: Mapping[str, tuple[tuple[str, str], ...]]
     names: tuple[str, ...] = NAMES
 
 
-def draw(settings: Settings, form: Mapping[str, str]) -> PlaceFields | None:
+def draw(
+    settings: Settings, form: Mapping[str, str], cluster: Cluster | None = None
+) -> PlaceFields | None:
     """None where jobs only run on this machine."""
     if settings.slurm is None:
         return None
@@ -44,7 +51,20 @@ def draw(settings: Settings, form: Mapping[str, str]) -> PlaceFields | None:
             for name, (title, text) in _TITLES.items()
         ),
         filled=sum(bool(form.get(name, "").strip()) for name in NAMES),
+        offers=_offers(cluster) if cluster else {},
     )
+
+
+def _offers(cluster: Cluster) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Partitions and types of GPU, each with how many are free."""
+    partitions = ((one.name, _free(one.gpus)) for one in cluster.partitions if one.is_up)
+    types = ((one.type, _free((one,))) for one in cluster.gpus if one.type)
+    return {PREFIX + "partition": tuple(partitions), PREFIX + "gpu_type": tuple(types)}
+
+
+def _free(found: tuple[Gpus, ...]) -> str:
+    told = (f"{one.free} of {one.total} {one.type or 'GPUs'} free" for one in found)
+    return ", ".join(told) or "no GPU"
 
 
 def read(form: Mapping[str, str]) -> dict[str, str]:

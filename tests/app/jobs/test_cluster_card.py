@@ -134,3 +134,12 @@ def test_the_preview_shows_where_it_would_run(make, tmp_path):
     assert here.flight is None or here.flight.place is None
     assert there.flight is not None, there.errors
     assert there.flight.gpu_vram == 80
+
+
+def test_the_form_offers_presets_for_the_partitions_card_though_this_machine_has_none(make):
+    app = make(SLURM_PARTITION="a100-80gb").app
+    page = app.test_client().get("/jobs/new").text
+    assert "auto: 80 GB, partition a100-80gb" in page
+    assert '<option value="rtx4090">1 of 3 rtx4090 free</option>' in page
+    local = app.test_client().get("/jobs/new?place.executor=local").text
+    assert "no GPU here" in local
