@@ -238,13 +238,9 @@ def _pids() -> list[int]:
 
 
 def _belongs(pid: int, root: Path) -> bool:
-    if pid == os.getpid():
-        return False
-    with contextlib.suppress(OSError):
-        return f"SLURM_CONF={root}/slurm.conf".encode() in _environ(pid) and (
-            b"SLURM_JOB_ID=" in _environ(pid)
-        )
-    return False
+    """A process of a job on this cluster."""
+    environ = _environ(pid)
+    return f"SLURM_CONF={root}/slurm.conf".encode() in environ and b"SLURM_JOB_ID=" in environ
 
 
 def _is_guardian(pid: int, root: Path, node: str) -> bool:
