@@ -36,13 +36,12 @@ def _databases_are_closed():
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """With REQUIRE_E2E=1 an end-to-end or cluster test that is skipped has failed."""
+    """With REQUIRE_E2E=1 an end-to-end test that is skipped has failed."""
     outcome = yield
     report = outcome.get_result()
     if not report.skipped or hasattr(report, "wasxfail"):
         return
-    kinds = [item.get_closest_marker(kind) for kind in ("e2e", "cluster")]
-    if any(kinds) and os.environ.get("REQUIRE_E2E") == "1":
+    if item.get_closest_marker("e2e") and os.environ.get("REQUIRE_E2E") == "1":
         reason = report.longrepr[2].removeprefix("Skipped: ")
         report.outcome = "failed"
         report.longrepr = f"REQUIRE_E2E=1, but this test was skipped: {reason}"

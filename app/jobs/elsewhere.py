@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,12 +18,15 @@ from app.jobs.states import JobState
 from app.models import Attempt, Job
 from app.settings import Settings
 from app.slurm.options import OptionError, SlurmOptions
+from app.slurm.states import IN_SLURM
 from engines.base import LaunchPlan
 
 if TYPE_CHECKING:
     from app.platform import Platform
 
 MOST_GPUS = 64
+AWAKE_SECONDS = 10.0
+"""A waiting job is looked at so often, whatever Slurm says."""
 NOTICE = "slurm"
 """The fact that holds what people have to know about the cluster."""
 
@@ -83,6 +87,34 @@ def plan_for_a_node(plan: LaunchPlan, there: Callable[[str], str]) -> LaunchPlan
     """
     env = {name: there(text) for name, text in plan.env.items() if name != "CUDA_VISIBLE_DEVICES"}
     return replace(plan, env=env, files={name: there(text) for name, text in plan.files.items()})
+
+
+class Asleep:
+    """Jobs that wait in Slurm's queue: looked at when its answer changes, not in each round.
+
+    Hundreds of them would else be read and asked for each second, to learn nothing.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._jobs: set[int] = set()
+        self._changes = -1
+        self._due = 0.0
+
+    def now(self, platform: Platform) -> frozenset[int]:
+        """Who may be left out of this round."""
+        if not self._jobs:
+            return frozenset()
+        changes, now = platform.executor_for("slurm").changes(), self._clock()
+        if changes != self._changes or now >= self._due:
+            self._changes, self._due = changes, now + AWAKE_SECONDS
+            self._jobs.clear()
+        return frozenset(self._jobs)
+
+    def note(self, job: Job, status: Running) -> None:
+        """How it stands after it was looked at."""
+        if status.waiting.startswith(IN_SLURM) and job.status is JobState.STARTING:
+            self._jobs.add(job.id)
 
 
 def note(job: Job, attempt: Attempt, status: Running) -> None:

@@ -120,6 +120,9 @@ class Executor(Protocol):
     def notice(self) -> str:
         """What people have to know about the place where attempts run; empty when all is well."""
 
+    def changes(self) -> int:
+        """A number that grows when attempts may stand otherwise; what waits need not be polled before."""
+
 
 class LocalExecutor:
     """Runs attempts on this machine, each under a runner in a session of its own."""
@@ -212,6 +215,10 @@ class LocalExecutor:
     def notice(self) -> str:
         """See ``Executor``."""
         return ""
+
+    def changes(self) -> int:
+        """See ``Executor``. Nothing waits here."""
+        return 0
 
 
 def write_wish(

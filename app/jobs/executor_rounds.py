@@ -72,6 +72,8 @@ class Rounds:
         self._next = self._looked = self._soon_until = 0.0
         self.asked = 0
         """How many questions were put."""
+        self.changes = 0
+        """How many answers differed from the one before."""
 
     def look(self) -> Snapshot:
         """The newest answer; the next one is on its way when it is due."""
@@ -135,6 +137,7 @@ class Rounds:
             since = old.down_since if old.down else begin
             self.snapshot = Snapshot(old.asked, old.jobs, str(error), since)
         if (old.jobs, old.down) != (self.snapshot.jobs, self.snapshot.down):
+            self.changes += 1
             self._do(self._changed)
         now = time.monotonic()
         soon = now < self._soon_until and not self.snapshot.down

@@ -196,6 +196,11 @@ class SlurmExecutor:
         """See ``Executor``."""
         return self._settings.path_map.there(text)
 
+    def changes(self) -> int:
+        """See ``Executor``."""
+        self.rounds.look()
+        return self.rounds.changes
+
     def notice(self) -> str:
         """See ``Executor``."""
         snapshot = self.rounds.snapshot

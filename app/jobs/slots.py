@@ -46,6 +46,11 @@ class Slots:
         cpu = not report.gpus and not report.broken and len(handed) == len(active)
         return cls(free, cpu, room, settings)
 
+    @property
+    def none(self) -> bool:
+        """Whether no job at all can start now."""
+        return not (self._free or self._cpu or self._elsewhere > 0)
+
     def take(self, job: Job) -> tuple[int, ...] | None:
         """GPU indices for the job (none on a CPU machine or a cluster, which numbers its own), or
         None when it has to wait.

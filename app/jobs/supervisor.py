@@ -59,6 +59,7 @@ class Supervisor:
         self._thread: threading.Thread | None = None
         self._lock: IO[str] | None = None
         self._busy: dict[int, threading.Thread] = {}
+        self._asleep = elsewhere.Asleep()
         self._following: dict[int, Following] = {}
         self.autostop = Autostop(platform)
         self.last_tick: float | None = None
@@ -122,9 +123,12 @@ class Supervisor:
         """One round over everything. Needs an application context."""
         # Looked at before the rows are read: what a thread is about to change, we know only of old.
         busy = frozenset(self._busy)
-        for job in store.active():
+        active = store.active(self._asleep.now(self._platform))
+        attempts = store.newest_attempts(active)
+        for job in active:
             if job.id not in busy:
-                self._safely(job, self._advance)
+                attempt = attempts.get(job.id)
+                self._safely(job, lambda job, attempt=attempt: self._advance(job, attempt))  # type: ignore[misc]
         elsewhere.tell_notice(self._platform)
         self._launch_queued()
         self._platform.tasks.tick()
@@ -149,8 +153,7 @@ class Supervisor:
             log.exception("job %s: this tick failed; the next one tries again", job_id)
             db.session.rollback()
 
-    def _advance(self, job: Job) -> None:
-        attempt = store.attempt_of(job)
+    def _advance(self, job: Job, attempt: Attempt | None) -> None:
         folder = service.run_dir(job).attempt(job.attempt)
         executor = self._platform.executor_for(attempt.executor if attempt else "local")
         status = executor.poll(folder)
@@ -173,6 +176,7 @@ class Supervisor:
             store.move(job, JobState.RUNNING)
         if job.status is JobState.STOPPING:
             self._stop(job, attempt, folder)
+        self._asleep.note(job, status)
         if status.waiting and not status.trainer_started:
             return
         following = self._follow(job, attempt)
@@ -212,6 +216,8 @@ class Supervisor:
         if held:
             return
         free = slots.Slots.now(self._platform, store.active(), being_prepared=len(self._busy))
+        if free.none:
+            return
         coming = model_use.downloading()
         for job in queued:
             if job.id in self._busy or installing.waits(self._platform.settings, job):

@@ -112,15 +112,18 @@ def end_of(seen: Seen) -> End | None:
     return End(found.sentence.format(nodes=nodes), found.then, found.suggestion, found.cause)
 
 
+IN_SLURM = "waiting in Slurm"
+
+
 def waiting_words(seen: Seen) -> str:
     """Why it does not run yet, for a page."""
     if seen.state == "CONFIGURING":
-        return f"waiting in Slurm: {seen.nodes or 'its node'} is being made ready"
+        return f"{IN_SLURM}: {seen.nodes or 'its node'} is being made ready"
     reason = seen.reason.strip("() ")
     if reason in ("", "None"):
-        return "waiting in Slurm"
+        return IN_SLURM
     words = _WAITS.get(reason.partition(",")[0])
-    return f"waiting in Slurm: {reason} ({words})" if words else f"waiting in Slurm: {reason}"
+    return f"{IN_SLURM}: {reason} ({words})" if words else f"{IN_SLURM}: {reason}"
 
 
 def running_words(seen: Seen) -> str:

@@ -31,7 +31,7 @@ def test_jobs_beyond_the_gpus_wait_in_slurm_and_say_so_until_they_are_stopped(
 ):
     server = make_server(STANDIN_SECONDS="0.3")
     for _ in range(3):
-        server.post("/api/v1/jobs", {**document, "engine": "kohya_ss", "gpus": 2})
+        server.post("/api/v1/jobs?options=--exclusive", document)
     server.wait_for(1, "running")
     server.wait_for(2, "running")
     phase(server, "waiting in Slurm: Resources", 3)

@@ -113,6 +113,9 @@ class FakeExecutor:
     def notice(self) -> str:
         return ""
 
+    def changes(self) -> int:
+        return 0
+
 
 class FakeGpus:
     """Reports exactly the GPUs it was given."""

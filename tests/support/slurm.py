@@ -37,6 +37,7 @@ StateSaveLocation={root}/state
 SlurmdSpoolDir={root}/spool-%n
 SlurmctldPidFile={root}/slurmctld.pid
 SlurmdPidFile={root}/slurmd-%n.pid
+SlurmdLogFile={root}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 MpiDefault=none
@@ -156,15 +157,14 @@ class Cluster:
 
     def crash(self, node: str) -> None:
         """The machine is gone: its daemon and all that ran there."""
+        # The guardians first: they would report how their jobs died.
+        guardians = [pid for pid in _pids() if _is_guardian(pid, self.root, node)]
+        mine = f"SLURMD_NODENAME={node}".encode()
+        jobs = [pid for pid in _pids() if _belongs(pid, self.root) and mine in _environ(pid)]
         self.kill(node)
-        for pid in _pids():
-            if _belongs(pid, self.root) and f"SLURMD_NODENAME={node}".encode() in _environ(pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        for pid in _pids():
-            if _is_guardian(pid, self.root, node):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        for pid in (*guardians, *jobs):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def restart_controller(self, how: signal.Signals = signal.SIGTERM) -> None:
         self.kill("slurmctld", how)
@@ -220,7 +220,11 @@ def _end_steps(root: Path) -> None:
     """The guardians of jobs (slurmstepd) outlive their node, and their jobs with them."""
     end = time.monotonic() + 5
     while time.monotonic() < end:
-        found = [pid for pid in _pids() if _belongs(pid, root)]
+        found = [
+            pid
+            for pid in _pids()
+            if _belongs(pid, root) or any(_is_guardian(pid, root, node) for node in NODES)
+        ]
         if not found:
             return
         for pid in found:
@@ -234,23 +238,17 @@ def _pids() -> list[int]:
 
 
 def _belongs(pid: int, root: Path) -> bool:
-    if pid == os.getpid():
-        return False
-    with contextlib.suppress(OSError):
-        mine = f"SLURM_CONF={root}/slurm.conf".encode() in Path(f"/proc/{pid}/environ").read_bytes()
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
-        return mine and (name == "slurmstepd" or b"SLURM_JOB_ID=" in _environ(pid))
-    return False
+    """A process of a job on this cluster."""
+    environ = _environ(pid)
+    return f"SLURM_CONF={root}/slurm.conf".encode() in environ and b"SLURM_JOB_ID=" in environ
 
 
 def _is_guardian(pid: int, root: Path, node: str) -> bool:
-    """A slurmstepd of this node: it works in the node's own spool."""
+    """A slurmstepd of this node: it writes the node's own log. Its environment is empty."""
     with contextlib.suppress(OSError):
         if Path(f"/proc/{pid}/comm").read_text().strip() == "slurmstepd":
-            return any(
-                f"{root}/spool-{node}" in os.readlink(link)
-                for link in (Path(f"/proc/{pid}/cwd"), *Path(f"/proc/{pid}/fd").iterdir())
-            )
+            links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+            return f"{root}/slurmd-{node}.log" in links
     return False
 
 
