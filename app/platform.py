@@ -19,6 +19,9 @@ from app.jobs.engine_options import OptionLibrary
 from app.jobs.executor import Executor, LocalExecutor
 from app.machine import HostMeter, MachineWatch, Snapshot
 from app.settings import ROOT, Settings
+from app.slurm.commands import Slurm
+from app.slurm.settings import SlurmSettings
+from app.slurm.watch import ClusterWatch
 from app.tasks import Runner
 from app.vast import Client, Keeper
 from app.vault import Vault
@@ -46,6 +49,7 @@ class Platform:
         self.app = app
         self.settings = settings
         self.executor: Executor = LocalExecutor(sys.executable, ROOT / "scripts" / "run_job.py")
+        self._slurm: Executor | None = None
         self.gpus = gpu.Sampler()
         self.hub = HubChecker(settings.hf_endpoint, lambda: hf_token(settings), settings.hf_home)
         self.options = OptionLibrary(settings)
@@ -58,10 +62,29 @@ class Platform:
         self.undelivered: Callable[[], str] = lambda: ""
         """What has to be verified as uploaded before the machine may go away; set by ``create_app``."""
         self.vast = Keeper(_vast_client(settings))
+        self.cluster = ClusterWatch(Slurm().run) if settings.slurm else None
+        """The machines of the cluster; None where jobs run on this machine alone."""
         self._supervisor: Supervisor | None = None
 
     def _look(self) -> Snapshot:
         return Snapshot(time.monotonic(), self.gpus.report().gpus, self.host.read())
+
+    def executor_for(self, name: str) -> Executor:
+        """The executor of an attempt by its name. What was handed to Slurm is asked of Slurm,
+        whatever the settings say now.
+        """
+        if name != "slurm":
+            return self.executor
+        if self._slurm is None:
+            from app.jobs.executor_slurm import SlurmExecutor
+
+            self._slurm = SlurmExecutor(
+                Slurm(),
+                self.settings.slurm or SlurmSettings(),
+                ROOT / "scripts" / "run_job.py",
+                self.settings.data_dir,
+            )
+        return self._slurm
 
     @property
     def supervisor(self) -> Supervisor:

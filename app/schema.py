@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.settings import Settings
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest revision in ``app/migrations/versions`` (a test compares them)."""
 
 

@@ -10,27 +10,18 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from app.slurm.settings import SLURM_SETTINGS, Setting, SettingsError, SlurmSettings
 from engines.registry import ENGINE_NAMES, setting_prefix
+
+__all__ = ["ROOT", "SETTINGS", "Setting", "Settings", "SettingsError"]
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout (or the folder the program was installed from)."""
 
 _VAST_SIGNS = ("VAST_CONTAINERLABEL", "CONTAINER_ID", "PORTAL_CONFIG")
 _TUNNEL_MANAGER = "http://127.0.0.1:11112"
-
-
-class SettingsError(ValueError):
-    """A setting makes no sense. The sentence names it and what would be right."""
-
-
-class Setting(NamedTuple):
-    """One row of the table of settings."""
-
-    name: str
-    default: str
-    meaning: str
 
 
 def _engine_settings() -> Iterator[Setting]:
@@ -48,7 +39,7 @@ SETTINGS: tuple[Setting, ...] = (
             "Database, datasets, models, jobs and engines live here."),
     Setting("TRUST_PROXY", "on where PORTAL_CONFIG is set, else off",
             "Believe the X-Forwarded-* headers of one proxy in front."),
-    Setting("EXECUTOR", "local", "Where jobs run: local."),
+    Setting("EXECUTOR", "local", "Where jobs run: local, or slurm; each job may choose where Slurm is set up."),
     Setting("DATABASE_URL", "SQLite in DATA_DIR", "Any SQLAlchemy URL."),
     Setting("AUTH_TOKEN", "none needed on plain loopback, else generated",
             "Password of the dashboard and bearer token of the API; AUTH_TOKEN_FILE names a file that holds it."),
@@ -70,6 +61,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("STALL_MINUTES", "20", "A run without any output for so long is flagged as stalled."),
     Setting("LOG_CAP_MB", "512", "A log larger than this loses its middle, with a notice."),
     Setting("PRICE_PER_HOUR", "none", "Price of this machine per hour, in your currency, for cost estimates."),
+    *SLURM_SETTINGS,
 )  # fmt: skip
 
 
@@ -100,6 +92,8 @@ class Settings:
     stall_minutes: float = 20.0
     log_cap_mb: float = 512.0
     price_per_hour: float | None = None
+    slurm: SlurmSettings | None = None
+    """None where jobs only run on this machine."""
     container_id: str = ""
     container_api_key: str | None = field(default=None, repr=False)
     public_address: str = ""
@@ -115,15 +109,11 @@ class Settings:
         host = env.get("HOST") or "127.0.0.1"
         trust_proxy = _switch(env, "TRUST_PROXY", portal)
         engines = _path(env, "ENGINES_DIR") or data_dir / "engines"
-        executor = env.get("EXECUTOR") or "local"
-        if executor != "local":
-            raise SettingsError(f"EXECUTOR is {executor!r}; use local.")
         return cls(
             host=host,
             port=_number(env, "PORT", 17860 if portal else 7860, 1, 65535),
             data_dir=data_dir,
             trust_proxy=trust_proxy,
-            executor=executor,
             database_url=env.get("DATABASE_URL") or f"sqlite:///{data_dir / 'lora.db'}",
             auth_token=_token(env),
             needs_token=(
@@ -142,6 +132,7 @@ class Settings:
             nan_readings=_number(env, "NAN_READINGS", 5, 0, 1_000_000),
             stall_minutes=_decimal(env, "STALL_MINUTES", 20.0),
             log_cap_mb=_decimal(env, "LOG_CAP_MB", 512.0),
+            **_executor(env),
             **_vast(env),
         )
 
@@ -161,6 +152,15 @@ class Settings:
     @property
     def models_dir(self) -> Path:
         return self.data_dir / "models"
+
+
+def _executor(env: Mapping[str, str]) -> dict[str, Any]:
+    """Where jobs run, and what Slurm is asked where it may be chosen."""
+    executor = env.get("EXECUTOR") or "local"
+    if executor not in ("local", "slurm"):
+        raise SettingsError(f"EXECUTOR is {executor!r}; use local or slurm.")
+    slurm = SlurmSettings.from_env(env, wanted=executor == "slurm")
+    return {"executor": executor, "slurm": slurm}
 
 
 def _vast_data(env: Mapping[str, str]) -> Path | None:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Kills random parts of the real program at random moments and checks that nothing is lost.
-#   ./scripts/chaos.sh --rounds 200 [--seed N]
+#   ./scripts/chaos.sh --rounds 200 [--seed N] [--executor slurm]
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}

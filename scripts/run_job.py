@@ -3,11 +3,10 @@
     python -I -S scripts/run_job.py ATTEMPT_DIR [--lock-fd N]
 
 Standard library only, and little of it: it lives as long as the training. ATTEMPT_DIR holds
-launch.json (what to run), may get a stop.json (how to stop it), and receives log.txt and exit.json.
-The lock on ATTEMPT_DIR/lock is the sign of life, held from before the start until exit.json is
-whole: a free lock without an exit.json means that the run was interrupted. SIGUSR1 or SIGTERM with
-a stop.json: do its steps. SIGTERM without one: the machine is going down, so end everything and
-leave no exit record. Exit status: 0 exit.json is written, 1 it is not, 143 the machine went down.
+launch.json (what to run), may get a stop.json (how to stop), and receives log.txt and exit.json. The
+lock on ATTEMPT_DIR/lock is the sign of life, held from before the start until exit.json is whole.
+SIGUSR1 or SIGTERM with a stop.json: do its steps. SIGUSR2: Slurm's time limit is near: "near_end".
+SIGTERM without: the machine goes down, end all, leave no exit record. Status 0: it is written.
 """
 
 from __future__ import annotations
@@ -27,16 +26,15 @@ if TYPE_CHECKING:
 
 MARKER = "VAST_LORA_ATTEMPT"
 ORDERS = (signal.SIGTERM, signal.SIGUSR1)
-WATCHED = (*ORDERS, signal.SIGCHLD)
-IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR2)
+WATCHED = (*ORDERS, signal.SIGUSR2, signal.SIGCHLD)
+IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 RESTORED = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 SIGNAL_NAMES = {known.value: known.name for known in signal.Signals}
-PR_SET_CHILD_SUBREAPER = 36
 LEFTOVER_GRACE = 2.0  # seconds for what the trainer leaves behind to end by itself
 SHUTDOWN_GRACE = 3.0  # seconds between SIGTERM and SIGKILL when the machine goes down
 KILL_PATIENCE = 30.0  # seconds to wait for killed leftovers that hang in the kernel
 RECORD_PATIENCE = 60.0  # seconds to wait for room for exit.json
-LOCK_PATIENCE = 2.0  # seconds: a reader that looks at the lock holds it for an instant
+LOCK_PATIENCE = 2.0  # seconds: a reader holds the lock for an instant
 UNTIL_INTERVAL = 0.2  # seconds between two looks at the query that ends a step
 RESERVE = 4096  # bytes set aside at the start, so that a full disk cannot eat the exit record
 KILL_ALL = {"kind": "signal", "signal": "SIGKILL", "to": "all", "grace": 0}  # ends every stop
@@ -97,10 +95,10 @@ class Runner:
         self.folder = folder
         self.launch: dict[str, Any] = {}
         self.wish: dict[str, Any] = {}
-        self.trainer, self.running = 0, False
-        self.exit: dict[str, Any] = {"version": 1, "code": None, "signal": None}
-        self.exit.update(started=None, ended=None, peak_rss_bytes=None, stopped=False, wish=None)
-        self.exit.update(steps_taken=[], leftovers_killed=0, error=None)
+        self.trainer, self.beside, self.running = 0, 0, False
+        unknown = ("code", "signal", "started", "ended", "peak_rss_bytes", "wish", "error")
+        self.exit: dict[str, Any] = {"version": 1, **dict.fromkeys(unknown), "stopped": False}
+        self.exit.update(steps_taken=[], leftovers_killed=0)
 
     def note(self, text: str) -> None:
         """Add a line to log.txt, at the start of a line even after an unfinished progress bar."""
@@ -126,8 +124,8 @@ class Runner:
             self.exit.update(code=127, signal=None, error=f"could not start {what}: {why}")
             self.note(self.exit["error"])
         while self.running:
-            got = self.wait()
-            if self.running and got in ORDERS and (wish := self.read_wish()):
+            got = self.wait(self.launch.get("look", 1e9))
+            if self.running and got != signal.SIGCHLD and (wish := self.read_wish(got)):
                 self.stop(wish)
             elif self.running and got == signal.SIGTERM:
                 self.note("the machine is going down: ending the trainer")
@@ -140,8 +138,8 @@ class Runner:
     def introduce(self) -> None:
         """Say in launch.json who runs this attempt. From here on a stop reaches us by signal."""
         self.launch = dict(json.loads(read(f"{self.folder}/launch.json")))
-        self.launch["boot_id"] = read("/proc/sys/kernel/random/boot_id").strip()
-        self.launch["runner"] = identity(os.getpid())
+        boot_id = read("/proc/sys/kernel/random/boot_id").strip()
+        self.launch.update(boot_id=boot_id, runner=identity(os.getpid()))
         with open(open_to_write(f"{self.folder}/exit.json.reserve"), "wb") as file:
             os.posix_fallocate(file.fileno(), 0, RESERVE)
         write_json(f"{self.folder}/launch.json", self.launch)
@@ -154,9 +152,12 @@ class Runner:
         self.trainer = os.posix_spawnp(
             argv[0], argv, environment, setsid=True, setsigmask=(), setsigdef=RESTORED
         )
-        self.running = True
-        self.launch["trainer"] = identity(self.trainer)
+        self.running, self.launch["trainer"] = True, identity(self.trainer)
         write_json(f"{self.folder}/launch.json", self.launch)
+        if "SLURM_JOB_ID" in os.environ:  # the dashboard is elsewhere and cannot look at this GPU
+            reader = f"{os.path.dirname(os.path.abspath(__file__))}/gpu_readings.py"
+            watch = [sys.executable, "-I", "-S", reader, self.folder, str(self.trainer)]
+            self.beside = os.posix_spawn(watch[0], watch, os.environ, setsigmask=())
 
     def reap(self) -> bool:
         """Collect every child that ended. True while any descendant lives: orphans become ours."""
@@ -169,11 +170,9 @@ class Runner:
                 return True
             if pid == self.trainer:
                 self.running = False
-                self.exit.update(ended=time.time(), peak_rss_bytes=usage.ru_maxrss * 1024)
-                if os.WIFEXITED(status):
-                    self.exit["code"] = os.WEXITSTATUS(status)
-                else:
-                    self.exit["signal"] = SIGNAL_NAMES.get(os.WTERMSIG(status), "SIGRT")
+                code = os.waitstatus_to_exitcode(status)
+                end = {"code": code} if code >= 0 else {"signal": SIGNAL_NAMES.get(-code, "SIGRT")}
+                self.exit.update(ended=time.time(), peak_rss_bytes=usage.ru_maxrss * 1024, **end)
 
     def wait(self, seconds: float = 1e9) -> int:
         """Sleep until a signal comes, then collect children. Its number; 0 when time is up."""
@@ -181,12 +180,13 @@ class Runner:
         self.reap()
         return got.si_signo if got else 0
 
-    def read_wish(self) -> dict[str, Any]:
-        """What stop.json asks for, its steps filled in; empty if there is none."""
+    def read_wish(self, got: int = 0) -> dict[str, Any]:
+        """What stop.json asks for, its steps filled in; else what the signal says; or nothing."""
         try:
             data = dict(json.loads(read(f"{self.folder}/stop.json")))
         except FileNotFoundError:
-            return {}
+            near_end = self.launch.get("near_end") if got == signal.SIGUSR2 else None
+            return {"wish": "time-limit", "steps": near_end} if near_end else {}
         except (OSError, ValueError, TypeError) as error:
             self.note(f"stop.json is not readable ({error}): stopping in the plain way")
             data = {}
@@ -210,10 +210,9 @@ class Runner:
             met = self.act(step)
             end = time.monotonic() + step["grace"]
             while self.running and (left := end - time.monotonic()) > 0 and not (met and met()):
-                if self.wait(min(left, UNTIL_INTERVAL) if met else left) in ORDERS:
-                    newer = self.read_wish()
-                    if newer != self.wish:
-                        return newer
+                pause = min(left, UNTIL_INTERVAL) if met else left
+                if self.wait(pause) in ORDERS and self.read_wish() not in ({}, self.wish):
+                    return self.read_wish()
         except Exception as error:  # a stop must go on, whatever one of its steps is made of
             entry["error"] = f"{type(error).__name__}: {error}"
             self.note(f"stop step {entry.get('kind')} did not work ({entry['error']}): next step")
@@ -236,14 +235,14 @@ class Runner:
         while self.reap() and (left := end - time.monotonic()) > 0:
             if self.wait(left) == signal.SIGTERM:
                 break
-        end, pause, killed = time.monotonic() + KILL_PATIENCE, 0.01, {self.trainer}
+        end, pause, killed = time.monotonic() + KILL_PATIENCE, 0.01, set[int]()
         while self.reap() and (self.running or time.monotonic() < end):
             for pid in children():  # the children of a killed child become ours: the next round
                 os.kill(pid, signal.SIGKILL)
                 killed.add(pid)
             self.wait(pause)
             pause = min(1.0, pause * 2)
-        self.exit["leftovers_killed"] += len(killed) - 1
+        self.exit["leftovers_killed"] += len(killed - {self.trainer, self.beside})
 
     def record(self) -> int:
         """Write exit.json, waiting for room on a full disk. Returns 1 if there is none in time."""
@@ -267,11 +266,13 @@ def take_lock(folder: str, fd: int) -> None:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
-        except BlockingIOError:
-            if time.monotonic() > end:
-                sys.exit(f"{folder} has a runner already")
+        except OSError as error:
+            if error.errno != 11:  # no BlockingIOError: a network filesystem without locks
+                break
+        if time.monotonic() > end:
+            sys.exit(f"{folder} has a runner already")
         time.sleep(0.01)
-    if os.path.exists(f"{folder}/exit.json") or "runner" in read(f"{folder}/launch.json"):
+    if os.path.exists(f"{folder}/exit.json") or '"runner":' in read(f"{folder}/launch.json"):
         sys.exit(f"{folder} was run already; a new run is a new attempt")
 
 
@@ -291,7 +292,7 @@ def main(arguments: list[str]) -> int:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for stream in (1, 2):
         os.dup2(open_to_write(f"{folder}/log.txt", os.O_APPEND), stream)
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
     return Runner(folder).run()
 
 

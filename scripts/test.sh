@@ -3,6 +3,7 @@
 #   ./scripts/test.sh              all of it
 #   ./scripts/test.sh --unit       no browser, no servers
 #   ./scripts/test.sh --e2e        only the end-to-end tests
+#   ./scripts/test.sh --cluster    only those on a real Slurm cluster, which it starts (needs root)
 #   ./scripts/test.sh -- -k NAME   further words go to pytest
 # REQUIRE_E2E=1 turns a skipped end-to-end test into a failure. Tests with real engines run where
 # AI_TOOLKIT_DIR and KOHYA_SS_DIR with their tiny models are set, and are counted apart.
@@ -15,8 +16,8 @@ cd "$ROOT"
 
 part=all
 case "${1:-}" in
---unit | --e2e) part=${1#--} && shift ;;
--h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" && exit 0 ;;
+--unit | --e2e | --cluster) part=${1#--} && shift ;;
+-h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0" && exit 0 ;;
 esac
 if [ "${1:-}" = -- ]; then shift; fi
 
@@ -48,11 +49,25 @@ ensure_chromium() {
   [ -n "$CHROMIUM" ] || say "No Chromium was found and none can be installed here: browser tests are skipped."
 }
 
+# Slurm for the tests on a real cluster, where we may install it; they run as root only.
+ensure_slurm() {
+  local name missing=
+  for name in munged slurmctld slurmd sbatch; do
+    PATH="/usr/sbin:$PATH" command -v "$name" >/dev/null || missing=yes
+  done
+  if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    say "Installing Slurm for the cluster tests ..."
+    apt-get update -qq || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+      munge slurmctld slurmd slurm-client >/dev/null || true
+  fi
+}
+
 ensure_environment "$ROOT/requirements-dev.lock" test
 export PATH="$VENV/bin:$PATH" PYTHONWARNDEFAULTENCODING=
 python=$VENV/bin/python
 
-if [ "$part" != e2e ]; then
+if [ "$part" = unit ] || [ "$part" = all ]; then
   check "ruff" ruff check .
   check "ruff format" ruff format --check --quiet .
   check "mypy" mypy --no-error-summary
@@ -62,16 +77,18 @@ if [ "$part" != e2e ]; then
 fi
 # Unit tests share nothing, so each core takes its part of them.
 run_unit() {
-  check "unit tests" "$python" -m pytest -q -n auto --dist worksteal -m "not e2e and not engine and not gpu" "$@"
+  check "unit tests" "$python" -m pytest -q -n auto --dist worksteal -m "not e2e and not cluster and not engine and not gpu" "$@"
 }
 
 if [ "$part" != unit ]; then ensure_chromium; fi
+if [ "$part" = all ] || [ "$part" = cluster ]; then ensure_slurm; fi
 case $part in
 unit) run_unit "$@" ;;
 e2e) check "end-to-end tests" "$python" -m pytest -q -m e2e "$@" ;;
+cluster) check "cluster tests" "$python" -m pytest -q -m cluster "$@" ;;
 all)
   run_unit "$@"
-  check "end-to-end, engine and GPU tests" "$python" -m pytest -q -m "e2e or engine or gpu" "$@"
+  check "end-to-end, cluster, engine and GPU tests" "$python" -m pytest -q -m "e2e or cluster or engine or gpu" "$@"
   ;;
 esac
 

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-KINDS = ("e2e", "engine", "gpu")
+KINDS = ("e2e", "cluster", "engine", "gpu")
 _skipped: Counter[str] = Counter()
 _outcomes: dict[str, Counter[str]] = {kind: Counter() for kind in (*KINDS, "unit")}
 

@@ -13,6 +13,15 @@ from typing import Any
 from app.commands import Subparsers, add_card, application
 from engines.registry import ENGINE_NAMES
 
+PLACE = {
+    "executor": "where it runs: local or slurm; the following are for Slurm",
+    "partition": "Slurm partition",
+    "account": "Slurm account",
+    "time_limit": "such as 12:00:00",
+    "constraint": "features that the node must have",
+    "gpu_type": "as the cluster names it, such as a100",
+    "options": "further long options of sbatch, in one text",
+}
 POLL_SECONDS = 0.5
 NO_SERVER_SECONDS = 3.0
 
@@ -28,6 +37,8 @@ def add_to(commands: Subparsers) -> None:
         parser.add_argument("--json", action="store_true", help="print the job as JSON")
         add_card(parser)
         parser.add_argument("--hold", action="store_true", help="create it, but don't start yet")
+        for option, text in PLACE.items():
+            parser.add_argument(f"--{option.replace('_', '-')}", help=text)
         parser.set_defaults(run=function)
     _add_list(commands)
     _add_single(commands)
@@ -107,7 +118,8 @@ def _create(arguments: argparse.Namespace) -> Any:
 
     try:
         document = read_spec(arguments.spec)
-        return service.submit(document, hold=arguments.hold, card_gb=arguments.card)
+        place = {name: getattr(arguments, name) or "" for name in PLACE}
+        return service.submit(document, hold=arguments.hold, card_gb=arguments.card, place=place)
     except InvalidSpecError as error:
         lines = "\n".join(f"  {name}: {text}" for name, text in error.errors.items())
         raise UserError(f"the spec was refused:\n{lines}") from error

@@ -95,24 +95,33 @@ def check(
     *,
     thorough: bool = True,
     card_gb: float | None = None,
+    gpus: int | None = None,
 ) -> Checked:
     """Everything that can be known before the start, within a few seconds.
 
     ``thorough`` also decodes pictures and asks the Hub; a live preview does without. ``card_gb``
-    is the card that defaults are for; None means the smallest that is here.
+    is the card that defaults are for; None means the smallest that is here. ``gpus`` is how many
+    there are where it will run; None means those that are here.
     """
     opened = opening.open_folders(document, platform.settings)
-    checked = _check(platform, opened.document, thorough=thorough, card_gb=card_gb)
+    report = platform.gpus.report()
+    here = tuple(gpu.index for gpu in report.gpus)
+    numbers = here if gpus is None else tuple(range(gpus))
+    card = card_gb or (report.smallest_gb if gpus is None else None)
+    checked = _check(platform, opened.document, numbers, thorough=thorough, card_gb=card)
     errors = {opened.place_of(name): text for name, text in checked.errors.items()}
     return replace(checked, errors=errors, warnings=(*opened.notes, *checked.warnings))
 
 
 def _check(
-    platform: Platform, document: Mapping[str, Any], *, thorough: bool, card_gb: float | None
+    platform: Platform,
+    document: Mapping[str, Any],
+    gpus: tuple[int, ...],
+    *,
+    thorough: bool,
+    card_gb: float | None,
 ) -> Checked:
-    report = platform.gpus.report()
-    gpus = tuple(g.index for g in report.gpus)
-    spec, errors, completed = read(document, gpu=bool(gpus), vram_gb=card_gb or report.smallest_gb)
+    spec, errors, completed = read(document, gpu=bool(gpus), vram_gb=card_gb)
     if spec is None:
         return Checked(completed, errors=errors)
     errors = spec.missing()

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from app.jobs import launching, report, service, settling, store
+from app.jobs.executor import Lost
 from app.jobs.following import Following
 from app.jobs.rundir import AttemptDir, ExitRecord
 from app.jobs.states import JobState
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TIME_LIMIT = "time-limit"
+"""The wish that the runner has by itself when Slurm tells it that its time is nearly up."""
 BACK_OFF_SECONDS = 30.0
 LONGEST_BACK_OFF_SECONDS = 600.0
 
@@ -43,6 +46,13 @@ def settle(platform: Platform, job_id: int, folder: AttemptDir, record: ExitReco
         evidence = settling.gather(run, folder, record, engine, job.name)
         job = store.get(job_id)
         guard = job.reason if job.wish == "guard" else ""
+        if record.wish == TIME_LIMIT and job.status is not JobState.STOPPING and not (
+            record.code == 0 and not evidence.lora
+        ):  # fmt: skip
+            reason = "its time limit was near: it ended there and goes on from the newest save"
+            _close(attempt, "interrupted", reason, record)
+            _queue_again(platform, job, reason, counts=not _progressed(attempt))
+            return
         verdict = settling.judge(job.status, evidence, guard)
         if job.status is JobState.STARTING and verdict.state is JobState.SUCCEEDED:
             store.move(job, JobState.RUNNING)
@@ -73,12 +83,13 @@ def _close(attempt: Attempt, outcome: str, reason: str, record: ExitRecord | Non
     )
 
 
-def interrupted(platform: Platform, job_id: int, folder: AttemptDir) -> None:
+def interrupted(platform: Platform, job_id: int, folder: AttemptDir, lost: Lost) -> None:
     """The runner is gone and left no exit record: end what it left, then queue a new attempt."""
     with platform.app.app_context():
-        left = platform.executor.end_leftovers(folder)
         job = store.get(job_id)
         attempt = store.attempt_of(job)
+        executor = platform.executor_for(attempt.executor if attempt else "local")
+        left = executor.end_leftovers(folder)
         if not job.status.is_active:
             return
         if attempt is not None and folder.log.exists():
@@ -86,19 +97,42 @@ def interrupted(platform: Platform, job_id: int, folder: AttemptDir) -> None:
             following = Following(job, attempt, service.run_dir(job), engine)
             following.read(finish=True)
             following.write(job, attempt)
-        reason = "interrupted: the machine or the runner stopped without an exit record"
+        why = lost.why or "the machine or the runner stopped without an exit record"
+        reason = f"interrupted: {why}" if lost.then == "again" else why
         if left:
             reason += f"; {left} process{'es' if left > 1 else ''} of it ended now"
+        stopping = job.status is JobState.STOPPING
         if attempt is not None:
-            _close(attempt, "interrupted", reason, None)
-        if job.status is JobState.STOPPING:
+            outcome = "interrupted" if lost.then == "again" else lost.then
+            _close(attempt, "cancelled" if stopping else outcome, reason, None)
+        if stopping:
             store.move(job, JobState.CANCELLED, "stopped", finished=time.time(), phase="", wish="")
+        elif lost.then == "again":
+            # On a cluster being interrupted is everyday: what made progress does not count.
+            counts = lost.counts and not (lost.why and attempt and _progressed(attempt))
+            _queue_again(platform, job, reason, counts=counts)
         else:
-            _queue_again(platform, job, reason)
+            _end(job, reason, lost)
 
 
-def _queue_again(platform: Platform, job: Job, reason: str) -> None:
-    count = job.interruptions + 1
+def _progressed(attempt: Attempt) -> bool:
+    return attempt.last_step > attempt.start_step
+
+
+def _end(job: Job, reason: str, lost: Lost) -> None:
+    """Whoever ran it ended it, and it is not for us to begin again."""
+    new = JobState.FAILED
+    if lost.then == "cancelled":
+        store.move(job, JobState.STOPPING, reason)
+        new = JobState.CANCELLED
+    store.move(
+        job, new, reason, suggestion=lost.suggestion, cause=lost.cause or job.cause, stalled=False,
+        finished=time.time(), phase="", wish="",
+    )  # fmt: skip
+
+
+def _queue_again(platform: Platform, job: Job, reason: str, *, counts: bool = True) -> None:
+    count = job.interruptions + counts
     limit = platform.settings.max_interruptions
     if count > limit:
         store.move(
@@ -116,8 +150,9 @@ def _queue_again(platform: Platform, job: Job, reason: str) -> None:
         JobState.QUEUED,
         reason,
         interruptions=count,
-        not_before=time.time() + back_off(count),
+        not_before=time.time() + (back_off(count) if counts else 0.0),
         phase="",
+        stalled=False,
     )
 
 

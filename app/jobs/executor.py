@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from app.jobs import processes
 from app.jobs.processes import Process
@@ -37,9 +37,13 @@ _LOCK_SECONDS = 1.0  # another program may look at the lock, which holds it for 
 
 @dataclass(frozen=True)
 class Running:
-    """The runner lives. ``trainer_started`` is False until the trainer has been executed."""
+    """The runner lives, or is still to come. ``trainer_started`` is False until the trainer has
+    been executed. ``waiting`` says what it waits for elsewhere, ``place`` where it runs.
+    """
 
     trainer_started: bool
+    waiting: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,17 @@ class Ended:
 
 @dataclass(frozen=True)
 class Lost:
-    """No runner and no exit record: interrupted. Processes may be left: ``end_leftovers``."""
+    """No runner and no exit record: interrupted. Processes may be left: ``end_leftovers``.
+
+    Whoever runs attempts elsewhere knows more: why, and whether to queue it again by itself.
+    """
+
+    why: str = ""
+    then: Literal["again", "failed", "cancelled"] = "again"
+    suggestion: str = ""
+    cause: str = ""
+    counts: bool = True
+    """Against MAX_INTERRUPTIONS, unless it made progress."""
 
 
 Status = Running | Ended | Lost
@@ -82,7 +96,9 @@ class RunnerStartError(ExecutorError):
 
 
 class Executor(Protocol):
-    """Where attempts run. Every method returns at once and may be called from any thread."""
+    """Where attempts run. Every method but ``start``, which may ask a cluster, returns at once; all
+    may be called from any thread.
+    """
 
     def start(self, attempt: AttemptDir, launch: Launch, environment: Mapping[str, str]) -> None:
         """Start it; the folder is made if need be. Raises ExecutorError, and then nothing runs."""
@@ -97,6 +113,15 @@ class Executor(Protocol):
 
     def end_leftovers(self, attempt: AttemptDir) -> int:
         """End what a lost attempt left running, in at most 5 s. How many processes were ended."""
+
+    def there(self, text: str) -> str:
+        """A text with our paths in it as they are where attempts run."""
+
+    def notice(self) -> str:
+        """What people have to know about the place where attempts run; empty when all is well."""
+
+    def changes(self) -> int:
+        """A number that grows when attempts may stand otherwise; what waits need not be polled before."""
 
 
 class LocalExecutor:
@@ -158,14 +183,7 @@ class LocalExecutor:
         self, attempt: AttemptDir, wish: str, steps: Sequence[Mapping[str, Any]] | None = None
     ) -> None:
         """See ``Executor``. A runner that has not yet said who it is looks for the wish itself."""
-        wanted = {"wish": wish, "steps": None if steps is None else [dict(step) for step in steps]}
-        try:
-            there = read_json(attempt.stop) or {}
-        except TornFileError as error:
-            log.warning("%s: written anew", error)
-            there = {}
-        if {name: there.get(name, "") for name in wanted} != wanted:
-            write_json_atomic(attempt.stop, {**wanted, "requested": time.time()})
+        write_wish(attempt, wish, steps)
         launch = attempt.read_launch()
         if launch and launch.runner and launch.boot_id == processes.boot_id():
             processes.send(launch.runner, signal.SIGUSR1)
@@ -189,6 +207,32 @@ class LocalExecutor:
                 return len(ended) - len(left)
             processes.end(left, [(signal.SIGKILL, remaining)])
         return len(ended)
+
+    def there(self, text: str) -> str:
+        """See ``Executor``. The same machine."""
+        return text
+
+    def notice(self) -> str:
+        """See ``Executor``."""
+        return ""
+
+    def changes(self) -> int:
+        """See ``Executor``. Nothing waits here."""
+        return 0
+
+
+def write_wish(
+    attempt: AttemptDir, wish: str, steps: Sequence[Mapping[str, Any]] | None = None
+) -> None:
+    """Leave the wish for the runner, which reads it when it is signalled or starts."""
+    wanted = {"wish": wish, "steps": None if steps is None else [dict(step) for step in steps]}
+    try:
+        there = read_json(attempt.stop) or {}
+    except TornFileError as error:
+        log.warning("%s: written anew", error)
+        there = {}
+    if {name: there.get(name, "") for name in wanted} != wanted:
+        write_json_atomic(attempt.stop, {**wanted, "requested": time.time()})
 
 
 _runners: list[subprocess.Popen[bytes]] = []

@@ -20,6 +20,7 @@ from app import base_models, datasets
 from app.errors import UserError
 from app.jobs import (
     checking,
+    elsewhere,
     installations,
     planning,
     resuming,
@@ -100,15 +101,15 @@ def _launch(platform: Platform, job: Job, number: int) -> None:
     attempt = store.attempt_of(job, number)
     if attempt is None:
         raise PreparationError(f"Attempt {number} of job {job.id} has no row; retry the job.")
+    executor = platform.executor_for(attempt.executor)
     resume = resuming.resume_point(platform, job, spec, run, installation)
-    gpus = tuple(int(g) for g in job.gpus.split(",") if g)
     space = workspace.for_run(
         run,
         installation,
         job_id=job.id,
         attempt=number,
         facts=facts,
-        gpus=gpus,
+        gpus=_gpus(job, attempt, spec),
         resume=resume,
         steps_per_epoch=resuming.known_steps_per_epoch(job),
         options=platform.options.wait(installation).options,
@@ -117,18 +118,25 @@ def _launch(platform: Platform, job: Job, number: int) -> None:
         plan = planning.plan(installation, spec, space)
     except UnsupportedError as error:
         raise PreparationError(f"{installation.name} cannot do this: {error}") from error
+    if attempt.executor == "slurm":
+        plan = elsewhere.plan_for_a_node(plan, executor.there)
     _write(run, plan)
     _write_actions(run.attempt(number), plan)
     _record(job, attempt, plan, resume)
     if store.get(job.id).status is JobState.STOPPING:
         raise PreparationError("stopped before the trainer was started")
-    platform.executor.start(
-        run.attempt(number),
-        _launch_record(job, number, plan, gpus),
-        environment(os.environ, plan, token=base_models.hf_token(platform.settings)),
-    )
-    runcard.write(run, spec, installation, plan, gpus)
+    token = base_models.hf_token(platform.settings)
+    given = environment(os.environ, plan, gpu=bool(space.gpus), token=token)
+    executor.start(run.attempt(number), _launch_record(job, number, plan), given)
+    runcard.write(run, spec, installation, plan, space.gpus)
     runcard.fingerprint_later(run, spec)
+
+
+def _gpus(job: Job, attempt: Attempt, spec: JobSpec) -> tuple[int, ...]:
+    """The GPUs that the plan counts on; a cluster gives them numbers of its own."""
+    if attempt.executor == "slurm":
+        return tuple(range(spec.gpus))
+    return tuple(int(g) for g in job.gpus.split(",") if g)
 
 
 def lengthened(job: Job) -> JobSpec:
@@ -208,7 +216,7 @@ def _record(job: Job, attempt: Attempt, plan: LaunchPlan, resume: ResumePoint | 
         store.note(job, f"goes on from step {plan.start_step}{again}")
 
 
-def _launch_record(job: Job, number: int, plan: LaunchPlan, gpus: tuple[int, ...]) -> Launch:
+def _launch_record(job: Job, number: int, plan: LaunchPlan) -> Launch:
     return Launch(
         job_id=job.id,
         attempt=number,
@@ -216,7 +224,9 @@ def _launch_record(job: Job, number: int, plan: LaunchPlan, gpus: tuple[int, ...
         cwd=str(plan.cwd),
         env_names=tuple(sorted(plan.env)),
         stop=tuple(step_record(step) for step in plan.stop),
-        gpus=gpus,
+        save=tuple(step_record(step) for step in plan.save_and_stop),
+        ask={"gpus": service.spec_of(job).gpus, "options": elsewhere.asked(job)},
+        gpus=tuple(int(g) for g in job.gpus.split(",") if g),
         marker=f"{job.id}.{number}.{uuid.uuid4().hex}",
     )
 
@@ -237,7 +247,7 @@ def step_record(step: StopStep) -> dict[str, object]:
 
 
 def environment(
-    server: Mapping[str, str], plan: LaunchPlan, *, token: str | None = None
+    server: Mapping[str, str], plan: LaunchPlan, *, gpu: bool = False, token: str | None = None
 ) -> dict[str, str]:
     """The trainer's environment: the server's, less secrets it does not need, plus the plan's.
 
@@ -252,7 +262,7 @@ def environment(
         kept.pop(name, None)
     if token:
         kept.setdefault("HF_TOKEN", token)
-    if "CUDA_VISIBLE_DEVICES" not in plan.env:
+    if not gpu and "CUDA_VISIBLE_DEVICES" not in plan.env:
         # Measured: on a small CPU a training is twice as fast without threads of its own.
         kept.setdefault("OMP_NUM_THREADS", "1")
     return {**kept, **plan.env}

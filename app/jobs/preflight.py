@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from app import base_models
 from app.jobs import store
+from app.jobs.cluster_card import ClusterCard
 from app.models import Job
 from app.platform import Platform
 from engines import sizing
@@ -45,8 +46,9 @@ class Estimate:
 class Preflight:
     """Memory and disk in GB, time in seconds, cost in the currency of PRICE_PER_HOUR.
 
-    None where nothing honest can be said yet. ``gpu_vram`` is the smallest card here, ``stated``
-    what trainers say of the smallest card, ``warnings`` what will probably not fit.
+    None where nothing honest can be said yet. ``gpu_vram`` is the smallest card where it will run,
+    ``place`` what is known of it where that is a cluster; ``stated`` what trainers say of the
+    smallest card, ``warnings`` what will probably not fit.
     """
 
     vram: Estimate | None
@@ -58,6 +60,7 @@ class Preflight:
     free_disk: float
     stated: str = ""
     warnings: tuple[str, ...] = ()
+    place: ClusterCard | None = None
 
 
 def examine(
@@ -66,11 +69,16 @@ def examine(
     engine: EngineName,
     plan: LaunchPlan,
     facts: tuple[DatasetFacts, ...] | None,
+    *,
+    place: ClusterCard | None = None,
 ) -> Preflight:
-    """Needs an application context: earlier jobs are looked up in the database."""
+    """Needs an application context: earlier jobs are looked up in the database.
+
+    ``place``: it will run on a cluster, so that the GPUs and the memory here say nothing.
+    """
     alike = _alike(spec, engine)
     free = shutil.disk_usage(platform.settings.data_dir).free / GB
-    card = platform.gpus.report().smallest_gb
+    card = place.gb if place else platform.gpus.report().smallest_gb
     steps = plan.total_steps or 0
     seconds = _seconds(alike, steps - plan.start_step)
     found = Preflight(
@@ -82,6 +90,7 @@ def examine(
         gpu_vram=card,
         free_disk=free,
         stated=_stated(spec, engine),
+        place=place,
     )
     return _with_warnings(found)
 
@@ -190,22 +199,29 @@ def _stated(spec: JobSpec, engine: EngineName) -> str:
 
 
 def _with_warnings(found: Preflight) -> Preflight:
-    warnings = []
+    warnings = list(found.place.warnings) if found.place else []
     if found.disk and found.disk.high > found.free_disk:
         warnings.append(
             f"The disk may fill up: up to {found.disk.high:.1f} GB will be written and "
             f"{found.free_disk:.1f} GB are free. Keep fewer checkpoints, or free some space."
         )
     if found.vram and found.gpu_vram and found.vram.low > found.gpu_vram * 1.0737:
+        size = f"{found.gpu_vram:.0f} GB"
+        card = (
+            f"The {size} of the smallest GPU in {found.place.where}"
+            if found.place
+            else f"The GPU's {size}"
+        )
         warnings.append(
-            f"The GPU's {found.gpu_vram:.0f} GB will probably not do: {found.vram.low:.0f} GB and more "
+            f"{card} will probably not do: {found.vram.low:.0f} GB and more "
             "are needed. Choose a smaller memory preset, quantise, offload, or lower the resolution."
         )
-    limit = memory_limit_gb()
+    limit = found.place.memory_gb if found.place else memory_limit_gb()
     if found.ram and limit and found.ram.low > limit:
+        who = f"the smallest machine in {found.place.where}" if found.place else "this machine"
         warnings.append(
             f"Main memory may not do: about {found.ram.low:.0f} GB are needed to load the model and "
-            f"this machine has {limit:.0f} GB. A loading run would be killed without a word."
+            f"{who} has {limit:.0f} GB. A loading run would be killed without a word."
         )
     return Preflight(**{**found.__dict__, "warnings": tuple(warnings)})
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.jobs import checking, preflight
+from app.jobs import checking, elsewhere, preflight
+from app.jobs.cluster_card import cluster_card, usual_card_gb
 from app.jobs.dataset_glance import Glance, glances
 from app.jobs.preflight import Preflight
 from app.platform import current
@@ -34,18 +35,19 @@ class Preview:
     glances: tuple[Glance, ...] = ()
 
 
-def preview(document: Mapping[str, Any], *, card_gb: float | None = None) -> Preview:
+def preview(
+    document: Mapping[str, Any],
+    *,
+    card_gb: float | None = None,
+    place: Mapping[str, str] | None = None,
+) -> Preview:
     """The exact native files and command; quick, so it decodes no picture.
 
-    ``card_gb`` is the card that defaults are for; None means the smallest that is here.
+    ``card_gb`` is the card that defaults are for; None means the smallest where it will run, which
+    is what ``place`` (executor and fields of SlurmOptions) and the settings say.
     What is still missing is stood in for, so that there is something to see from the start.
     """
-    given = _stood_in(document)
-    checked = checking.check(current(), given, thorough=False, card_gb=card_gb)
-    for field_name in ("name", "datasets"):
-        if field_name not in document:
-            key = "datasets.0.path" if field_name == "datasets" else field_name
-            checked.errors[key] = "This is needed."
+    checked = _check(document, card_gb, place or {})
     if checked.plan is None:
         return Preview(checked.engine, checked.errors, checked.warnings)
     plan = checked.plan
@@ -64,9 +66,24 @@ def preview(document: Mapping[str, Any], *, card_gb: float | None = None) -> Pre
         steps_per_epoch=plan.steps_per_epoch,
         epochs=plan.epochs,
         images=sum(f.images for f in checked.facts) if checked.facts else None,
-        flight=_flight(checked),
+        flight=_flight(checked, place or {}),
         glances=_glances(checked),
     )
+
+
+def _check(
+    document: Mapping[str, Any], card_gb: float | None, place: Mapping[str, str]
+) -> checking.Checked:
+    checked = checking.check(
+        current(), _stood_in(document), thorough=False,
+        card_gb=usual_card_gb(current(), place, card_gb),
+        gpus=elsewhere.gpus_for(current().settings, place),
+    )  # fmt: skip
+    for field_name in ("name", "datasets"):
+        if field_name not in document:
+            key = "datasets.0.path" if field_name == "datasets" else field_name
+            checked.errors[key] = "This is needed."
+    return checked
 
 
 def _glances(checked: checking.Checked) -> tuple[Glance, ...]:
@@ -75,10 +92,14 @@ def _glances(checked: checking.Checked) -> tuple[Glance, ...]:
     return tuple(glances(checked.spec, checked.engine, checked.facts))
 
 
-def _flight(checked: checking.Checked) -> Preflight | None:
+def _flight(checked: checking.Checked, place: Mapping[str, str]) -> Preflight | None:
     if checked.spec is None or checked.engine is None or checked.plan is None:
         return None
-    return preflight.examine(current(), checked.spec, checked.engine, checked.plan, checked.facts)
+    spec = checked.spec
+    return preflight.examine(
+        current(), spec, checked.engine, checked.plan, checked.facts,
+        place=cluster_card(current(), place, spec.gpus),
+    )  # fmt: skip
 
 
 def _stood_in(document: Mapping[str, Any]) -> dict[str, Any]:

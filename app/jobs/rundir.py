@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,10 @@ class Launch:
     The app writes it before the runner starts; the runner adds ``boot_id`` and ``runner``, then
     ``trainer`` and ``started`` (epoch seconds). ``env_names`` are names only, never values.
     ``stop`` holds the steps of a plain stop as the JSON objects that the runner reads; ``marker``
-    is unique to the attempt and stands in the environment of each of its processes.
+    is unique to the attempt and stands in the environment of each of its processes. ``save`` holds
+    the steps that save first, where there are any; ``ask`` what a cluster is asked for; ``slurm``,
+    ``near_end`` and ``look`` are there where Slurm runs it: its job, the steps when its time is
+    nearly up, and how often (seconds) the runner looks for a wish by itself.
     """
 
     job_id: int
@@ -90,6 +93,11 @@ class Launch:
     stop: tuple[Mapping[str, Any], ...] = ()
     gpus: tuple[int, ...] = ()
     log: str = "log.txt"
+    save: tuple[Mapping[str, Any], ...] = ()
+    ask: Mapping[str, Any] = field(default_factory=dict)
+    slurm: Mapping[str, Any] | None = None
+    near_end: tuple[Mapping[str, Any], ...] | None = None
+    look: float | None = None
     boot_id: str | None = None
     runner: Process | None = None
     trainer: Process | None = None
@@ -101,6 +109,9 @@ class Launch:
         for name in ("argv", "env_names", "gpus"):
             data[name] = list(getattr(self, name))
         data.update(log=self.log, stop=[dict(step) for step in self.stop])
+        if self.slurm is not None:
+            data.update(slurm=dict(self.slurm), look=self.look, ask=dict(self.ask))
+            data["near_end"] = [dict(step) for step in self.near_end or ()]
         for name in ("boot_id", "started"):
             if getattr(self, name) is not None:
                 data[name] = getattr(self, name)
@@ -124,6 +135,8 @@ class Launch:
             stop=tuple(data["stop"]),
             gpus=tuple(data["gpus"]),
             log=str(data["log"]),
+            slurm=data.get("slurm"),
+            ask=data.get("ask") or {},
             boot_id=data.get("boot_id"),
             runner=Process.from_json(runner) if runner else None,
             trainer=Process.from_json(trainer) if trainer else None,

@@ -16,8 +16,9 @@ from typing import Any
 from app import waking, yaml_text
 from app.datasets import library
 from app.errors import ConflictError, InvalidSpecError, UserError
-from app.jobs import checking, describing, installations, previewing, store
+from app.jobs import checking, describing, elsewhere, installations, previewing, store
 from app.jobs.checking import Checked
+from app.jobs.cluster_card import usual_card_gb
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
 from app.jobs.states import JobState
@@ -45,10 +46,16 @@ class Page:
 
 
 def check(
-    document: Mapping[str, Any], *, thorough: bool = True, card_gb: float | None = None
+    document: Mapping[str, Any],
+    *,
+    thorough: bool = True,
+    card_gb: float | None = None,
+    place: Mapping[str, str] | None = None,
 ) -> Checked:
     """Everything that can be known about a document before a start."""
-    return checking.check(current(), document, thorough=thorough, card_gb=card_gb)
+    gpus = elsewhere.gpus_for(current().settings, place or {})
+    card = usual_card_gb(current(), place or {}, card_gb)
+    return checking.check(current(), document, thorough=thorough, card_gb=card, gpus=gpus)
 
 
 def submit(
@@ -57,13 +64,15 @@ def submit(
     hold: bool = False,
     gpu: str = "",
     card_gb: float | None = None,
+    place: Mapping[str, str] | None = None,
 ) -> Job:
-    """Queue a job, on the GPU of number ``gpu`` if one is chosen.
+    """Queue a job, on the GPU of number ``gpu`` if one is chosen, or where ``place`` says.
 
     ``card_gb`` is the card that defaults are for. Raises InvalidSpecError with a sentence for
     every field that is wrong.
     """
-    checked = check(document, card_gb=card_gb)
+    columns = elsewhere.chosen(current().settings, place or {})
+    checked = check(document, card_gb=card_gb, place=place)
     if checked.errors or checked.spec is None or checked.engine is None or checked.plan is None:
         raise InvalidSpecError(checked.errors or {"engine": "This spec cannot be planned."})
     spec = JobSpec.model_validate(checked.document)
@@ -76,6 +85,7 @@ def submit(
         notes="\n".join((*checked.plan.notes, *checked.warnings)),
         held=hold,
         gpu_choice=gpu,
+        **columns,
     )
     _write_spec(run_dir(job), spec)
     wake()

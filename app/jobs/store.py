@@ -6,7 +6,7 @@ Every function is a short transaction of its own. All of them need an applicatio
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, bindparam, func, select, update
@@ -103,9 +103,28 @@ def delete(job: Job) -> None:
     db.session.commit()
 
 
-def active() -> Sequence[Job]:
-    """Jobs that hold a slot: starting, running or stopping. Freshly read."""
-    return _jobs(select(Job).where(Job.state.in_([s.value for s in ACTIVE])).order_by(Job.id))
+def active(asleep: Collection[int] = ()) -> Sequence[Job]:
+    """Jobs that hold a slot: starting, running or stopping, less the starting ones among ``asleep``.
+
+    Freshly read.
+    """
+    wanted = select(Job).where(Job.state.in_([s.value for s in ACTIVE])).order_by(Job.id)
+    if asleep:
+        wanted = wanted.where((Job.state != JobState.STARTING.value) | Job.id.not_in(asleep))
+    return _jobs(wanted)
+
+
+def newest_attempts(jobs: Sequence[Job]) -> dict[int, Attempt]:
+    """The newest attempt of each of these jobs, in one query. Freshly read."""
+    if not jobs:
+        return {}
+    wanted = (
+        select(Attempt)
+        .join(Job, (Job.id == Attempt.job_id) & (Job.attempt == Attempt.number))
+        .where(Job.id.in_([job.id for job in jobs]))
+        .execution_options(populate_existing=True)
+    )
+    return {attempt.job_id: attempt for attempt in db.session.scalars(wanted)}
 
 
 def launchable(now: float) -> Sequence[Job]:
@@ -158,7 +177,8 @@ def counts() -> dict[str, int]:
 def table_version() -> str:
     """Changes whenever any row of the jobs table, or the queue itself, changed."""
     total, most, count = db.session.execute(_VERSIONS).one()
-    return f"{total}.{most}.{count}.{fact('queue') or 'on'}"
+    cluster = ".down" if fact("slurm") else ""
+    return f"{total}.{most}.{count}.{fact('queue') or 'on'}{cluster}"
 
 
 def open_attempt(job: Job, **columns: Any) -> Attempt:

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING
 from app import schema
 from app.db import db
 from app.jobs import (
+    elsewhere,
     ending,
     guards,
     installing,
@@ -58,6 +59,7 @@ class Supervisor:
         self._thread: threading.Thread | None = None
         self._lock: IO[str] | None = None
         self._busy: dict[int, threading.Thread] = {}
+        self._asleep = elsewhere.Asleep()
         self._following: dict[int, Following] = {}
         self.autostop = Autostop(platform)
         self.last_tick: float | None = None
@@ -121,9 +123,13 @@ class Supervisor:
         """One round over everything. Needs an application context."""
         # Looked at before the rows are read: what a thread is about to change, we know only of old.
         busy = frozenset(self._busy)
-        for job in store.active():
+        active = store.active(self._asleep.now(self._platform))
+        attempts = store.newest_attempts(active)
+        for job in active:
             if job.id not in busy:
-                self._safely(job, self._advance)
+                attempt = attempts.get(job.id)
+                self._safely(job, lambda job, attempt=attempt: self._advance(job, attempt))  # type: ignore[misc]
+        elsewhere.tell_notice(self._platform)
         self._launch_queued()
         self._platform.tasks.tick()
         self.autostop.tick()
@@ -147,10 +153,10 @@ class Supervisor:
             log.exception("job %s: this tick failed; the next one tries again", job_id)
             db.session.rollback()
 
-    def _advance(self, job: Job) -> None:
-        attempt = store.attempt_of(job)
+    def _advance(self, job: Job, attempt: Attempt | None) -> None:
         folder = service.run_dir(job).attempt(job.attempt)
-        status = self._platform.executor.poll(folder)
+        executor = self._platform.executor_for(attempt.executor if attempt else "local")
+        status = executor.poll(folder)
         job_id = job.id
         if isinstance(status, Ended):
             record = status.record
@@ -158,23 +164,28 @@ class Supervisor:
             self._work(job, lambda: ending.settle(self._platform, job_id, folder, record))
         elif isinstance(status, Lost):
             self._following.pop(job_id, None)
-            self._work(job, lambda: ending.interrupted(self._platform, job_id, folder))
+            lost = status
+            self._work(job, lambda: ending.interrupted(self._platform, job_id, folder, lost))
         elif attempt is not None:
             self._watch(job, attempt, folder, status)
 
     def _watch(self, job: Job, attempt: Attempt, folder: AttemptDir, status: Running) -> None:
         """A live run: say RUNNING once the trainer is there, follow it, pass on a stop."""
+        elsewhere.note(job, attempt, status)
         if job.status is JobState.STARTING and status.trainer_started:
             store.move(job, JobState.RUNNING)
+        if job.status is JobState.STOPPING:
+            self._stop(job, attempt, folder)
+        self._asleep.note(job, status)
+        if status.waiting and not status.trainer_started:
+            return
         following = self._follow(job, attempt)
         following.read()
         following.write(job, attempt)
         following.note_memory(telemetry.note_peak(self._platform, job, attempt))
-        if job.status is JobState.STOPPING:
-            self._stop(job, folder)
-        elif job.wish:
+        if job.wish and job.status is not JobState.STOPPING:
             orders.give(job, folder)
-        else:
+        elif job.status is not JobState.STOPPING:
             guards.watch(self._platform, job, following, folder)
 
     def _follow(self, job: Job, attempt: Attempt) -> Following:
@@ -185,14 +196,15 @@ class Supervisor:
             self._following[job.id] = following
         return following
 
-    def _stop(self, job: Job, folder: AttemptDir) -> None:
+    def _stop(self, job: Job, attempt: Attempt, folder: AttemptDir) -> None:
         """Tell the runner once per wish; it does the steps by itself."""
         told = read_json(folder.stop) or {}
         if told.get("wish") == job.wish:
             return
         actions = read_json(folder.root / launching.ACTIONS) or {}
         steps = actions.get("save_and_stop") if job.wish == "save-and-stop" else None
-        self._platform.executor.stop(folder, job.wish or "stop", steps or None)
+        executor = self._platform.executor_for(attempt.executor)
+        executor.stop(folder, job.wish or "stop", steps or None)
 
     def _launch_queued(self) -> None:
         if service.queue_paused() or self.autostop.state.holds_queue:
@@ -203,7 +215,9 @@ class Supervisor:
         held = guards.holds_queue(self._platform)
         if held:
             return
-        free = slots.Slots.now(self._platform, store.active())
+        free = slots.Slots.now(self._platform, store.active(), being_prepared=len(self._busy))
+        if free.none:
+            return
         coming = model_use.downloading()
         for job in queued:
             if job.id in self._busy or installing.waits(self._platform.settings, job):
@@ -230,7 +244,8 @@ class Supervisor:
             finish_at=None,
             last_output=time.time(),
         )
-        store.open_attempt(job, number=number, gpus=text)
+        executor = elsewhere.executor_of(job, self._platform.settings)
+        store.open_attempt(job, number=number, gpus=text, executor=executor)
         job_id = job.id
         self._work(job, lambda: launching.launch(self._platform, job_id, number))
 

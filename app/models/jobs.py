@@ -61,6 +61,10 @@ class Job(db.Model):  # type: ignore[name-defined,misc]
     """Length after a finished run was continued, in steps; 0: as the spec, which is never edited."""
     gpu_choice: Mapped[str] = mapped_column(default="")
     """GPU numbers that a person chose, such as "1"; empty takes any."""
+    executor: Mapped[str] = mapped_column(Text, default="")
+    """Where a person wants it to run: local or slurm; empty as EXECUTOR says."""
+    cluster: Mapped[str] = mapped_column(Text, default="")
+    """What it asks Slurm for by itself, as JSON; empty: as the settings say."""
     cause: Mapped[str] = mapped_column(default="")
     """Key of the diagnosis, where the cause of a failure is a known one."""
     stalled: Mapped[bool] = mapped_column(default=False)
@@ -111,6 +115,9 @@ class Attempt(db.Model):  # type: ignore[name-defined,misc]
     log_offset: Mapped[int] = mapped_column(default=0)
     peak_vram: Mapped[int] = mapped_column(BigInteger, default=0)
     """Most bytes in use on one of its GPUs, as sampled while it ran; 0 where nobody could look."""
+    executor: Mapped[str] = mapped_column(Text, default="local")
+    place: Mapped[str] = mapped_column(Text, default="")
+    """The node that a cluster gave it; empty on this machine."""
     started: Mapped[float]
     ended: Mapped[float | None]
 

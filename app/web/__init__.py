@@ -12,7 +12,7 @@ from app.platform import EXTENSION, Platform
 NOUNS = (
     "auth", "jobs", "samples", "logs", "checkpoints", "new_job", "datasets", "dataset",
     "dataset_edits", "dataset_health", "dataset_files", "uploads", "models", "exchange", "files",
-    "curves", "compare", "machine", "meter", "selfcheck", "sharing", "engines", "settings_page",
+    "curves", "compare", "machine", "machines", "meter", "selfcheck", "sharing", "engines", "settings_page",
     "system", "deliveries", "tasks", "health", "prometheus", "api", "api.reference",
 )  # fmt: skip
 """The modules that hold routes, each as ``bp``."""
@@ -20,7 +20,7 @@ NOUNS = (
 
 def register(app: Flask) -> None:
     """Add everything that answers requests."""
-    from app.web import compress, errors, filters, guard, meter, routing, statics
+    from app.web import compress, errors, filters, guard, machines, meter, routing, statics
 
     platform: Platform = app.extensions[EXTENSION]
     if platform.settings.trust_proxy:
@@ -34,4 +34,5 @@ def register(app: Flask) -> None:
     filters.install(app)
     statics.install(app)
     meter.install(app)
+    machines.install(app)
     compress.install(app)

@@ -8,9 +8,11 @@ from typing import Any
 
 from app.base_models import read_library
 from app.jobs import retention, service
+from app.jobs.cluster_card import cluster_card
 from app.jobs.installations import Installation
 from app.platform import current
-from app.web import forms, memory_choice, model_state
+from app.slurm.nodes import Cluster
+from app.web import forms, memory_choice, model_state, place_fields
 from app.web.field_views import Drawing, View
 from app.web.places import Place, place_of
 from engines import abilities, families, presets
@@ -66,11 +68,11 @@ def context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
     engine = values.get("engine", "auto")
     installed = {found.name: found for found in service.engines()}
     likely = engine if engine != "auto" else _likely(family, installed)
-    report = current().gpus.report()
-    card = memory_choice.card_of(values) or report.smallest_gb
+    usual = _usual(values)
+    card = memory_choice.card_of(values) or usual.gb
     document, _ = forms.read(values)
-    choices = presets.explain(document, gpu=bool(report.gpus), vram_gb=card)
-    whole = presets.complete(document, gpu=bool(report.gpus), vram_gb=card)
+    choices = presets.explain(document, gpu=usual.gpu, vram_gb=card)
+    whole = presets.complete(document, gpu=usual.gpu, vram_gb=card)
     drawing = Drawing(
         form=values,
         errors=_at_inputs(errors, values.get("family", "")),
@@ -80,8 +82,7 @@ def context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
         origins={choice.path: choice for choice in reversed(choices)},
         beside={"saving.every_steps": retention.planned(whole)},
     )
-    count = forms.dataset_count(values)
-    folders = service.dataset_folders()
+    count, folders = forms.dataset_count(values), service.dataset_folders()
     page = _Page(drawing, family, likely, count, tuple(folders))
     return {
         "form": values,
@@ -93,13 +94,25 @@ def context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
         "family": family,
         "components": page.parts(needed=True),
         "datasets": [page.dataset(number) for number in range(count)],
-        "folders": folders,
-        "memory": memory_choice.draw(values, report, engine, choices),
-        "gpus": report.gpus,
+        "folders": folders, "gpus": current().gpus.report().gpus,
+        "memory": memory_choice.draw(values, usual, engine, choices),
         "engines": installed,
         "model": model_state.of(values),
         "models": _models(family),
-    }
+        "place": place_fields.draw(current().settings, values, _cluster()),
+    }  # fmt: skip
+
+
+def _usual(values: Mapping[str, str]) -> memory_choice.Usual:
+    """The card of a job where nobody chooses one: of the partition that it would go to, or here."""
+    there = cluster_card(current(), place_fields.read(values))
+    return memory_choice.usual(current().gpus.report(), there)
+
+
+def _cluster() -> Cluster | None:
+    """The cluster as Slurm told it last."""
+    watch = current().cluster
+    return watch.report().cluster if watch else None
 
 
 def _models(family: Family | None) -> list[str]:

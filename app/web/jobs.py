@@ -8,7 +8,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import artifacts, delivery, yaml_text
-from app.jobs import diagnosis, exporting, guards, logtail, service, store
+from app.jobs import diagnosis, elsewhere, exporting, guards, logtail, service, store
 from app.jobs.launching import read_plan_files
 from app.jobs.states import JobState
 from app.models import Attempt, Job
@@ -48,6 +48,9 @@ def _table() -> dict[str, Any]:
         "before": before,
         "paused": service.queue_paused(),
         "held": store.fact("held"),
+        "cluster": elsewhere.notice(current()),
+        "on_slurm": current().settings.executor == "slurm",
+        "places": elsewhere.places([job.id for job in page.jobs if job.status.is_active]),
         "gpus": report.gpus,
         "free_gb": free,
         "engines": service.engines(),
@@ -93,11 +96,14 @@ def _papers_version(job: Job) -> str:
 
 def _status(job: Job) -> dict[str, Any]:
     attempt = store.attempt_of(job)
+    remote = job.status.is_active and attempt is not None and attempt.executor == "slurm"
+    cluster = elsewhere.notice(current()) if remote else ""
     return {
         "job": job,
         "attempt": attempt,
         "notes": service.plan_summary(job),
-        "version": str(job.version),
+        "cluster": cluster,
+        "version": f"{job.version}.down" if cluster else str(job.version),
         "lost": _lost_steps(job, attempt),
         "can_save": not service.why_no_order(job),
         "why_no_order": service.why_no_order(job),

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from app import tasks
 from app.gpu import Gpu
-from app.jobs import service, store
+from app.jobs import elsewhere, readings, service, store
+from app.jobs.states import JobState
 from app.machine import Host, Snapshot, cache
 from app.machine.cache import CachePreferences
 from app.machine.watch import HISTORY
@@ -75,12 +76,21 @@ def of_job(job_id: int) -> ResponseReturnValue:
 
 
 def context(job: Job, *, polled: bool = False) -> dict[str, Any]:
-    """What the strip of a job needs: its own GPUs, and the machine as it is.
+    """What the strip of a job needs: its own GPUs, and the machine as it is, here or elsewhere.
 
     It stands there before the start and after the end that a page has seen, so that nothing jumps.
     """
+    found: dict[str, Any] = {
+        "job": job, "latest": None, "mine": [], "remote": None, "machine_version": "none",
+    }  # fmt: skip
     if job.status.is_final and not polled:
-        return {"job": job, "latest": None, "mine": [], "machine_version": ""}
+        return found
+    attempt = store.attempt_of(job) if job.status is not JobState.QUEUED else None
+    executor = attempt.executor if attempt else elsewhere.executor_of(job, current().settings)
+    return found | (_here(job) if executor == "local" else _there(job))
+
+
+def _here(job: Job) -> dict[str, Any]:
     latest = current().machine.latest()
     numbers = {int(number) for number in job.gpus.split(",") if number}
     mine = [gpu for gpu in latest.gpus if gpu.index in numbers] or list(latest.gpus[:1])
@@ -91,7 +101,16 @@ def context(job: Job, *, polled: bool = False) -> dict[str, Any]:
     # As finely as the strip shows it: on a calm machine nothing is new.
     told += [(round(host.cpu), size(host.memory_used), size(host.disk_total - host.disk_used))]
     version = f"{zlib.crc32(repr(told).encode()):08x}.{job.status.is_final}"
-    return {"job": job, "latest": latest, "mine": mine, "machine_version": version}
+    return {"latest": latest, "mine": mine, "machine_version": version}
+
+
+def _there(job: Job) -> dict[str, Any]:
+    """What the run itself wrote down of its machine; nothing before it did."""
+    remote = readings.latest(service.run_dir(job).attempt(job.attempt).root)
+    if remote is None:
+        return {"machine_version": f"none.{job.status.is_final}"}
+    version = f"{remote.at:.0f}{'-old' if remote.is_old else ''}.{job.status.is_final}"
+    return {"mine": remote.gpus, "remote": remote, "machine_version": version}
 
 
 def _now() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.gpu import GpuReport
+from app.jobs.cluster_card import ClusterCard
 from app.web.family_inputs import text_of
 from engines import families
 from engines.fields import title_of
@@ -33,6 +34,26 @@ class MemoryChoice:
     why: str = ""
 
 
+@dataclass(frozen=True)
+class Usual:
+    """The card that a job gets where nobody chose one: this machine's, or its partition's.
+
+    ``gb`` None: not known. Without ``gpu`` it trains on the processor.
+    """
+
+    gpu: bool
+    gb: float | None
+    name: str = ""
+
+
+def usual(report: GpuReport, there: ClusterCard | None) -> Usual:
+    """``there`` is where a job for the cluster would run; None: it runs here."""
+    if there is not None:
+        return Usual(True, there.gb, there.where)
+    name = re.sub(r"^NVIDIA (GeForce )?", "", report.gpus[0].name) if report.gpus else ""
+    return Usual(bool(report.gpus), report.smallest_gb, name)
+
+
 def card_of(form: Mapping[str, str]) -> float | None:
     """The card chosen in the form, in GB; None for the one that is here."""
     text = form.get("card", "")
@@ -40,15 +61,14 @@ def card_of(form: Mapping[str, str]) -> float | None:
 
 
 def draw(
-    form: Mapping[str, str], report: GpuReport, engine: str, choices: Iterable[Choice]
+    form: Mapping[str, str], usual: Usual, engine: str, choices: Iterable[Choice]
 ) -> MemoryChoice:
     """The select and what stands beside it. ``choices`` are the defaults that apply now."""
-    if not report.gpus:
+    if not usual.gpu:
         why = "Presets are for a GPU, and this machine has none; the base model stays as it is."
         return MemoryChoice((("", "no GPU here"),), "", why=why)
-    card = card_of(form) or report.smallest_gb
-    here = re.sub(r"^NVIDIA (GeForce )?", "", report.gpus[0].name)
-    auto = f"auto: {report.smallest_gb:.0f} GB, {here}" if report.smallest_gb else f"auto: {here}"
+    card = card_of(form) or usual.gb
+    auto = f"auto: {usual.gb:.0f} GB, {usual.name}" if usual.gb else f"auto: {usual.name}"
     each = _presets(form.get("family", ""), engine, card)
     misfit = _misfit(each)
     preset = [choice for choice in choices if choice.untested]

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import InvalidSpecError
 from app.jobs import service
-from app.web import form_page, forms, memory_choice, model_state, native_view
+from app.web import form_page, forms, memory_choice, model_state, native_view, place_fields
 from app.web.places import pattern_of, place_of
 from engines import families
 from engines.fields import table
@@ -24,13 +24,14 @@ FIRST_FAMILY = "sdxl"
 def form() -> ResponseReturnValue:
     cloned = request.args.get("clone", type=int)
     if cloned is not None:
-        values = forms.fill(service.clone(service.get(cloned)))
+        original = service.get(cloned)
+        values = {**forms.fill(service.clone(original)), **place_fields.of_job(original)}
         values["name"] = next_name(values.get("name", ""))
         # A remedy changes a field or two of the copy.
         values.update({name: text for name, text in request.args.items() if name in table()})
     else:
         # A dataset's page leads here with its folder, by the name of the field.
-        known = {*table(), "card"}
+        known = {*table(), "card", *place_fields.NAMES}
         given = request.args.items()
         values = {name: text for name, text in given if {name, pattern_of(name)} & known}
         values.setdefault("family", FIRST_FAMILY)
@@ -98,6 +99,7 @@ def create() -> ResponseReturnValue:
             hold=request.form.get("hold") == "1",
             gpu=chosen if chosen.isdigit() else "",
             card_gb=memory_choice.card_of(request.form),
+            place=place_fields.read(request.form),
         )
     except InvalidSpecError as error:
         return page(dict(request.form.items()), error.errors, with_preview=True), 422
@@ -121,7 +123,9 @@ def page(
 def _preview(values: Mapping[str, str]) -> dict[str, Any]:
     """What the preview is drawn from."""
     document, errors = forms.read(values)
-    shown = service.preview(document, card_gb=memory_choice.card_of(values))
+    shown = service.preview(
+        document, card_gb=memory_choice.card_of(values), place=place_fields.read(values)
+    )
     family = values.get("family", "")
     length = document.get("length") or {}
     return {

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from app.web import place_fields
 from engines import families
 from engines.catalogue.inputs import FamilyInput
 from engines.fields import table
@@ -57,6 +58,8 @@ def place_of(name: str, family: str = "") -> Place:
         return Place(input_name(item, int(numbers[0]) if numbers else 0), item.title)
     if name.startswith("engine_options"):
         return Place("engine_options", "Engine options")
+    if name.startswith("place."):
+        return Place(name, place_fields.title_of(name))
     if name == "engine":
         found = families.get(family)
         alone = found is not None and len(found.engines) == 1

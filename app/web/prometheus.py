@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
@@ -17,6 +17,7 @@ from app.jobs import store
 from app.jobs.states import JobState
 from app.models import Delivery, Job, Task
 from app.platform import current
+from app.slurm.nodes import Kind
 
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
@@ -56,6 +57,7 @@ class _Collector:
         yield from _jobs()
         yield from _machine()
         yield from _gpus(current().gpus.report())
+        yield from _cluster()
         yield _counted("tasks", "Background work by state.", Task.state, ("waiting", "running"))
         wanted = ("waiting", "sent", "verified", "failed")
         yield _counted("deliveries", "Files for other places by state.", Delivery.state, wanted)
@@ -115,3 +117,23 @@ def _gpus(report: GpuReport) -> Iterator[GaugeMetricFamily]:
             if value is not None:
                 found.add_metric([str(gpu.index), gpu.name], value)
         yield found
+
+
+def _cluster() -> Iterator[GaugeMetricFamily]:
+    """What the page of the machines knows anyway; nothing where there is no cluster."""
+    watch = current().cluster
+    if watch is None:
+        return
+    report = watch.report()
+    up = 0 if report.problem or report.cluster is None else 1
+    yield _single("cluster_up", "Whether Slurm's controller answers.", up)
+    nodes = _gauge("cluster_nodes", "Machines of the cluster by state.", ("state",))
+    kinds = [node.kind for node in report.cluster.nodes] if report.cluster else []
+    for kind in get_args(Kind):
+        nodes.add_metric([kind], kinds.count(kind))
+    yield nodes
+    gpus = _gauge("cluster_gpus", "GPUs of the cluster by type and state.", ("type", "state"))
+    for one in report.cluster.gpus if report.cluster else ():
+        for state in ("free", "busy", "out"):
+            gpus.add_metric([one.type, state], getattr(one, state))
+    yield gpus

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,9 @@ class ViolationError(AssertionError):
 class Chaos:
     """One data folder and one server, through many rounds."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    kinds: tuple[str, ...] = FAULTS
+
+    def __init__(self, folder: Path, seed: int, env: Mapping[str, str] | None = None) -> None:
         self.random = random.Random(seed)
         self.faults: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
@@ -58,11 +60,11 @@ class Chaos:
         self.server = Server(
             folder,
             {**settings, "STANDIN_SECONDS": "0.03", "STANDIN_ARGUMENTS": "--children 1",
-             "MAX_INTERRUPTIONS": "5"},
+             "MAX_INTERRUPTIONS": "5", **(env or {})},
         )  # fmt: skip
         self.document = document(folder)
         self.markers: set[str] = set()
-        self.small_disk = _mount_small_disk(self.server.data)
+        self.small_disk = env is None and _mount_small_disk(self.server.data)
         self.slowest_start = 0.0
 
     def start(self) -> None:
@@ -73,7 +75,7 @@ class Chaos:
     def round(self) -> str:
         """Submit a job, break something while it runs, and look whether the truth is told."""
         engine = self.random.choice(("kohya_ss", "ai-toolkit"))
-        fault = self.random.choice(FAULTS)
+        fault = self.random.choice(self.kinds)
         document = {**self.document, "engine": engine}
         if fault == "tear":
             document["engine"] = "ai-toolkit"

@@ -107,6 +107,15 @@ class FakeExecutor:
     def end_leftovers(self, attempt: AttemptDir) -> int:
         return self.leftovers
 
+    def there(self, text: str) -> str:
+        return text
+
+    def notice(self) -> str:
+        return ""
+
+    def changes(self) -> int:
+        return 0
+
 
 class FakeGpus:
     """Reports exactly the GPUs it was given."""

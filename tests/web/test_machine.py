@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 
@@ -59,3 +60,37 @@ def test_the_limit_of_the_cache_is_set_on_the_page_and_nonsense_is_refused(app, 
     page = client.get("/machine").text
     assert 'value="2.5"' in page
     assert "in 0 files" in page
+
+
+def test_a_job_on_another_machine_shows_that_machine(app, client, job):
+    folder = app.extensions[EXTENSION].settings.jobs_dir / "1/attempts/1"
+    folder.mkdir(parents=True)
+    gpu = {
+        "index": 0, "name": "NVIDIA A100-SXM4-80GB", "memory_total": 80 << 30,
+        "memory_used": 30 << 30, "utilisation": 97, "temperature": 61, "power": None,
+    }  # fmt: skip
+    row = {"at": time.time(), "node": "gpu7", "gpus": [gpu], "cpu": 12, "cpus": 32}
+    row.update(memory_used=5 << 30, memory_total=64 << 30, peak=30 << 30)
+    (folder / "gpu.jsonl").write_text(json.dumps(row) + "\n")
+    store.move(store.get(1), JobState.STARTING, attempt=1)
+    store.open_attempt(store.get(1), number=1, executor="slurm")
+    strip = client.get("/jobs/1/machine").text
+    assert "gpu7" in strip
+    assert "A100-SXM4-80GB" in strip
+    assert "97 %" in strip
+    assert "61 °C" in strip
+    assert " W" not in strip
+    assert "Disk free" not in strip
+    poll = strip.partition('hx-get="')[2].partition('"')[0]
+    assert client.get(poll).status_code == 204
+    (folder / "gpu.jsonl").write_text(json.dumps({**row, "at": time.time() - 600}) + "\n")
+    assert "nothing newer since" in client.get(poll).text
+
+
+def test_until_the_other_machine_tells_something_the_strip_shows_none(app, client, job):
+    store.move(store.get(1), JobState.STARTING, attempt=1)
+    store.open_attempt(store.get(1), number=1, executor="slurm")
+    strip = client.get("/jobs/1/machine").text
+    assert strip.partition(">")[0].endswith(" hidden")
+    poll = strip.partition('hx-get="')[2].partition('"')[0]
+    assert client.get(poll).status_code == 204

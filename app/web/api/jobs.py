@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -37,6 +37,15 @@ class SubmitQuery(Given):
     """How it is queued."""
 
     hold: bool = Field(False, description="Create it, but do not start it yet.")
+    executor: Literal["", "local", "slurm"] = Field(
+        "", description="Where it runs; empty as EXECUTOR says. The following are for Slurm."
+    )
+    partition: str = Field("", max_length=200, description="Slurm partition.")
+    account: str = Field("", max_length=200, description="Slurm account.")
+    time_limit: str = Field("", max_length=20, description="Such as 12:00:00.")
+    constraint: str = Field("", max_length=200, description="Features that the node must have.")
+    gpu_type: str = Field("", max_length=60, description="As the cluster names it, such as a100.")
+    options: str = Field("", max_length=1000, description="Further long options of sbatch.")
 
 
 class StopQuery(Given):
@@ -91,7 +100,9 @@ def submit(query: SubmitQuery, body: dict[str, Any]) -> JobJson:
     The body is a spec. Required are name, family, base_model, datasets and length; everything else
     has a default by family and by GPU. Each wrong field is named in ``errors``.
     """
-    return JobJson.model_validate(service.as_json(service.submit(body, hold=query.hold)))
+    place = {name: text for name, text in query.model_dump(exclude={"hold"}).items() if text}
+    job = service.submit(body, hold=query.hold, place=place)
+    return JobJson.model_validate(service.as_json(job))
 
 
 @operation("GET /jobs/<int:job_id>", tag=TAG, answer=JobWithSpec)
@@ -185,7 +196,7 @@ def events(job_id: int, query: EventsQuery) -> Events:
 def attempts(job_id: int) -> Attempts:
     """List the attempts of a job."""
     plain = ("number", "outcome", "reason", "exit_code", "signal", "gpus", "start_step",
-             "last_step", "peak_vram")  # fmt: skip
+             "last_step", "peak_vram", "executor", "place")  # fmt: skip
     rows = [
         AttemptJson(
             started=describing.iso(a.started),

@@ -83,6 +83,8 @@ class AttemptJson(BaseModel):
     start_step: int
     last_step: int
     peak_vram: int = Field(description="Bytes; 0 where nobody could look.")
+    executor: str = Field(description="local or slurm.")
+    place: str = Field(description="The node that a cluster gave it; empty on this machine.")
     started: str | None
     ended: str | None
 

@@ -1,0 +1,1 @@
+"""Slurm, seen from the dashboard: its commands, its words for states, the script it is handed."""
