@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import resource
 import signal
 import subprocess
@@ -10,12 +12,15 @@ import subprocess
 import pytest
 
 from app.artifacts.verify import verify_in_child
-from app.jobs import launching, points, retention, service, store
-from app.jobs.rundir import write_json_atomic
+from app.errors import NotFoundError
+from app.jobs import launching, points, retention, service, settling, store
+from app.jobs.executor import LocalExecutor, Lost
+from app.jobs.rundir import ExitRecord, RunDir, write_json_atomic
 from app.jobs.series import Sample, Series
 from app.jobs.states import JobState
 from app.platform import current
-from tests.support.supervised import running, tick_until
+from engines.adapter import ENGINES
+from tests.support.supervised import end, running, tick_until, write_lora
 
 S = JobState
 
@@ -135,3 +140,71 @@ def test_a_watcher_that_breaks_stops_neither_the_others_nor_the_queue(app, docum
     current().watchers[:] = [Broken(), Whole()]
     assert running(document).status is S.RUNNING
     assert seen
+
+
+def test_exit_0_beside_a_lora_of_an_earlier_attempt_is_a_failure(app, document):
+    job = running(document)
+    old = service.run_dir(job).output / "dog.safetensors"
+    write_lora(old)
+    os.utime(old, (1000, 1000))
+    job = end(job, lora=False)
+    assert job.status is S.FAILED
+    assert "dog.safetensors is older than this attempt, so none was written" in job.reason
+
+
+def test_a_trainer_that_could_not_be_started_says_so_whatever_lies_there(app):
+    record = ExitRecord(
+        code=127, signal=None, started=None, ended=2.0, error="could not start python"
+    )
+    evidence = settling.Evidence(record, "", "a log of before", ENGINES["kohya_ss"])
+    found = settling.judge(S.RUNNING, evidence)
+    assert (found.state, found.reason) == (S.FAILED, "could not start python")
+    assert settling.judge(S.RUNNING, evidence, "the disk is full").reason == "the disk is full"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"code": "x"}'])
+def test_torn_records_of_a_run_end_in_lost_and_never_in_a_success(tmp_path, text):
+    attempt = RunDir(tmp_path).attempt(1)
+    attempt.root.mkdir(parents=True)
+    attempt.exit.write_text(text)
+    executor = LocalExecutor("/bin/true", tmp_path / "run_job.py")
+    assert executor.poll(attempt) == Lost()
+    attempt.launch.write_text(text)
+    assert executor.end_leftovers(attempt) == 0
+
+
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM])
+def test_a_pin_is_a_copy_where_a_file_cannot_have_two_names(app, document, monkeypatch, number):
+    job = running(document)
+    write_lora(service.run_dir(job).output / "dog-000001.safetensors")
+
+    def refused(*words):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(retention.os, "link", refused)
+    kept = retention.pin(job, "dog-000001.safetensors")
+    assert kept.read_bytes() == (kept.parents[1] / kept.name).read_bytes()
+    assert kept.parent.name == "kept"
+
+
+def test_a_pin_that_fails_or_comes_too_late_leaves_nothing_that_looks_pinned(
+    app, document, monkeypatch
+):
+    job = running(document)
+    made = service.run_dir(job).output / "dog-000001.safetensors"
+    write_lora(made)
+
+    def gone(source, target):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(source))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(retention.os, "link", gone)
+        with pytest.raises(NotFoundError, match="has just removed it"):
+            retention.pin(job, made.name)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            retention.os, "link", lambda *w: (_ for _ in ()).throw(PermissionError(13, "no"))
+        )
+        with pytest.raises(PermissionError):
+            retention.pin(job, made.name)
+    assert list((made.parent / "kept").iterdir()) == []
