@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, bindparam, func, select, update
+from sqlalchemy.orm import defer
 
 from app.db import db
 from app.errors import NotFoundError
@@ -30,6 +31,17 @@ _VERSION = select(
 _ACTIVE = (
     select(Job).where(Job.state.in_([s.value for s in ACTIVE])).order_by(Job.id)
 ).execution_options(populate_existing=True)
+
+_LONG = (defer(Job.document), defer(Job.notes))
+_LAUNCHABLE = (
+    select(Job)
+    .where(
+        Job.state == JobState.QUEUED.value, Job.held.is_(False), Job.not_before <= bindparam("now")
+    )
+    .order_by(Job.priority.desc(), Job.id)
+    .limit(50)
+    .execution_options(populate_existing=True)
+)
 
 
 def add(**columns: Any) -> Job:
@@ -137,12 +149,7 @@ def newest_attempts(jobs: Sequence[Job]) -> dict[int, Attempt]:
 
 def launchable(now: float) -> Sequence[Job]:
     """Queued jobs that may start now, in launch order: priority, then age."""
-    return _jobs(
-        select(Job)
-        .where(Job.state == JobState.QUEUED.value, Job.held.is_(False), Job.not_before <= now)
-        .order_by(Job.priority.desc(), Job.id)
-        .limit(50)
-    )
+    return db.session.scalars(_LAUNCHABLE, {"now": now}).all()
 
 
 def _jobs(statement: Any) -> Sequence[Job]:
@@ -152,8 +159,11 @@ def _jobs(statement: Any) -> Sequence[Job]:
 def page(
     *, state: str | None = None, search: str = "", limit: int = 50, before: int | None = None
 ) -> Sequence[Job]:
-    """Jobs, newest first, at most ``limit``, with a smaller id than ``before``."""
-    statement = select(Job).order_by(Job.id.desc()).limit(limit)
+    """Jobs, newest first, at most ``limit``, with a smaller id than ``before``.
+
+    Their document and notes are read when asked for: a table shows neither.
+    """
+    statement = select(Job).order_by(Job.id.desc()).limit(limit).options(*_LONG)
     if state:
         statement = statement.where(Job.state == state)
     if search:
