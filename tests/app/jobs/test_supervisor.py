@@ -29,15 +29,12 @@ def test_a_submitted_job_starts_by_itself_with_its_native_files(app, document):
     assert [e.new for e in job.events if e.new] == ["queued", "starting", "running"]
 
 
-def test_a_run_just_started_or_told_to_stop_is_looked_at_more_often_for_some_seconds(
-    app, document, monkeypatch
-):
+def test_a_run_just_started_or_told_to_stop_is_looked_at_more_often_for_some_seconds(app, document):
     supervisor = current().supervisor
     assert supervisor.pause == TICK_SECONDS
     job = running(document)
     assert supervisor.pause == HURRY_SECONDS
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + HURRY_FOR + 1)
+    supervisor._hurry -= HURRY_FOR
     assert supervisor.pause == TICK_SECONDS
     service.stop(job)
     supervisor.tick()
