@@ -29,8 +29,9 @@ def index() -> ResponseReturnValue:
 
 @bp.get("/jobs/table")
 def table() -> ResponseReturnValue:
-    context = _table()
-    return htmx.fragment("jobs_table", **context)
+    if htmx.shows(_version()):
+        return "", 204
+    return htmx.fragment("jobs_table", **_table())
 
 
 def _table() -> dict[str, Any]:
@@ -38,9 +39,9 @@ def _table() -> dict[str, Any]:
     search = request.args.get("q", "").strip()
     before = request.args.get("before", type=int)
     known = state if state in list(JobState) else None
+    # Before the rows: what changes between the two is then drawn by the next poll.
+    version = _version()
     page = service.page(state=known, search=search, limit=PAGE_SIZE, before=before)
-    report = current().gpus.report()
-    free = guards.free_gb(current())
     return {
         "page": page,
         "state": known or "",
@@ -51,12 +52,16 @@ def _table() -> dict[str, Any]:
         "cluster": elsewhere.notice(current()),
         "on_slurm": current().settings.executor == "slurm",
         "places": elsewhere.places([job.id for job in page.jobs if job.status.is_active]),
-        "gpus": report.gpus,
-        "free_gb": free,
+        "gpus": current().gpus.report().gpus,
+        "free_gb": guards.free_gb(current()),
         "engines": service.engines(),
         "safe": delivery.jobs_with_copy([job.id for job in page.jobs]),
-        "version": f"{service.table_version()}.{free:.0f}",
+        "version": version,
     }
+
+
+def _version() -> str:
+    return f"{service.table_version()}.{guards.free_gb(current()):.0f}"
 
 
 @bp.get("/jobs/<int:job_id>")
