@@ -98,23 +98,28 @@ def _own_ending(dataset: Dataset) -> DatasetEdit | None:
 def _part_names(dataset: Dataset) -> DatasetEdit | None:
     """Of names that differ in case alone each but the first gets a number, its caption with it."""
     names = _names(dataset, "clash")
-    taken = {file.name.casefold() for file in walk(Path(dataset.path), recursive=True).files}
+    files = [file.name for file in walk(Path(dataset.path), recursive=True).files]
+    taken = {os.path.splitext(name)[0].casefold() for name in files}
     ids = {item.name: item.id for item in _items(dataset, names)}
+    first: dict[str, str] = {}
     stems: dict[str, str] = {}
-    seen: set[str] = set()
     steps = []
     for name in names:
         stem, ending = os.path.splitext(name)
-        if name.casefold() not in seen and stem not in stems:
-            seen.add(name.casefold())
+        if stem not in stems and first.setdefault(name.casefold(), name) == name:
             continue
         if stem not in stems:
             number = 2
-            while any(known.startswith(f"{stem} ({number}).".casefold()) for known in taken):
+            while f"{stem} ({number})".casefold() in taken:
                 number += 1
             stems[stem] = f"{stem} ({number})"
-            taken.add(f"{stems[stem]}{ending}".casefold())
+            taken.add(stems[stem].casefold())
         steps.append(Step(name, ids.get(name, 0), file=True, becomes=stems[stem] + ending))
+    kept = {os.path.splitext(name)[0] for name in first.values()}
+    for name in set(files) - set(names):
+        stem, ending = os.path.splitext(name)
+        if stem in stems and stem not in kept:
+            steps.append(Step(name, file=True, becomes=stems[stem] + ending))
     return _make(dataset, "clash", f"{len(steps)} files renamed", steps)
 
 
