@@ -101,7 +101,7 @@ def test_a_page_is_light_and_fits_a_phone(visit, name):
 def test_the_tab_tells_how_far_a_job_is(visit):
     page = visit("job", "light", 1280)
     first = page.title()
-    assert "% · ohwx-dog-rank-8" in first
+    assert "% · ohwx-dog-rank-32" in first
     until(lambda: page.title() != first, 30, "the title moves with the job")
     assert page.get_attribute("link[rel='icon']", "href").startswith("data:image/svg+xml,")
     assert visit("jobs", "light", 1280).title().startswith("1 running · Jobs")
