@@ -211,8 +211,7 @@
   const videos = (event, play) => { const video = event.target.closest?.(".shot")?.querySelector("video"); if (video) play ? video.play().catch(() => {}) : video.pause(); };
   document.addEventListener("mouseover", (event) => videos(event, true));
   document.addEventListener("mouseout", (event) => videos(event, false));
-  document.addEventListener("DOMContentLoaded", () => {
-    const wanted = /^#sample-(\d+)-(\d+)$/.exec(location.hash);
-    if (wanted && section()) open(Number(wanted[1]), Number(wanted[2]) - 1, null);
-  });
+  // An address that names a sample opens it; this file comes after the page (app.js brings it).
+  const wanted = /^#sample-(\d+)-(\d+)$/.exec(location.hash);
+  if (wanted && section()) open(Number(wanted[1]), Number(wanted[2]) - 1, null);
 })();
