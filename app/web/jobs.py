@@ -91,6 +91,7 @@ def _papers(job: Job) -> dict[str, Any]:
         "job": job,
         "spec": yaml_text.dump(service.clone(job)),
         "files": read_plan_files(service.run_dir(job)),
+        "notes": service.plan_summary(job),
         "papers_version": _papers_version(job),
     }
 
@@ -106,7 +107,6 @@ def _status(job: Job) -> dict[str, Any]:
     return {
         "job": job,
         "attempt": attempt,
-        "notes": service.plan_summary(job),
         "cluster": cluster,
         "version": f"{job.version}.down" if cluster else str(job.version),
         "lost": _lost_steps(job, attempt),
