@@ -63,8 +63,10 @@ def test_a_page_is_light_and_fits_a_phone(visit, name):
     loads = vitals.arrived(page)
     assert len(loads) <= MOST_REQUESTS, loads
     assert sum(size for _, size in loads) <= MOST_BYTES, loads
-    inner, whole = page.evaluate("[innerWidth, document.documentElement.scrollWidth]")
-    assert whole <= inner
+    for width in (390, 320):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+    page.set_viewport_size({"width": 390, "height": 844})
     here = page.locator(".bar nav [aria-current]")
     for left, right in here.evaluate_all(
         "nodes => nodes.map((n) => { const r = n.getBoundingClientRect(); return [r.left, r.right]; })"
@@ -72,6 +74,18 @@ def test_a_page_is_light_and_fits_a_phone(visit, name):
         assert left >= 0
         assert right <= 390
     assert page.errors == []
+
+
+@pytest.mark.parametrize("name", ["jobs", "job", "new-job", "dataset", "settings"])
+def test_letters_of_twice_the_size_cut_nothing_off(visit, name):
+    page = visit(name, "light", 1280)
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    inner, whole = page.evaluate("[innerWidth, document.documentElement.scrollWidth]")
+    assert whole <= inner
+    cut = page.evaluate("""() => [...document.querySelectorAll("button, .button, h1, h2, label")]
+      .filter((n) => n.offsetParent && !n.closest(".hidden") && n.scrollWidth > n.clientWidth + 1 && getComputedStyle(n).display !== "inline")
+      .map((n) => n.textContent.trim())""")
+    assert cut == []
 
 
 def test_the_tab_tells_how_far_a_job_is(visit):

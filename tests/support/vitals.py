@@ -96,7 +96,9 @@ def axe_source() -> str:
 def axe(page: Page, source: str) -> tuple[list[str], int]:
     """What axe-core finds, one line for each element, and how many rules it found kept."""
     page.evaluate(source)
-    told = page.evaluate("axe.run({resultTypes: ['violations']})")
+    told = page.evaluate(
+        "axe.run({resultTypes: ['violations'], rules: {'target-size': {enabled: true}}})"
+    )
     findings = [
         f"{rule['id']}: {node['target']} {node['failureSummary']}"
         for rule in told["violations"]
