@@ -120,9 +120,9 @@
   // or the focus to it. With data-soon it also comes by itself when the page has been there a while.
   const brought = new Map();
   const bring = (box) => {
-    const { script, style } = box.dataset;
+    const { script, sheet } = box.dataset;
     if (!brought.has(script)) {
-      if (style) document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: style }));
+      if (sheet) document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: sheet }));
       brought.set(script, new Promise((done, lost) => {
         const tag = Object.assign(document.createElement("script"), { src: script, onload: done });
         tag.onerror = () => { brought.delete(script); tag.remove(); lost(); };

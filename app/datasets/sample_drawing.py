@@ -17,6 +17,8 @@ _OVER = 2
 _EDGE = SIZE * _OVER
 Colour = tuple[int, int, int]
 Pen = ImageDraw.ImageDraw
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom."""
 
 _BODY, _DARK, _VISOR = (52, 168, 160), (30, 110, 108), (24, 34, 48)
 _EYE, _BALL, _METAL = (255, 214, 92), (244, 119, 62), (168, 178, 190)
@@ -70,9 +72,8 @@ def _gradient(top: Colour, bottom: Colour) -> Image.Image:
 def _robot(pen: Pen, x: float, y: float, tall: float, waves: str) -> None:
     """Feet at (x, y). All its measures are parts of its height."""
 
-    def box(
-        left: float, top: float, right: float, bottom: float, fill: Colour, round_: float
-    ) -> None:
+    def box(at: Box, fill: Colour, round_: float) -> None:
+        left, top, right, bottom = at
         area = (x + left * tall, y - top * tall, x + right * tall, y - bottom * tall)
         pen.rounded_rectangle(area, radius=round_ * tall, fill=fill)
 
@@ -81,17 +82,17 @@ def _robot(pen: Pen, x: float, y: float, tall: float, waves: str) -> None:
         pen.ellipse((at - half, height - half, at + half, height + half), fill=fill)
 
     for side in (-1, 1):
-        box(0.09 * side - 0.045, 0.18, 0.09 * side + 0.045, 0.02, _METAL, 0.02)
-        box(0.1 * side - 0.075, 0.06, 0.1 * side + 0.075, 0.0, _DARK, 0.03)
+        box((0.09 * side - 0.045, 0.18, 0.09 * side + 0.045, 0.02), _METAL, 0.02)
+        box((0.1 * side - 0.075, 0.06, 0.1 * side + 0.075, 0.0), _DARK, 0.03)
         _arm(pen, (x, y, tall), side, raised=waves == {-1: "left", 1: "right"}[side])
-    box(-0.2, 0.5, 0.2, 0.14, _BODY, 0.07)
-    box(-0.12, 0.4, 0.12, 0.22, _DARK, 0.03)
+    box((-0.2, 0.5, 0.2, 0.14), _BODY, 0.07)
+    box((-0.12, 0.4, 0.12, 0.22), _DARK, 0.03)
     ball(0.0, 0.31, 0.045, _BALL)
-    box(-0.05, 0.55, 0.05, 0.48, _METAL, 0.01)
-    box(-0.012, 0.95, 0.012, 0.84, _METAL, 0.0)
+    box((-0.05, 0.55, 0.05, 0.48), _METAL, 0.01)
+    box((-0.012, 0.95, 0.012, 0.84), _METAL, 0.0)
     ball(0.0, 0.965, 0.035, _BALL)
-    box(-0.25, 0.86, 0.25, 0.54, _BODY, 0.1)
-    box(-0.19, 0.79, 0.19, 0.61, _VISOR, 0.08)
+    box((-0.25, 0.86, 0.25, 0.54), _BODY, 0.1)
+    box((-0.19, 0.79, 0.19, 0.61), _VISOR, 0.08)
     for side in (-1, 1):
         ball(0.09 * side, 0.7, 0.045, _EYE)
         ball(0.09 * side + 0.012, 0.712, 0.014, (255, 255, 255))

@@ -43,17 +43,22 @@ CURVES: dict[str, tuple[float, float, float]] = {
 """Weight, the value that earns 0.9, and the value that earns 0.5."""
 _INVERSE_ERFC_ONE_FIFTH = 0.9061938024368232
 _PICTURES = "[...document.images].filter((i) => !i.closest('[hidden]'))"
+_VIEWPORT = "document.querySelector('meta[name=viewport]')?.content"
 HABITS: Mapping[str, str] = {
     "doctype": "document.doctype?.name === 'html' && document.compatMode === 'CSS1Compat'",
     "charset": "document.characterSet === 'UTF-8'",
     "language": "!!document.documentElement.lang",
     "title": "!!document.title.trim()",
-    "viewport that lets people zoom": "/width=device-width/.test(document.querySelector('meta[name=viewport]')?.content) && !/user-scalable=no|maximum-scale/.test(document.querySelector('meta[name=viewport]').content)",
+    "viewport that lets people zoom": f"/width=device-width/.test({_VIEWPORT})"
+    f" && !/user-scalable=no|maximum-scale/.test({_VIEWPORT})",
     "pictures with alt": f"{_PICTURES}.every((i) => i.hasAttribute('alt'))",
-    "pictures with their size": f"{_PICTURES}.every((i) => (i.width && i.height && i.hasAttribute('width')) || getComputedStyle(i).position === 'absolute')",
-    "passwords can be pasted": "[...document.querySelectorAll('input[type=password]')].every((i) => !i.onpaste)",
+    "pictures with their size": f"{_PICTURES}.every((i) => i.width && i.height"
+    " && (i.hasAttribute('width') || getComputedStyle(i).position === 'absolute'))",
+    "passwords can be pasted": "[...document.querySelectorAll('input[type=password]')]"
+    ".every((i) => !i.onpaste)",
     "no deprecated interface": "window.__vitals.deprecated.length === 0",
-    "nothing from elsewhere": "performance.getEntriesByType('resource').every((e) => e.name.startsWith(location.origin) || e.name.startsWith('data:'))",
+    "nothing from elsewhere": "performance.getEntriesByType('resource')"
+    ".every((e) => e.name.startsWith(location.origin) || e.name.startsWith('data:'))",
     "no document.write, no synchronous script in the body": "!document.querySelector('body script:not([defer]):not([async]):not([type])')",
 }
 """Expressions that hold in a page that keeps the habit."""

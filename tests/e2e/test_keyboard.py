@@ -46,6 +46,18 @@ def test_the_first_stop_of_each_page_skips_to_its_content(page, server):
 
 def test_a_lora_is_made_stopped_and_downloaded_by_keyboard_alone(page, make_server, document):
     server = make_server(STANDIN_SECONDS="0.1")
+    create(page, server, document)
+    watch_and_stop(page)
+    tab_to(page, "#job-outputs summary")
+    page.keyboard.press("Enter")
+    tab_to(page, "#job-outputs details[open] a.main")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename.endswith(".safetensors")
+
+
+def create(page, server, document):
+    """The form, filled in and sent."""
     given = {
         "family": "sd15", "engine": "ai-toolkit", "datasets.0.resolution": "64", "network.rank": "4",
         "memory.mixed_precision": "no", "saving.every_steps": "5", "length.steps": "4000",
@@ -60,6 +72,10 @@ def test_a_lora_is_made_stopped_and_downloaded_by_keyboard_alone(page, make_serv
     tab_to(page, "button.main")
     page.keyboard.press("Enter")
     page.wait_for_url(f"{server.url}/jobs/1")
+
+
+def watch_and_stop(page):
+    """The focus is kept at Stop over polls and comes back to it from the dialog; then it is pressed."""
     until(lambda: page.locator("#job-status [data-state=running]").count(), 60, "it runs")
     # The page draws itself anew when the run begins; from then on polls alone change it.
     until(lambda: page.locator("#job-outputs summary").count(), 60, "something was saved")
@@ -80,10 +96,3 @@ def test_a_lora_is_made_stopped_and_downloaded_by_keyboard_alone(page, make_serv
         tab_to(page, "#stop-dialog button.danger")
     page.keyboard.press("Enter")
     page.wait_for_selector("#job-status [data-state=cancelled]", timeout=60_000)
-
-    tab_to(page, "#job-outputs summary")
-    page.keyboard.press("Enter")
-    tab_to(page, "#job-outputs details[open] a.main")
-    with page.expect_download() as download:
-        page.keyboard.press("Enter")
-    assert download.value.suggested_filename.endswith(".safetensors")

@@ -11,14 +11,18 @@ from playwright.sync_api import BrowserContext, Page
 
 WATCH = """(() => {
   const seen = window.__vitals = { shifts: [], tasks: [], lcp: 0, deprecated: [] };
-  const path = (node) => !node ? "?" : node.id ? `#${node.id}` : `${node.localName ?? "text"}.${node.className ?? ""}<${node.parentElement?.id || node.parentElement?.className || ""}`;
-  const watch = (type, take) => new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, buffered: true });
+  const name = (node) => node ? node.id || node.className || "" : "";
+  const path = (node) => node ? `${node.localName ?? "text"}.${name(node)}<${name(node.parentElement)}` : "?";
+  const watch = (type, take) => new PerformanceObserver((list) => list.getEntries().forEach(take))
+    .observe({ type, buffered: true });
   watch("layout-shift", (entry) => {
-    if (!entry.hadRecentInput) seen.shifts.push([entry.startTime, entry.value, entry.sources.map((s) => path(s.node)).join(" ")]);
+    if (entry.hadRecentInput) return;
+    seen.shifts.push([entry.startTime, entry.value, entry.sources.map((s) => path(s.node)).join(" ")]);
   });
   watch("longtask", (entry) => seen.tasks.push([entry.startTime, entry.duration]));
   watch("largest-contentful-paint", (entry) => { seen.lcp = entry.startTime; });
-  if (window.ReportingObserver) new ReportingObserver((list) => list.forEach((report) => seen.deprecated.push(report.body.message)), { types: ["deprecation"], buffered: true }).observe();
+  const take = (reports) => reports.forEach((report) => seen.deprecated.push(report.body.message));
+  if (window.ReportingObserver) new ReportingObserver(take, { types: ["deprecation"], buffered: true }).observe();
 })()"""
 """Run before a page's own scripts."""
 
