@@ -149,7 +149,7 @@
   });
   const soon = () => document.querySelectorAll("[data-soon]").forEach((box) => { if (box.querySelector("figure")) bring(box); });
   document.addEventListener("htmx:after:swap", (event) => { if (event.target.closest?.("[data-soon]")) soon(); });
-  addEventListener("load", () => setTimeout(soon, navigator.connection?.saveData ? 3e7 : 1500));
+  addEventListener("load", () => setTimeout(soon, navigator.connection?.saveData ? 3e7 : 600));
 
   // A menu closes when a person turns to something else.
   const openMenus = () => document.querySelectorAll("details.menu[open]");

@@ -59,7 +59,8 @@ HABITS: Mapping[str, str] = {
     "no deprecated interface": "window.__vitals.deprecated.length === 0",
     "nothing from elsewhere": "performance.getEntriesByType('resource')"
     ".every((e) => e.name.startsWith(location.origin) || e.name.startsWith('data:'))",
-    "no document.write, no synchronous script in the body": "!document.querySelector('body script:not([defer]):not([async]):not([type])')",
+    "no document.write, no synchronous script in the body": "!document.querySelector("
+    "'body script:not([defer]):not([async]):not([type])')",
 }
 """Expressions that hold in a page that keeps the habit."""
 
