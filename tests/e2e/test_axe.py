@@ -83,7 +83,7 @@ def test_letters_of_twice_the_size_cut_nothing_off(visit, name):
     inner, whole = page.evaluate("[innerWidth, document.documentElement.scrollWidth]")
     assert whole <= inner
     cut = page.evaluate("""() => [...document.querySelectorAll("button, .button, h1, h2, label")]
-      .filter((n) => n.offsetParent && !n.closest(".hidden") && getComputedStyle(n).display !== "inline")
+      .filter((n) => n.checkVisibility() && !n.closest(".hidden") && getComputedStyle(n).display !== "inline")
       .filter((n) => n.scrollWidth > n.clientWidth + 1)
       .map((n) => n.textContent.trim())""")
     assert cut == []

@@ -78,6 +78,7 @@ def watch_and_stop(page):
     """The focus is kept at Stop over polls and comes back to it from the dialog; then it is pressed."""
     until(lambda: page.locator("#job-status [data-state=running]").count(), 60, "it runs")
     # The page draws itself anew when the run begins; from then on polls alone change it.
+    page.wait_for_selector("#job-log-panel h2:has-text('attempt 1')", timeout=60_000)
     until(lambda: page.locator("#job-outputs summary").count(), 60, "something was saved")
 
     tab_to(page, "a.danger")
