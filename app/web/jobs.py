@@ -13,7 +13,7 @@ from app.jobs.launching import read_plan_files
 from app.jobs.states import JobState
 from app.models import Attempt, Job
 from app.platform import current
-from app.web import checkpoints, curves, deliveries, htmx, logs, machine, samples
+from app.web import checkpoints, curves, deliveries, first_steps, htmx, logs, machine, samples
 from engines.adapter import ENGINES
 
 bp = Blueprint("jobs", __name__)
@@ -24,7 +24,12 @@ FIRST_LOG_BYTES = 64 * 1024
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    return render_template("pages/jobs.html", **_table())
+    table = _table()
+    plain = not (table["search"] or table["state"] or table["before"])
+    steps = first_steps.steps() if plain and not table["page"].counts.get("succeeded") else None
+    return render_template(
+        "pages/jobs.html", **table, steps=steps, steps_version=steps.version if steps else ""
+    )
 
 
 @bp.get("/jobs/table")
@@ -91,6 +96,7 @@ def _papers(job: Job) -> dict[str, Any]:
         "job": job,
         "spec": yaml_text.dump(service.clone(job)),
         "files": read_plan_files(service.run_dir(job)),
+        "notes": service.plan_summary(job),
         "papers_version": _papers_version(job),
     }
 
@@ -106,7 +112,6 @@ def _status(job: Job) -> dict[str, Any]:
     return {
         "job": job,
         "attempt": attempt,
-        "notes": service.plan_summary(job),
         "cluster": cluster,
         "version": f"{job.version}.down" if cluster else str(job.version),
         "lost": _lost_steps(job, attempt),

@@ -39,7 +39,7 @@ PAGES = {
     "datasets": "/datasets", "dataset": "/datasets/1", "health": "/datasets/1/health",
     "models": "/models", "machine": "/machine", "machines": "/machines", "meter": "/meter", "engines": "/engines",
     "settings": "/settings", "access": "/access", "selfcheck": "/selfcheck",
-    "system": "/system", "api": "/api", "login": "/login",
+    "system": "/system", "api": "/api", "login": "/login", "glossary": "/glossary",
 }  # fmt: skip
 
 
