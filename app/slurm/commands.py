@@ -31,7 +31,7 @@ _UNCLEAR = re.compile(
     r"(error|failure)|unexpected message|message (send|receive) failure|i/o error|"
     r"temporarily unable|resource temporarily unavailable|connection reset|broken pipe"
 )
-_NOISE = re.compile(r"^\w+: (error|fatal): ", re.MULTILINE)
+_NOISE = re.compile(r"^(?:\w+: )?(?:\w+ )?(?:error|fatal): ", re.MULTILINE)
 
 
 class SlurmError(Exception):
