@@ -11,11 +11,14 @@ from typing import Any, NamedTuple
 
 from app import base_models
 from app.jobs import checking, engine_options, installations, planning
+from app.jobs.cluster_card import cluster_card
 from app.platform import current
 from engines.base import Refusal, UnsupportedError, Workspace
 from engines.spec import ENGINE_NAMES, EngineName
 
 GB = 1_000_000_000
+SLURM_SECONDS = 45.0
+"""Slurm's commands give up by themselves before."""
 
 
 class Line(NamedTuple):
@@ -35,7 +38,7 @@ def examine(engine: str | None = None) -> list[Line]:
     engines = [line._replace(needed=not any_runs or engine is not None) for line in engines]
     if engine is not None:
         return [*engines, *_conformance(engine)]
-    return [*engines, *_gpus(), _disk(), _writable(), _token()]
+    return [*engines, *_gpus(), *_slurm(), _disk(), _writable(), _token()]
 
 
 def _engine(name: EngineName) -> Line:
@@ -123,11 +126,39 @@ def _gpus() -> list[Line]:
     report = current().gpus.report()
     if not report.gpus:
         text = report.problem or "no GPU found"
-        return [Line("GPU", False, False, f"{text}; jobs run on the CPU, one at a time")]
+        where = "here jobs" if current().settings.executor == "slurm" else "jobs"
+        return [Line("GPU", False, False, f"{text}; {where} run on the CPU, one at a time")]
     return [
         Line(f"GPU {g.index}", True, False, f"{g.name}, {(g.memory_total or 0) / GB:.0f} GB")
         for g in report.gpus
     ]
+
+
+def _slurm() -> list[Line]:
+    """Whether the cluster answers, and has the GPU that jobs ask for."""
+    platform = current()
+    if platform.cluster is None:
+        return []
+    needed = platform.settings.executor == "slurm"
+    report = platform.cluster.report(patience=SLURM_SECONDS)
+    if report.cluster is None:
+        return [Line("Slurm", False, needed, report.problem or "no answer yet")]
+    card = cluster_card(platform, {"executor": "slurm"})
+    gpus = ", ".join(
+        f"{one.free} of {one.total} {one.type or 'GPUs'} free" for one in report.cluster.gpus
+    )
+    lines = [
+        Line("Slurm", True, needed, f"{len(report.cluster.nodes)} machines; {gpus or 'no GPU'}")
+    ]
+    if card is not None:
+        size = f"{card.gb:g} GB" if card.gb else "memory"
+        told = (
+            card.warnings[0]
+            if card.warnings
+            else f"smallest GPU in {card.where}: {size} ({card.note})"
+        )
+        lines.append(Line("partition", not card.warnings, False, told))
+    return lines
 
 
 def _disk() -> Line:

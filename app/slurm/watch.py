@@ -51,8 +51,11 @@ class ClusterWatch:
         self._asked: float | None = None
         self._asking: threading.Thread | None = None
 
-    def report(self) -> Report:
-        """How it stands; a newer look is taken in the background where this one is old."""
+    def report(self, patience: float | None = None) -> Report:
+        """How it stands; a newer look is taken in the background where this one is old.
+
+        Whoever is the first waits for an answer, for ``patience`` seconds.
+        """
         with self._lock:
             if self._asked is not None and self._clock() - self._asked < self._age():
                 return self._latest
@@ -63,7 +66,7 @@ class ClusterWatch:
                 self._asking = asking
                 asking.start()
         if first:
-            asking.join(self._patience)
+            asking.join(self._patience if patience is None else patience)
         with self._lock:
             return self._latest
 

@@ -27,7 +27,7 @@ PAGES = {
     "other-engine": f"/jobs/{FINISHED}/for/kohya_ss",
     "compare": f"/compare?jobs={FINISHED}&jobs={RUNNING}",
     "datasets": "/datasets", "dataset": "/datasets/1", "health": "/datasets/1/health",
-    "models": "/models", "machine": "/machine", "meter": "/meter", "engines": "/engines",
+    "models": "/models", "machine": "/machine", "machines": "/machines", "meter": "/meter", "engines": "/engines",
     "settings": "/settings", "access": "/access", "selfcheck": "/selfcheck",
     "system": "/system", "api": "/api", "login": "/login",
 }  # fmt: skip

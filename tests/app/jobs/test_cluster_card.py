@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs import preflight, service
+from app.jobs import doctor, preflight, service
 from app.jobs.cluster_card import cluster_card
 from app.platform import current
 from app.settings import ROOT
@@ -143,3 +143,19 @@ def test_the_form_offers_presets_for_the_partitions_card_though_this_machine_has
     assert '<option value="rtx4090">1 of 3 rtx4090 free</option>' in page
     local = app.test_client().get("/jobs/new?place.executor=local").text
     assert "no GPU here" in local
+
+
+def slurm_lines(platform):
+    return {line.what: line for line in doctor.examine() if line.what in ("Slurm", "partition")}
+
+
+def test_the_doctor_says_whether_the_cluster_answers_and_what_jobs_would_get(make):
+    lines = slurm_lines(make())
+    assert lines["Slurm"].ok
+    assert lines["Slurm"].text == "4 machines; 0 of 2 a100-80gb free, 1 of 3 rtx4090 free"
+    assert lines["partition"].text.startswith("smallest GPU in partition all: 24 GB (rtx4090")
+    wrong = slurm_lines(make(SLURM_PARTITION="none-such"))
+    assert not wrong["partition"].ok
+    down = slurm_lines(make("down"))
+    assert (down["Slurm"].ok, down["Slurm"].needed) == (False, True)
+    assert "does not answer" in down["Slurm"].text
