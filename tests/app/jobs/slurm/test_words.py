@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from app.jobs import executor_words
 from app.jobs.executor import Ended, Lost, Running
 from tests.support.slurm_attempts import NUMBER, begin, end, start
 
@@ -59,7 +58,7 @@ def test_each_end_in_slurm_without_a_record_is_told_apart_after_a_grace(
     begin(attempt)
     slurm.set(NUMBER, state=state, nodes="n1")
     assert isinstance(executor.poll(attempt), Running)
-    clock.add(executor_words.RECORD_SECONDS + 1)
+    clock.add(executor.words.lag + 1)
     status = executor.poll(attempt)
     assert isinstance(status, Lost)
     assert status.then == then
@@ -71,7 +70,7 @@ def test_a_record_that_comes_late_is_no_lost_job(executor, attempt, slurm, clock
     begin(attempt)
     slurm.set(NUMBER, state="COMPLETED", nodes="n1")
     assert isinstance(executor.poll(attempt), Running)
-    clock.add(executor_words.RECORD_SECONDS - 1)
+    clock.add(executor.words.lag - 1)
     end(attempt)
     assert isinstance(executor.poll(attempt), Ended)
 
@@ -116,7 +115,7 @@ def test_a_job_that_slurm_forgot_is_lost_only_after_a_grace_and_an_answer(
         clock.add(1000)
     slurm.down = False
     assert isinstance(executor.poll(attempt), Running)
-    clock.add(executor_words.RECORD_SECONDS + 1)
+    clock.add(executor.words.lag + 1)
     assert "no longer knows" in executor.poll(attempt).why
 
 
@@ -125,7 +124,7 @@ def test_another_job_under_the_same_number_is_not_ours(executor, attempt, slurm,
     begin(attempt)
     slurm.set(NUMBER, name="somebody-elses", comment="", state="RUNNING")
     executor.poll(attempt)
-    clock.add(executor_words.RECORD_SECONDS + 1)
+    clock.add(executor.words.lag + 1)
     assert isinstance(executor.poll(attempt), Lost)
 
 
@@ -134,7 +133,7 @@ def test_a_runner_that_never_began_fails_with_what_was_said(executor, attempt, s
     (attempt.root / "slurm.txt").write_text("[vast-lora] there is no Python 3 on n1\n")
     slurm.set(NUMBER, state="FAILED", nodes="n1")
     executor.poll(attempt)
-    clock.add(executor_words.RECORD_SECONDS + 1)
+    clock.add(executor.words.lag + 1)
     status = executor.poll(attempt)
     assert (status.then, "no Python 3 on n1" in status.why) == ("failed", True)
 
