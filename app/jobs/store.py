@@ -28,9 +28,9 @@ _VERSION = select(
     func.count(),
     select(_KNOWN.value).where(_KNOWN.key == "queue").scalar_subquery(),
 )
-_ACTIVE = (
-    select(Job).where(Job.state.in_([s.value for s in ACTIVE])).order_by(Job.id)
-).execution_options(populate_existing=True)
+_IS_ACTIVE = Job.state.in_([s.value for s in ACTIVE])
+_ACTIVE = select(Job).where(_IS_ACTIVE).order_by(Job.id).execution_options(populate_existing=True)
+_ACTIVE_STATES = select(Job.id, Job.state).where(_IS_ACTIVE)
 
 _LONG = (defer(Job.document), defer(Job.notes))
 _LAUNCHABLE = (
@@ -128,10 +128,11 @@ def active(asleep: Collection[int] = ()) -> Sequence[Job]:
 
     Freshly read.
     """
-    wanted = _ACTIVE
-    if asleep:
-        wanted = wanted.where((Job.state != JobState.STARTING.value) | Job.id.not_in(asleep))
-    return db.session.scalars(wanted).all()
+    if not asleep:
+        return db.session.scalars(_ACTIVE).all()
+    rows = db.session.execute(_ACTIVE_STATES).all()
+    awake = [n for n, state in rows if state != JobState.STARTING.value or n not in asleep]
+    return db.session.scalars(_ACTIVE.where(Job.id.in_(awake))).all() if awake else ()
 
 
 def newest_attempts(jobs: Sequence[Job]) -> dict[int, Attempt]:

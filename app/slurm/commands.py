@@ -31,7 +31,7 @@ _UNCLEAR = re.compile(
     r"(error|failure)|unexpected message|message (send|receive) failure|i/o error|"
     r"temporarily unable|resource temporarily unavailable|connection reset|broken pipe"
 )
-_NOISE = re.compile(r"^\w+: (error|fatal): ", re.MULTILINE)
+_NOISE = re.compile(r"^(?:\w+: )?(?:\w+ )?(?:error|fatal): ", re.MULTILINE)
 
 
 class SlurmError(Exception):
@@ -55,6 +55,7 @@ class Slurm:
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = dict(os.environ if environment is None else environment)
+        self._told: tuple[str, list[Seen]] = ("", [])
 
     def run(
         self,
@@ -93,8 +94,14 @@ class Slurm:
         raise _refusal(command[0], told, process.returncode)
 
     def jobs(self) -> list[Seen]:
-        """All jobs of ours that Slurm still knows, in whatever state: one squeue for all."""
-        return list(read(self.run("squeue", "--me", "-h", "-t", "all", "-o", FORMAT)))
+        """All jobs of ours that Slurm still knows, in whatever state: one squeue for all.
+
+        The same list again where nothing changed.
+        """
+        text = self.run("squeue", "--me", "-h", "-t", "all", "-o", FORMAT)
+        if text != self._told[0]:
+            self._told = (text, list(read(text)))
+        return self._told[1]
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
@@ -121,7 +128,8 @@ def _finish(process: subprocess.Popen[bytes], name: str, seconds: float) -> tupl
 
 def _refusal(name: str, told: str, code: int) -> Exception:
     sentence = " ".join(_NOISE.sub("", told).split()) or f"{name} ended with code {code}"
-    if _UNCLEAR.search(told):
+    if code < 0 or not told or _UNCLEAR.search(told):
+        # It died without a word, as when munge goes away under it: nobody said no.
         return ControllerDownError(sentence, done_nothing=False)
     if _UNREACHABLE.search(told):
         return ControllerDownError(sentence, done_nothing=True)
