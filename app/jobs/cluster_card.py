@@ -22,6 +22,7 @@ class ClusterCard:
     """
 
     where: str
+    type: str = ""
     gb: float | None = None
     note: str = ""
     memory_gb: float | None = None
@@ -78,6 +79,7 @@ def _of(
     memory = smallest.memory
     return ClusterCard(
         where,
+        type=smallest.type,
         gb=memory.gb if memory else None,
         note=_note(smallest, memory, options),
         memory_gb=min(node.memory for node in fitting) / 1024 * 1.0737,
