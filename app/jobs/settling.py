@@ -45,18 +45,34 @@ def gather(
 ) -> Evidence:
     """Read the log's end and check the finished LoRA. May take as long as the file is large."""
     return Evidence(
-        record, _check_lora(run.output, record, engine, name), _tail(attempt.log), engine
+        record,
+        _check_lora(run.output, _began(attempt, record), engine, name),
+        _tail(attempt.log),
+        engine,
     )
 
 
-def _check_lora(output: Path, record: ExitRecord, engine: Engine, name: str) -> str:
+def _began(attempt: AttemptDir, record: ExitRecord) -> float | None:
+    """When the trainer was started, by the clock that also stamps its files.
+
+    A node's clock may be ahead of the file server's; launch.json was last written at the start.
+    """
+    if record.started is None:
+        return None
+    try:
+        return min(record.started, attempt.launch.stat().st_mtime)
+    except OSError:
+        return record.started
+
+
+def _check_lora(output: Path, began: float | None, engine: Engine, name: str) -> str:
     found = artifacts.find(output, engine, name)
     finals = [lora for lora in found.loras if lora.file.final]
     if not finals:
         return "no LoRA was written"
     newest = max(finals, key=lambda lora: lora.mtime)
     # One second of grace: some filesystems keep whole seconds only.
-    if record.started is None or newest.mtime < record.started - 1:
+    if began is None or newest.mtime < began - 1:
         return f"{newest.path.name} is older than this attempt, so none was written"
     verdict = artifacts.verify_in_child(newest.path, VERIFY_SECONDS)
     return "" if verdict.ok else verdict.sentence

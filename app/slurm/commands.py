@@ -31,7 +31,7 @@ _UNCLEAR = re.compile(
     r"(error|failure)|unexpected message|message (send|receive) failure|i/o error|"
     r"temporarily unable|resource temporarily unavailable|connection reset|broken pipe"
 )
-_NOISE = re.compile(r"^\w+: (error|fatal): ", re.MULTILINE)
+_NOISE = re.compile(r"^(?:\w+: )?(?:\w+ )?(?:error|fatal): ", re.MULTILINE)
 
 
 class SlurmError(Exception):
@@ -121,7 +121,8 @@ def _finish(process: subprocess.Popen[bytes], name: str, seconds: float) -> tupl
 
 def _refusal(name: str, told: str, code: int) -> Exception:
     sentence = " ".join(_NOISE.sub("", told).split()) or f"{name} ended with code {code}"
-    if _UNCLEAR.search(told):
+    if code < 0 or not told or _UNCLEAR.search(told):
+        # It died without a word, as when munge goes away under it: nobody said no.
         return ControllerDownError(sentence, done_nothing=False)
     if _UNREACHABLE.search(told):
         return ControllerDownError(sentence, done_nothing=True)

@@ -38,6 +38,13 @@ def test_nobody_answers_and_whether_it_may_have_been_heard(slurm, told, done_not
     assert caught.value.done_nothing is done_nothing
 
 
+@pytest.mark.parametrize("end", ["kill -PIPE $$", "exit 3"])
+def test_a_command_that_dies_without_a_word_was_refused_by_nobody(slurm, end):
+    with pytest.raises(ControllerDownError) as caught:
+        slurm(end).run("squeue")
+    assert not caught.value.done_nothing
+
+
 def test_a_refusal_is_a_sentence_without_the_programs_name(slurm):
     with pytest.raises(SlurmError, match=r"^invalid partition specified: nope$"):
         slurm("echo 'sbatch: error: invalid partition specified: nope' >&2; exit 1").run("squeue")

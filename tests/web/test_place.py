@@ -1,0 +1,111 @@
+"""Where a job runs: the fields of the form, the API, and what pages say of a job on Slurm."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from app.jobs import store
+from app.jobs.executor import Running
+from app.platform import current
+from tests.support.platform import FakeExecutor, make_app
+from tests.support.wait import until
+
+
+@pytest.fixture
+def document(tmp_path):
+    from PIL import Image
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(4):
+        Image.new("RGB", (64, 64), (index * 40, 0, 0)).save(folder / f"{index}.png")
+    model = tmp_path / "model"
+    (model / "unet").mkdir(parents=True)
+    (model / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    return {
+        "name": "dog", "family": "sd15", "engine": "kohya_ss", "base_model": str(model),
+        "datasets": [{"path": str(folder), "resolution": [64]}], "length": {"steps": 8},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def make(tmp_path):
+    def make(**env):
+        home = tmp_path / "sd-scripts"
+        home.mkdir()
+        (home / "train_network.py").write_text("")
+        app = make_app(tmp_path, {"KOHYA_SS_DIR": str(home), "KOHYA_SS_PYTHON": "/bin/true", **env})
+        platform = app.extensions["vast-lora"]
+        platform._slurm = FakeExecutor()
+        return app, app.test_client()
+
+    return make
+
+
+def form_of(document):
+    return {
+        "name": "dog", "family": "sd15", "engine": "kohya_ss", "base_model": document["base_model"],
+        "datasets.0.path": document["datasets"][0]["path"], "datasets.0.resolution": "64",
+        "length.steps": "8",
+    }  # fmt: skip
+
+
+def test_without_slurm_the_form_says_nothing_of_it(make):
+    _, client = make()
+    assert "place.executor" not in client.get("/jobs/new").text
+
+
+def test_what_is_chosen_in_the_form_is_kept_and_offered_again_in_a_copy(make, document):
+    app, client = make(EXECUTOR="slurm", SLURM_PARTITION="gpu")
+    assert 'placeholder="gpu"' in client.get("/jobs/new").text
+    form = {**form_of(document), "place.partition": "long", "place.time_limit": "12:00:00"}
+    assert client.post("/jobs/", data=form).status_code == 303
+    with app.app_context():
+        assert json.loads(store.get(1).cluster) == {"partition": "long", "time_limit": "12:00:00"}
+    assert 'value="12:00:00"' in client.get("/jobs/new?clone=1").text
+
+
+def test_a_value_that_would_be_an_option_comes_back_with_a_sentence_at_its_field(make, document):
+    _, client = make(EXECUTOR="slurm")
+    answer = client.post("/jobs/", data={**form_of(document), "place.options": "--wrap=true"})
+    assert answer.status_code == 422
+    assert "--wrap is set by this program" in answer.text
+    assert 'id="place.options-error"' in answer.text
+    assert '<details id="section-place" open>' in answer.text
+
+
+def test_a_machine_without_gpus_plans_for_those_of_the_cluster(make, document):
+    _, client = make(EXECUTOR="slurm")
+    wanted = {**document, "optimizer": {"name": "adamw8bit"}}
+    assert client.post("/api/v1/jobs", json=wanted).status_code == 201
+    here = client.post("/api/v1/jobs?executor=local", json=wanted)
+    assert "GPU" in here.json["errors"]["optimizer.name"]
+    answer = client.post("/api/v1/jobs?executor=local&partition=gpu", json=document)
+    assert answer.json["errors"] == {
+        "place.partition": "This is for jobs on Slurm; choose slurm, or leave it out."
+    }
+
+
+def test_pages_say_what_a_job_waits_for_in_slurm_and_on_which_node_it_runs(make, document):
+    app, client = make(EXECUTOR="slurm")
+    with app.app_context():
+        client.post("/api/v1/jobs", json=document)
+        executor = current().executor_for("slurm")
+        tick = current().supervisor.tick
+        until(lambda: tick() or executor.started, 20, "it is handed over")
+        folder = executor.started[0][0]
+        executor.status[folder.root] = Running(False, waiting="waiting in Slurm: Resources")
+        until(lambda: tick() or "Resources" in store.get(1).phase, 20, "it waits")
+        assert store.get(1).state == "starting"
+        assert "waiting in Slurm: Resources" in client.get("/jobs/1").text
+        executor.status[folder.root] = Running(True, place="node7")
+        executor.changes = lambda: 1
+        until(lambda: tick() or store.get(1).state == "running", 20, "it runs")
+        assert "node7" in client.get("/jobs/1").text
+        assert "node7" in client.get("/").text
+        assert client.get("/api/v1/jobs/1/attempts").json["attempts"][0]["place"] == "node7"
+        launch = executor.started[0][1]
+        assert (launch.gpus, launch.ask["gpus"]) == ((), 1)
+        assert "CUDA_VISIBLE_DEVICES" not in launch.env_names
