@@ -17,6 +17,8 @@ def create_app(settings: Settings) -> Flask:
 
     from app import delivery, notify, web
     from app.db import db
+    from app.jobs import curve_building
+    from app.machine import cache
     from app.platform import EXTENSION, Platform
     from app.settings import ROOT
 
@@ -33,7 +35,9 @@ def create_app(settings: Settings) -> Flask:
     )
     db.init_app(app)
     platform = Platform(app, settings)
-    platform.watchers = [notify.Watcher(), delivery.Watcher()]
+    platform.watchers = [
+        notify.Watcher(), delivery.Watcher(), curve_building.Watcher(), cache.Watcher()
+    ]  # fmt: skip
     platform.undelivered = delivery.undelivered
     app.extensions[EXTENSION] = platform
     web.register(app)

@@ -15,9 +15,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from engines import families
-from engines.adapter import Engine
+from engines.adapter import ENGINES, Engine
 from engines.fields import Row, table
-from engines.registry import ENGINES, EngineName
+from engines.registry import EngineName
 from engines.spec import JobSpec
 
 ALWAYS = frozenset(

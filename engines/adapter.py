@@ -1,10 +1,11 @@
-"""The engine adapter: the ``Engine`` contract, and what the program has to know of an engine."""
+"""The engine adapter: the ``Engine`` contract, what the program has to know of an engine, all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from importlib import import_module
+from typing import Any, Literal, Protocol
 
 from engines.base import (
     Complaint,
@@ -17,11 +18,8 @@ from engines.base import (
     SavedState,
     Workspace,
 )
-from engines.registry import EngineName
+from engines.registry import WHERE, EngineName
 from engines.spec import Buckets, JobSpec
-
-if TYPE_CHECKING:
-    from engines.families import Family
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -136,7 +134,7 @@ class Engine(Protocol):
         return {}
 
     def takes_default(
-        self, family: Family, path: str, value: Any, document: Mapping[str, Any]
+        self, family: str, path: str, value: Any, document: Mapping[str, Any]
     ) -> bool:
         """Whether the platform may fill in this value of a field, beside what the document says."""
         return True
@@ -147,3 +145,28 @@ class Engine(Protocol):
         ``edge`` is in pixels, ``divisor`` what edges are multiples of where the model says so.
         """
         return None
+
+
+class _Engines(Mapping[EngineName, Engine]):
+    """Each is imported when it is first asked for. Raises KeyError for a name that is no engine."""
+
+    def __init__(self) -> None:
+        self._made: dict[EngineName, Engine] = {}
+
+    def __getitem__(self, name: EngineName) -> Engine:
+        if name not in self._made:
+            module, _, made_by = WHERE[name].partition(":")
+            self._made[name] = getattr(import_module(module), made_by)()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[EngineName]:
+        return iter(WHERE)
+
+    def __len__(self) -> int:
+        return len(WHERE)
+
+    def __contains__(self, name: object) -> bool:
+        return name in WHERE  # without importing anything
+
+
+ENGINES: Mapping[EngineName, Engine] = _Engines()

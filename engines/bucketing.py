@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engines.adapter import Size
-from engines.registry import ENGINES, EngineName
+from engines.adapter import ENGINES, Size
+from engines.registry import EngineName
 from engines.spec import Buckets
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from engines.adapter import ENGINES
 from engines.catalogue.inputs import FamilyInput, inputs_of
 from engines.catalogue.kohya import KOHYA_FAMILIES, KohyaFamily
-from engines.registry import ENGINES, EngineName
+from engines.registry import EngineName
 
 _MODELS = Path(__file__).parent / "catalogue" / "ai_toolkit_models.json"
 

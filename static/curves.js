@@ -4,7 +4,7 @@
   "use strict";
   const COLOURS = ["#2f6fd0", "#c4572b", "#2f8a55", "#8a4fc0", "#a8780a", "#b03a72"];
   const DARK = ["#7fb0ff", "#ff9d72", "#6fd39a", "#c49bff", "#e2b84a", "#f08cbb"];
-  const POLL = 4000;
+  const POLL = 5000;
   const stored = () => { try { return JSON.parse(localStorage.getItem("curves")) || {}; } catch { return {}; } };
   const keep = (choice) => { try { localStorage.setItem("curves", JSON.stringify(choice)); } catch { /* private window */ } };
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -47,19 +47,37 @@
         const query = new URLSearchParams({ series: choice.series, axis: choice.axis, width: Math.max(200, box.clientWidth) });
         if (zoom) { query.set("from", zoom[0]); query.set("to", zoom[1]); }
         if (again && versions.has(job)) query.set("v", versions.get(job));
+        // Of a curve that is shown as a whole only what follows, until the chart holds too much.
+        const have = data.get(job), shown = have?.series[choice.series];
+        if (again && !zoom && shown?.count && (have.grown || 0) < 2 * box.clientWidth) query.set("since", shown.count);
         const answer = await fetch(`/jobs/${job}/curves.json?${query}`);
         return answer.status === 200 && !answer.headers.has("X-Portal-Placeholder") ? answer.json() : null;
       })).catch(() => []);
       if (turn !== asking || !figure.isConnected) return;
       let fresh = false, alive = false;
       answers.forEach((answer, at) => {
-        if (answer) { data.set(jobs[at], answer); versions.set(jobs[at], answer.version); fresh = true; grow(answer.names); }
+        if (answer) { data.set(jobs[at], joined(data.get(jobs[at]), answer)); versions.set(jobs[at], answer.version); fresh = true; grow(answer.names); }
       });
       data.forEach((answer) => { alive ||= !answer.final; });
-      if (fresh) draw();
+      if (fresh) { draw(); tell(); }
       clearTimeout(timer);
       if (alive || data.size < jobs.length) timer = setTimeout(tick, POLL);
     };
+    const joined = (old, answer) => {
+      const more = answer.series[choice.series], have = old?.series[choice.series];
+      if (!more?.since || more.since !== have?.count) return answer;
+      for (const name of ["x", "y", "odd"]) more[name] = have[name].concat(more[name]);
+      more.seams = have.seams;
+      answer.grown = (old.grown || 0) + more.count - more.since;
+      return answer;
+    };
+    // The same in numbers, for whoever opened the table.
+    const numbers = figure.parentElement.querySelector("#curve-numbers");
+    const tell = () => {
+      const table = numbers?.open && document.getElementById("curve-values");
+      if (table) window.htmx?.ajax("GET", table.dataset.values, { target: "#curve-values", swap: "outerMorph" });
+    };
+    numbers?.addEventListener("toggle", tell);
     const tick = () => { if (!figure.isConnected) return; document.hidden ? (timer = setTimeout(tick, POLL)) : ask(true); };
     const grow = (known) => known.forEach((name) => {
       if (![...select.options].some((o) => o.value === name)) select.append(new Option(name, name));

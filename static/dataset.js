@@ -157,7 +157,17 @@
     place.remove();
     watch();
   };
-  const watch = () => grid?.querySelectorAll(".next").forEach((place) => watcher.observe(place));
+  // A clip in sight shows its first frame in place of the sign.
+  const frames = new IntersectionObserver((seen) => seen.forEach(({ isIntersecting, target }) => {
+    if (!isIntersecting) return;
+    frames.unobserve(target);
+    target.addEventListener("loadeddata", () => target.removeAttribute("poster"), { once: true });
+    target.preload = "metadata";
+  }));
+  const watch = () => {
+    grid?.querySelectorAll(".next").forEach((place) => watcher.observe(place));
+    grid?.querySelectorAll("video[poster]").forEach((clip) => frames.observe(clip));
+  };
   if (grid) watch();
 
   document.addEventListener("change", (event) => { if (event.target.matches("[data-submit]")) event.target.form.requestSubmit(); });

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,12 @@ def tracked(*patterns):
     return [ROOT / name for name in done.stdout.split("\n") if name and (ROOT / name).is_file()]
 
 
+@cache
+def nodes(path):
+    """Everything in a Python file, taken apart once for all tests."""
+    return list(ast.walk(ast.parse(path.read_text("utf-8"))))
+
+
 def python_files():
     return [p for p in tracked("*.py") if "migrations/versions" not in str(p)]
 
@@ -43,7 +50,7 @@ def test_no_file_is_longer_than_300_lines():
 def test_no_function_is_longer_than_40_lines():
     long = {}
     for path in python_files():
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or 0) - node.lineno + 1
                 if lines > LONGEST_FUNCTION:
@@ -54,7 +61,7 @@ def test_no_function_is_longer_than_40_lines():
 def test_no_function_takes_more_than_5_parameters_by_position():
     many = {}
     for path in tracked("app/*.py", "engines/*.py", "scripts/*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 names = [a.arg for a in node.args.posonlyargs + node.args.args]
                 taken = len([name for name in names if name not in ("self", "cls")])
@@ -66,7 +73,7 @@ def test_no_function_takes_more_than_5_parameters_by_position():
 def imported_by(path):
     """Top-level packages that a file imports, at its head or inside a function."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -186,3 +193,28 @@ def test_the_readme_and_the_architecture_name_only_files_that_exist():
     named = set(re.findall(r"`((?:app|engines|scripts|templates|static|tests)/[\w./-]+)`", text))
     assert len(named) > 15
     assert sorted(name for name in named if not (ROOT / name).exists()) == []
+
+
+def definitions():
+    """``module.function``, ``module.Class`` and ``Class.method`` of the whole program."""
+    found = set()
+    for path in tracked("app/*.py", "engines/*.py", "scripts/*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                # A package's own functions are named by its folder.
+                stem = path.parent.name if path.stem == "__init__" else path.stem
+                found.add(f"{stem}.{node.name}")
+            if isinstance(node, ast.ClassDef):
+                found |= {
+                    f"{node.name}.{i.name}" for i in node.body if isinstance(i, ast.FunctionDef)
+                }
+    return found
+
+
+def test_the_walk_of_one_job_names_only_functions_that_exist():
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    walk = text.partition("## The walk of one job")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(\w+\.\w+)`", walk))
+    files = {name for name in named if name.endswith((".json", ".yaml", ".txt"))}
+    assert len(named - files) > 30
+    assert sorted(named - files - definitions() - {"Platform.watchers"}) == []

@@ -9,10 +9,13 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.artifacts.safetensors import TornSafetensorsError, read_header
-from engines.adapter import Engine
-from engines.base import OutputFile, SavedState
+
+if TYPE_CHECKING:
+    from engines.adapter import Engine
+    from engines.base import OutputFile, SavedState
 
 MOST_ENTRIES = 20_000
 _ZIPS = (".bin", ".pkl", ".pt")
@@ -123,6 +126,8 @@ def _walk(root: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
 
 def saved_states(output: Path, engine: Engine, name: str) -> list[SavedState]:
     """Everything an attempt could go on from, each with whether it is whole."""
+    from engines.base import SavedState
+
     found = find(output, engine, name)
     states: list[SavedState] = []
     step: int | None

@@ -13,6 +13,8 @@ from app.preferences import Preferences
 from app.settings import Settings
 
 FILE = ".library.json"
+OLDER = "older revisions"
+"""What of a repository can be deleted by itself, beside any one file."""
 
 
 class ModelPreferences(Preferences):

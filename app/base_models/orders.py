@@ -8,7 +8,7 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 
 from app import tasks
-from app.base_models.library import Entry, ModelPreferences
+from app.base_models.library import OLDER, Entry, ModelPreferences
 from app.base_models.local import Hub, resolve
 from app.base_models.url_fetch import key_of
 from app.errors import ConflictError, UserError
@@ -105,8 +105,16 @@ def look(folders: Sequence[str] | None = None) -> Task:
     return tasks.start("model.scan", LIBRARY, {"folders": list(chosen)})
 
 
-def delete(entry: Entry) -> Task:
-    """Remove an entry. Raises ConflictError while it is being downloaded or removed."""
+def delete(entry: Entry, part: str = "") -> Task:
+    """Remove an entry, or of a repository its older revisions or one file (see ``removing``).
+
+    Raises ConflictError while it is being downloaded, UserError for a part that it does not have.
+    """
+    if part and not (
+        entry.source == "cache"
+        and (part in dict(entry.files) or (part == OLDER and entry.revisions > 1))
+    ):
+        raise UserError(f"{entry.name} has no {part[:200]} to be deleted by itself.")
     before = tasks.latest(f"entry:{entry.key}", "model.delete")
     if before is not None and not before.is_final:
         return before
@@ -118,7 +126,8 @@ def delete(entry: Entry) -> Task:
             raise ConflictError("It is being downloaded. Cancel that first.")
     if entry.path.endswith(".part") and any(s.startswith("url:") for s in active):
         raise ConflictError("A download is under way. Cancel it first.")
-    return tasks.start("model.delete", f"entry:{entry.key}", {"key": entry.key, "path": entry.path})
+    about = {"key": entry.key, "path": entry.path} | ({"part": part} if part else {})
+    return tasks.start("model.delete", f"entry:{entry.key}", about)
 
 
 def test_token() -> Task:

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Literal
 
 from app.artifacts.safetensors import Header, TornSafetensorsError, read_header
-from app.base_models.signatures import NETWORKS, PIPELINES, PREFIXES, Model, Shapes, Signature
+from app.base_models.signatures import (
+    KIN,
+    NETWORKS,
+    PIPELINES,
+    PREFIXES,
+    Model,
+    Shapes,
+    Signature,
+)
+from engines import families
 
 Kind = Literal[
     "model", "lora", "vae", "text encoder", "control", "part", "pickle", "gguf", "unknown", "broken"
@@ -97,7 +106,18 @@ class Recognised:
                 else "no known model looks like this"
             )
             return f"Not recognised: {what}."
-        return ""
+        return self._kin()
+
+    def _kin(self) -> str:
+        """Of a model: what else has the same tensors, so that nobody takes the label for certain."""
+        if len(self.families) > 1:
+            known = families.families()
+            names = [known[key].label if key in known else key for key in self.families]
+            return (
+                f"One of {', '.join(names[:-1])} or {names[-1]}: their tensors have the same names "
+                "and shapes, so the file cannot tell which. Choose the one it was published as."
+            )
+        return KIN.get(self.families[0], "") if self.families else ""
 
 
 def recognise(path: Path) -> Recognised:

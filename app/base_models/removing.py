@@ -1,4 +1,4 @@
-"""The work ``model.delete``: removes one entry of the library, nothing else. Runs in a child."""
+"""The work ``model.delete``: removes one entry of the library, or a part of it. Runs in a child."""
 
 from __future__ import annotations
 
@@ -9,20 +9,27 @@ from typing import Any
 
 from app.base_models import library, scanning
 from app.base_models.cache import cache_folder
+from app.base_models.library import OLDER
 from app.errors import UserError
 from app.tasks import Work
 
 
 def run(work: Work) -> dict[str, Any]:
-    """Arguments: ``key`` of an entry, and its ``path`` as the person saw it."""
+    """Arguments: ``key`` of an entry, and its ``path`` as the person saw it.
+
+    Of a repository in the cache also ``part``: ``OLDER`` for all revisions but the current one, or
+    the name of a file.
+    """
     settings = work.settings
     path = Path(work.arguments["path"])
     cache = cache_folder(settings.hf_home, os.environ.get("HF_HUB_CACHE"))
     entry = library.read(settings).find(work.arguments["key"])
     if entry is not None and entry.path != str(path):
         raise UserError("The library has changed since. Look again, then delete.")
-    freed = entry.size if entry else 0
-    if path.parent == cache and path.name.startswith("models--"):
+    freed, part = entry.size if entry else 0, work.arguments.get("part", "")
+    if part and path.parent == cache and path.name.startswith("models--"):
+        freed = _older(path) if part == OLDER else _file(path, part)
+    elif path.parent == cache and path.name.startswith("models--"):
         _repository(cache, path)
     elif settings.models_dir in path.parents and ".." not in path.parts:
         _local(path, settings.models_dir)
@@ -32,6 +39,48 @@ def run(work: Work) -> dict[str, Any]:
         )
     scanning.refresh(settings)
     return {"bytes": freed}
+
+
+def _older(folder: Path) -> int:
+    """Keep the current revision and what it needs; bytes freed."""
+    snapshots = sorted((folder / "snapshots").iterdir(), key=lambda p: p.stat().st_mtime)
+    kept = scanning.current(folder, snapshots)
+    for snapshot in snapshots:
+        if snapshot != kept:
+            shutil.rmtree(snapshot)
+    for ref in (folder / "refs").rglob("*"):
+        if kept is not None and ref.is_file() and ref.read_text("ascii").strip() != kept.name:
+            ref.unlink()
+    return _unreferenced(folder)
+
+
+def _file(folder: Path, name: str) -> int:
+    """One file out of every revision; bytes freed."""
+    if ".." in Path(name).parts or Path(name).is_absolute():
+        raise UserError(f"{name} is no file of this model.")
+    links = [snapshot / name for snapshot in (folder / "snapshots").iterdir()]
+    there = [link for link in links if link.is_symlink() or link.is_file()]
+    if not there:
+        raise UserError(f"There is no {name} in it (any more). Look again.")
+    copied = sum(link.stat().st_size for link in there if not link.is_symlink())
+    for link in there:
+        link.unlink()
+    return copied + _unreferenced(folder)
+
+
+def _unreferenced(folder: Path) -> int:
+    """Remove blobs that no revision links to; what is still being downloaded stays."""
+    wanted = {
+        Path(os.path.realpath(link)).name
+        for link in (folder / "snapshots").rglob("*")
+        if link.is_symlink()
+    }
+    freed = 0
+    for blob in (folder / "blobs").iterdir() if (folder / "blobs").is_dir() else ():
+        if blob.name not in wanted and blob.suffix != ".incomplete":
+            freed += blob.stat().st_size
+            blob.unlink()
+    return freed
 
 
 def _repository(cache: Path, folder: Path) -> None:

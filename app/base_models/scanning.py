@@ -82,7 +82,7 @@ def _cached(cache: Path) -> Iterator[Entry]:
 def _repository(cache: Path, folder: Path, repo: str) -> Entry:
     blobs = [(path, path.stat()) for path in _children(folder / "blobs") if path.is_file()]
     snapshots = sorted(_children(folder / "snapshots"), key=lambda p: p.stat().st_mtime)
-    newest = _current(folder, snapshots)
+    newest = current(folder, snapshots)
     files = _files(newest) if newest else []
     found = _recognise_snapshot(newest, files) if newest else Recognised("unknown")
     name = repo
@@ -106,7 +106,7 @@ def _repository(cache: Path, folder: Path, repo: str) -> Entry:
     )
 
 
-def _current(folder: Path, snapshots: list[Path]) -> Path | None:
+def current(folder: Path, snapshots: list[Path]) -> Path | None:
     """The revision that the main branch had when it was last asked for, else the newest here."""
     with contextlib.suppress(OSError, ValueError):
         named = folder / "snapshots" / (folder / "refs" / "main").read_text("ascii").strip()

@@ -141,6 +141,12 @@ NETWORKS: tuple[Signature, ...] = (
 )  # fmt: skip
 """The first that fits counts; the more particular stand first."""
 
+KIN: Mapping[str, str] = {
+    "sdxl": "SDXL itself, or a model made from it, such as Pony, Illustrious or NoobAI: they have the same tensors.",
+    "sd15": "SD 1.4, 1.5, or a model made from them: they have the same tensors.",
+}
+"""Of one family, yet more than one model."""
+
 PIPELINES: Mapping[str, Model] = {
     "StableDiffusionPipeline": Model("Stable Diffusion", ("sd15", "sd2")),
     "StableDiffusionXLPipeline": Model("SDXL", ("sdxl",)),

@@ -220,14 +220,13 @@ def _retry(arguments: argparse.Namespace) -> int:
 
 def _clone(arguments: argparse.Namespace) -> int:
     """Each line of the output is a field that changes, with its reason."""
-    import yaml
-
+    from app import yaml_text
     from app.errors import UserError
     from app.jobs import service
 
     with application():
         switched = service.clone_for(service.get(arguments.id), arguments.engine)
-    text = yaml.safe_dump(switched.document, sort_keys=False, allow_unicode=True)
+    text = yaml_text.dump(switched.document)
     try:
         arguments.out.write_text(text, "utf-8")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The background work of a dataset: edits of many files, and the health report."""
+"""The background work of a dataset: edits of many files, the health report, thumbnails."""
 
 from __future__ import annotations
 
@@ -26,3 +26,12 @@ def report(work: Work) -> dict[str, Any]:
         dataset = library.get(work.arguments["dataset"])
         done = examining.examine(dataset, lambda n, total: work.progress(n, total, unit="files"))
         return {"examined": done}
+
+
+def thumbnails(work: Work) -> dict[str, Any]:
+    """The task ``dataset.thumbnails``: all that are missing. Those made stay when it is killed."""
+    with work.database():
+        dataset = library.get(work.arguments["dataset"])
+        return examining.draw_missing(
+            work.settings, dataset, lambda n, total: work.progress(n, total, unit="pictures")
+        )

@@ -7,7 +7,8 @@ from sqlalchemy import func, select
 from app.db import db
 from app.models import Dataset, DatasetItem
 from engines import bucketing
-from engines.registry import ENGINES, EngineName
+from engines.adapter import ENGINES
+from engines.registry import EngineName
 from engines.spec import Buckets
 
 

@@ -50,6 +50,20 @@ def read(path: Path) -> str | None:
         ) from error
 
 
+def guess(data: bytes) -> tuple[str, bool]:
+    """The text of some bytes, and whether they are plain UTF-8 that can be taken as they are."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace"), False
+    for encoding, plain in (("utf-8", True), ("utf-8-sig", False)):
+        if plain and data.startswith(b"\xef\xbb\xbf"):
+            continue
+        try:
+            return data.decode(encoding), plain
+        except UnicodeDecodeError:
+            continue
+    return data.decode("cp1252", "replace"), False
+
+
 def write(path: Path, text: str | None, *, durable: bool = True) -> None:
     """Put ``text`` there in one step, so that a reader sees the old caption or the new one whole.
 

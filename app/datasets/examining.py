@@ -1,129 +1,123 @@
-"""Reads every picture of a dataset whole: is it sound, which bytes, what does it look like.
+"""Goes through the pictures of a dataset that were not read since they changed, for the health
+report or for the thumbnails: whichever comes first reads them for both.
 
-Imported in the child of the report alone: imagehash brings scipy with it. What one picture showed
-is kept in its row at once, so that a restart goes on with the rest.
+What one picture showed is kept in its row at once, so that a restart goes on with the rest.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
-from app.datasets import library, scanning
-from app.datasets.seeing import READ_ERRORS, in_words
+from app.datasets import library, reading, scanning, thumbnails
 from app.datasets.similar import near_groups
+from app.datasets.threads import each
 from app.db import db
 from app.models import Dataset, DatasetItem
+from app.settings import Settings
 
 _BATCH = 64
-_SRGB_NAMES = ("srgb", "s rgb")
-_FLAT = 2
-"""Pictures that differ in fewer grey values than this show one colour: their hash says nothing."""
+_KEEP_SECONDS = 1.0
+"""A restart reads again at most what was seen for so long."""
+
+Tell = Callable[[int, int], None]
 
 
 class Todo(NamedTuple):
-    """A row that was not read since its file changed."""
+    """The row of a file; ``thumb`` is where its thumbnail is missing."""
 
     id: int
     name: str
     kind: str
-    problem: str
+    size: int
     mtime_ns: int
+    sha256: str
+    problem: str
+    thumb: Path | None = None
 
 
-def examine(dataset: Dataset, tell: Callable[[int, int], None]) -> int:
+def examine(dataset: Dataset, tell: Tell) -> int:
     """Look at what changed, then at which pictures are alike; returns how many were read."""
     scanning.scan(dataset)
-    folder = library.folder(dataset)
-    item = DatasetItem
-    mine = (item.dataset_id == dataset.id, item.trashed == "")
-    query = select(item.id, item.name, item.kind, item.problem, item.mtime_ns)
-    todo = [Todo(*row) for row in db.session.execute(query.where(*mine, item.sha256 == ""))]
-    tell(0, len(todo))
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        for begin in range(0, len(todo), _BATCH):
-            some = todo[begin : begin + _BATCH]
-            for row, values in zip(some, pool.map(lambda t: see(folder, t), some), strict=True):
-                # A file that was changed meanwhile has a row of another time: it is left for later.
-                db.session.execute(
-                    update(item).where(item.id == row.id, item.mtime_ns == row.mtime_ns)
-                    .values(**values)
-                )  # fmt: skip
-            db.session.commit()
-            tell(begin + len(some), len(todo))
-    _pair(dataset)
+    todo = _rows(dataset, DatasetItem.sha256 == "")
+    _read(dataset, todo, tell)
+    pair(dataset)
     return len(todo)
 
 
-def see(folder: Path, todo: Todo) -> dict[str, Any]:
-    """What one file showed, as values of its row."""
-    path = folder / todo.name
-    values: dict[str, Any] = {"sha256": "-", "phash": "", "traits": ""}
-    try:
-        with path.open("rb") as file:
-            values["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-        if todo.kind == "image" and path.stat().st_size:
-            values |= _look(path)
-    except READ_ERRORS as error:
-        values["problem"] = in_words(error, path, todo.name)
-    return values
+def draw_missing(settings: Settings, dataset: Dataset, tell: Tell) -> dict[str, int]:
+    """Make the thumbnails that are missing, and keep what else was seen on the way."""
+    todo = undrawn(settings, dataset, sweep=True)
+    broken = _read(dataset, todo, tell)
+    if any(row.sha256 == "" for row in todo) or broken:
+        pair(dataset)
+    return {"made": len(todo) - broken, "broken": broken}
 
 
-def _look(path: Path) -> dict[str, Any]:
-    import imagehash
-
-    with Image.open(path) as image:
-        traits = " ".join(_traits(image))
-        width, height = image.size
-        # Read to its end, so that a torn file is found; a JPEG drawn small costs a third.
-        image.draft("L", (max(1, width // 8), max(1, height // 8)))
-        image.load()
-        whole = image.mode in ("RGB", "RGBA", "L")
-        small = image.reduce(max(1, min(image.size) // 128)) if whole else image
-        grey = small.convert("L")
-        low, high = grey.getextrema()
-        hashed = str(imagehash.phash(grey)) if high - low >= _FLAT else ""  # type: ignore[operator]
-    return {"phash": hashed, "traits": traits, "problem": ""}
+def undrawn(settings: Settings, dataset: Dataset, *, sweep: bool = False) -> list[Todo]:
+    """The pictures that have no thumbnail; ``sweep`` removes thumbnails that belong to none."""
+    rows = [
+        row._replace(
+            thumb=thumbnails.path_of(settings, dataset.id, row.name, row.mtime_ns, row.size)
+        )
+        for row in _rows(dataset, DatasetItem.kind == "image", DatasetItem.problem == "")
+    ]
+    if sweep:
+        thumbnails.sweep(settings, dataset, (row.thumb for row in rows if row.thumb))
+    return [row for row in rows if row.thumb and not row.thumb.exists()]
 
 
-def _traits(image: Image.Image) -> Iterator[str]:
-    """What of the pixels an engine may read otherwise than a person sees them."""
-    if image.mode == "CMYK":
-        yield "cmyk"
-    if image.mode.startswith(("I", "F")):
-        yield "16-bit"
-    if getattr(image, "is_animated", False):
-        yield "animated"
-    profile = image.info.get("icc_profile")
-    if profile and not _is_srgb(profile):
-        yield "profile"
+def _rows(dataset: Dataset, *which: Any) -> list[Todo]:
+    item = DatasetItem
+    columns = (item.id, item.name, item.kind, item.size, item.mtime_ns, item.sha256, item.problem)
+    query = select(*columns).where(item.dataset_id == dataset.id, item.trashed == "", *which)
+    return [Todo(*row) for row in db.session.execute(query)]
 
 
-def _is_srgb(profile: bytes) -> bool:
-    from io import BytesIO
+def _read(dataset: Dataset, todo: Sequence[Todo], tell: Tell) -> int:
+    """Read each whole and write down what it showed; how many cannot be read."""
+    folder, broken = library.folder(dataset), 0
+    fresh: list[tuple[Todo, dict[str, Any]]] = []
+    kept = time.monotonic()
 
-    from PIL import ImageCms
+    def see(row: Todo) -> dict[str, Any]:
+        return reading.read(folder / row.name, row.name, row.kind, thumb=row.thumb)
 
-    try:
-        name = ImageCms.getProfileName(ImageCms.ImageCmsProfile(BytesIO(profile)))
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        return True  # nobody can read it, so nobody applies it
-    return any(word in name.lower() for word in _SRGB_NAMES)
+    tell(0, len(todo))
+    for done, (row, values) in enumerate(each(see, todo), 1):
+        if values:
+            broken += bool(values["problem"])
+            fresh.append((row, values))
+        due = len(fresh) >= _BATCH or time.monotonic() - kept > _KEEP_SECONDS
+        if due or done == len(todo):
+            _keep(fresh)
+            fresh, kept = [], time.monotonic()
+            tell(done, len(todo))
+    return broken
 
 
-def _pair(dataset: Dataset) -> None:
+def _keep(fresh: Sequence[tuple[Todo, dict[str, Any]]]) -> None:
+    """Write down what was seen, in one short transaction: nobody else can write meanwhile."""
+    item = DatasetItem
+    for row, values in fresh:
+        # A file that was changed meanwhile has a row of another time: it is left for later.
+        same = (item.id == row.id, item.mtime_ns == row.mtime_ns)
+        db.session.execute(update(item).where(*same).values(**values))
+    db.session.commit()
+
+
+def pair(dataset: Dataset) -> None:
     """Give pictures that look alike, or are the same file, the number of the first of them."""
     item = DatasetItem
     mine = (item.dataset_id == dataset.id, item.trashed == "")
     rows = db.session.execute(
-        select(item.id, item.sha256, item.phash).where(*mine, item.sha256.not_in(("", "-")))
+        select(item.id, item.sha256, item.phash).where(
+            *mine, item.sha256.not_in(("", reading.UNREAD))
+        )
     ).all()
     hashes: dict[int, int] = {}
     by_sum: dict[str, list[int]] = {}
@@ -136,7 +130,13 @@ def _pair(dataset: Dataset) -> None:
     for group in (*same, *near_groups(hashes)):
         twins.update(dict.fromkeys(group, group[0]))
     db.session.execute(update(item).where(*mine, item.twin != 0).values(twin=0))
-    for key, first in twins.items():
-        db.session.execute(update(item).where(item.id == key).values(twin=first))
+    if twins:
+        table = DatasetItem.__table__
+        each_one = (
+            update(table).where(table.c.id == bindparam("key")).values(twin=bindparam("first"))
+        )
+        db.session.connection().execute(
+            each_one, [{"key": key, "first": first} for key, first in twins.items()]
+        )
     dataset.version += 1
     db.session.commit()

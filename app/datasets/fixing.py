@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from sqlalchemy import select
 
-from app.datasets import bulk, editing, grid, health, pictures
+from app.datasets import bulk, captions, editing, grid, health, pictures
 from app.datasets.steps import Step
+from app.datasets.walking import walk
 from app.db import db
 from app.errors import UserError
 from app.models import Dataset, DatasetEdit, DatasetItem
@@ -62,6 +63,61 @@ def _lower_endings(dataset: Dataset) -> DatasetEdit | None:
     return _make(dataset, "lower_endings", f"{len(steps)} endings in lower case", steps)
 
 
+def _reencode(dataset: Dataset) -> DatasetEdit | None:
+    """Captions that are not UTF-8, as what they most likely were; the old bytes are kept."""
+    names = _names(dataset, "encoding")
+    if not names:
+        return None
+
+    def build(folder: Path, new: Path) -> list[Step]:
+        steps = []
+        for name in names:
+            text, _plain = captions.guess((folder / name).read_bytes())
+            target = new / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(captions.tidy(text) or text, "utf-8", newline="")
+            stat = target.stat()
+            stamp = (stat.st_size, stat.st_mtime_ns)
+            steps.append(Step(name, file=True, becomes=name, made=True, stamp=stamp))
+        return steps
+
+    edit = editing.prepare(dataset, "encoding", f"{len(names)} captions saved as UTF-8", build)
+    return editing.carry_out(dataset, edit)
+
+
+def _own_ending(dataset: Dataset) -> DatasetEdit | None:
+    """Captions under another ending get the one that this dataset is set to."""
+    own = dataset.caption_extension
+    steps = [
+        Step(name, file=True, becomes=os.path.splitext(name)[0] + own)
+        for name in _names(dataset, "ending")
+    ]
+    return _make(dataset, "ending", f"{len(steps)} captions renamed to {own}", steps)
+
+
+def _part_names(dataset: Dataset) -> DatasetEdit | None:
+    """Of names that differ in case alone each but the first gets a number, its caption with it."""
+    names = _names(dataset, "clash")
+    taken = {file.name.casefold() for file in walk(Path(dataset.path), recursive=True).files}
+    ids = {item.name: item.id for item in _items(dataset, names)}
+    stems: dict[str, str] = {}
+    seen: set[str] = set()
+    steps = []
+    for name in names:
+        stem, ending = os.path.splitext(name)
+        if name.casefold() not in seen and stem not in stems:
+            seen.add(name.casefold())
+            continue
+        if stem not in stems:
+            number = 2
+            while any(known.startswith(f"{stem} ({number}).".casefold()) for known in taken):
+                number += 1
+            stems[stem] = f"{stem} ({number})"
+            taken.add(f"{stems[stem]}{ending}".casefold())
+        steps.append(Step(name, ids.get(name, 0), file=True, becomes=stems[stem] + ending))
+    return _make(dataset, "clash", f"{len(steps)} files renamed", steps)
+
+
 def _trigger(dataset: Dataset) -> DatasetEdit | None:
     operation = bulk.Operation("trigger", dataset.trigger_word)
     there = [entry for entry in grid.entries(dataset, grid.View()) if (entry.caption or "").strip()]
@@ -112,6 +168,9 @@ def _make(dataset: Dataset, kind: str, summary: str, steps: Sequence[Step]) -> D
 FIXES: dict[str, tuple[str, Callable[[Dataset], DatasetEdit | None]]] = {
     "delete_empty": ("Delete them", _delete_empty),
     "lower_endings": ("Lower their endings", _lower_endings),
+    "reencode": ("Save them as UTF-8", _reencode),
+    "own_ending": ("Rename them", _own_ending),
+    "part_names": ("Rename all but the first", _part_names),
     "trigger": ("Put it in front", _trigger),
     "remove_orphans": ("Delete them", _remove_orphans),
     "remove_duplicates": ("Delete all but the first", _remove("same", "copies")),

@@ -115,6 +115,7 @@ def _captions(seen: _Seen) -> Iterator[Finding]:
     yield Finding(
         "encoding", "stops", "Captions that are not UTF-8 text", "Both engines stop at such a file.",
         tuple(row.caption_name for row in seen.rows if "\ufffd" in (row.caption or "")),
+        fix="reencode",
     )  # fmt: skip
     yield Finding(
         "missing", "harms", "No caption",
@@ -135,6 +136,7 @@ def _captions(seen: _Seen) -> Iterator[Finding]:
         f"This dataset is set to {seen.dataset.caption_extension}; an engine reads one ending only.",
         tuple(row.caption_name for row in seen.rows
               if row.caption_name and not row.caption_name.endswith(seen.dataset.caption_extension)),
+        fix="own_ending",
     )  # fmt: skip
 
 
@@ -165,6 +167,7 @@ def _endings(seen: _Seen) -> Iterator[Finding]:
         "clash", "harms", "Names that differ in case alone",
         "On Windows and macOS one of them overwrites the other.",
         tuple(name for names in folded.values() if len(names) > 1 for name in names),
+        fix="part_names",
     )  # fmt: skip
     stems = Counter(os.path.splitext(row.name)[0] for row in seen.rows)
     yield Finding(

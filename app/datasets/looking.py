@@ -14,8 +14,9 @@ from pathlib import Path
 from app.datasets import telling
 from app.datasets.seeing import Memory, Seen, is_known, see_caption, see_picture
 from app.datasets.walking import File, Listing, walk
+from engines.adapter import ENGINES
 from engines.base import DatasetFacts
-from engines.registry import ENGINES, EngineName
+from engines.registry import EngineName
 
 HEADER_SECONDS = 3.0
 """How long one look reads headers of pictures that it does not know yet."""

@@ -48,7 +48,7 @@ def page(search: str, number: int) -> View:
     pages = max(1, -(-len(found) // PAGE_SIZE))
     number = min(number, pages)
     shown = found[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
-    lost = _refresh(shown)
+    lost = refresh(shown)
     work: dict[str, list[Task]] = {}
     for task in tasks.active("dataset."):
         work.setdefault(task.subject, []).append(task)
@@ -68,7 +68,7 @@ def page(search: str, number: int) -> View:
     return View(cards, len(found), number, pages, any(card.work for card in cards), version)
 
 
-def _refresh(shown: Sequence[Dataset]) -> set[int]:
+def refresh(shown: Sequence[Dataset]) -> set[int]:
     """Look again at folders that changed on top, for a moment only; those that are lost."""
     lost, begin = set(), time.monotonic()
     for dataset in shown:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -34,6 +34,18 @@ _LONGEST_CAPTION = 1_000_000
 
 Kind = Literal["image", "video", "sound"]
 Tell = Callable[[int, int], None]
+
+
+class Facts(NamedTuple):
+    """What somebody saw already of a file of that size and time, as values of its row."""
+
+    size: int
+    mtime_ns: int
+    values: dict[str, Any]
+
+    def is_of(self, size: int, mtime_ns: int) -> bool:
+        """Whether it is still the same file."""
+        return (self.size, self.mtime_ns) == (size, mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -89,17 +101,25 @@ def run(work: Work) -> dict[str, Any]:
         return {"files": dataset.files}
 
 
-def scan(dataset: Dataset, *, at_most: int | None = None, tell: Tell | None = None) -> bool:
-    """Compare the folder with the rows, and look at what is new or changed.
+def scan(
+    dataset: Dataset,
+    *,
+    at_most: int | None = None,
+    tell: Tell | None = None,
+    seen: Mapping[str, Facts] | None = None,
+) -> bool:
+    """Compare the folder with the rows, and look at what is new or changed, less what was ``seen``.
 
     False, with nothing done, when more than ``at_most`` files would have to be opened, or when
     another scan of it runs. Raises UserError when the folder cannot be read.
     """
     with _alone(dataset, patient=at_most is None) as free:
-        return free and _scan(dataset, at_most, tell)
+        return free and _scan(dataset, at_most, tell, seen or {})
 
 
-def _scan(dataset: Dataset, at_most: int | None, tell: Tell | None) -> bool:
+def _scan(
+    dataset: Dataset, at_most: int | None, tell: Tell | None, seen: Mapping[str, Facts]
+) -> bool:
     root = library.folder(dataset)
     try:
         listing = walk(root, recursive=True)
@@ -119,7 +139,7 @@ def _scan(dataset: Dataset, at_most: int | None, tell: Tell | None) -> bool:
     there = {file.name for file, _ in items}
     gone = [row.id for name, row in known.items() if name not in there and not row.trashed]
     for begin in range(0, len(todo), _BATCH):
-        _write(dataset.id, root, todo[begin : begin + _BATCH])
+        _write(dataset.id, root, todo[begin : begin + _BATCH], seen)
         if tell is not None:
             tell(min(begin + _BATCH, len(todo)), len(todo))
     for begin in range(0, len(gone), _BATCH):
@@ -156,13 +176,13 @@ def _known(dataset_id: int) -> dict[str, _Known]:
     return {row[0]: _Known(*row[1:]) for row in rows}
 
 
-def _write(dataset_id: int, root: Path, todo: list[Any]) -> None:
+def _write(dataset_id: int, root: Path, todo: list[Any], seen: Mapping[str, Facts]) -> None:
     """Look at some files and write their rows, in one transaction."""
     fresh, changed = [], []
     for file, kind, caption, row in todo:
         values = {"trashed": "", **_caption(root, caption)}
         if row is None or (row.size, row.mtime_ns) != (file.size, file.mtime_ns):
-            values |= {**_facts(root, file, kind), "phash": "", "sha256": ""}
+            values |= _facts(root, file, kind, seen.get(file.name))
         if row is None:
             fresh.append({"dataset_id": dataset_id, "name": file.name, "kind": kind, **values})
         else:
@@ -174,12 +194,14 @@ def _write(dataset_id: int, root: Path, todo: list[Any]) -> None:
     db.session.commit()
 
 
-def _facts(root: Path, file: File, kind: Kind) -> dict[str, Any]:
+def _facts(root: Path, file: File, kind: Kind, known: Facts | None) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "size": file.size, "mtime_ns": file.mtime_ns, "width": None, "height": None,
         "format": file.ending.lstrip(".").upper(), "problem": "", "transparent": False,
-        "turned": False,
+        "turned": False, "phash": "", "sha256": "", "traits": "",
     }  # fmt: skip
+    if known is not None and known.is_of(file.size, file.mtime_ns):
+        return facts | known.values
     if kind != "image":
         return facts | ({"problem": "it is empty (0 bytes)"} if file.size == 0 else {})
     seen = see_picture(root, file, thorough=False)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import warnings
 from collections import OrderedDict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
@@ -18,6 +19,7 @@ _ORIENTATION = 0x0112
 _TURNED_FORMATS = ("JPEG", "WEBP", "MPO")
 _ALPHA_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 
+_IN_MEMORY = re.compile(r"<_io\.BytesIO object at 0x\w+>")
 # A large picture is the user's business; one that Pillow refuses as a bomb is unreadable.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 READ_ERRORS = (
@@ -89,29 +91,30 @@ def see_picture(root: Path, file: File, *, thorough: bool) -> Seen:
     path = root / file.name
     try:
         with Image.open(path) as image:
-            width, height = image.size
-            turned = (
-                image.format in _TURNED_FORMATS and image.getexif().get(_ORIENTATION) in _SIDEWAYS
-            )
-            shown = seen._replace(
-                width=width,
-                height=height,
-                turned=turned,
-                format=image.format or "",
-                transparent=image.mode in _ALPHA_MODES or "transparency" in image.info,
-            )
+            shown = seen._replace(**facts_of(image))
             if thorough:
-                # A JPEG drawn small is read to its end as well, at a third of the cost.
-                image.draft("RGB", (width // 8 or 1, height // 8 or 1))
+                # A JPEG drawn small is read to its end as well, at half the cost.
+                image.draft("RGB", (image.width // 8 or 1, image.height // 8 or 1))
                 image.load()
     except READ_ERRORS as error:
         return seen._replace(problem=in_words(error, path, file.name))
     return shown
 
 
+def facts_of(image: Image.Image) -> dict[str, Any]:
+    """What the header of an opened picture says."""
+    turned = image.format in _TURNED_FORMATS and image.getexif().get(_ORIENTATION) in _SIDEWAYS
+    return {
+        "width": image.width, "height": image.height, "turned": turned,
+        "format": image.format or "",
+        "transparent": image.mode in _ALPHA_MODES or "transparency" in image.info,
+    }  # fmt: skip
+
+
 def in_words(error: Exception, path: Path, name: str) -> str:
     """What Pillow says about a broken file, with its name in place of its path."""
     text = str(getattr(error, "strerror", None) or error).replace(str(path), name)
+    text = _IN_MEMORY.sub(repr(name), text)
     return text[:160] or "it cannot be read"
 
 

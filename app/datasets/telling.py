@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from app.datasets.walking import File, Listing
-from engines.registry import ENGINES, EngineName
+from engines.adapter import ENGINES
+from engines.registry import EngineName
 
 IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 VIDEO_ENDINGS = frozenset({".mp4", ".avi", ".mov", ".webm", ".mkv", ".wmv", ".m4v", ".flv"})

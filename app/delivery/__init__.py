@@ -6,6 +6,7 @@ what is not yet safe, and ``all_delivered`` is the question to ask before a mach
 
 from app.delivery.choosing import WHAT, What
 from app.delivery.store import (
+    State,
     all_delivered,
     backed_up,
     is_backed_up,
@@ -16,12 +17,15 @@ from app.delivery.store import (
     state_of,
     task_of,
     undelivered,
+    under_way,
+    verified,
 )
 from app.delivery.targets import Target, add, change, find, remove, targets
 from app.delivery.watching import Watcher
 
 __all__ = [
     "WHAT",
+    "State",
     "Target",
     "Watcher",
     "What",
@@ -40,4 +44,6 @@ __all__ = [
     "targets",
     "task_of",
     "undelivered",
+    "under_way",
+    "verified",
 ]

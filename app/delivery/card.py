@@ -7,15 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from app import artifacts
+from app import artifacts, yaml_text
 from app.delivery.targets import Target
 from app.jobs import service
 from app.models import Delivery, Job
 from engines import families
+from engines.adapter import ENGINES
 from engines.prompts import with_trigger
-from engines.registry import ENGINES
 from engines.spec import JobSpec
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -38,9 +36,7 @@ def compose(job: Job, target: Target, paths: list[str]) -> str:
     """The card as Markdown with its YAML head."""
     spec = service.spec_of(job)
     pictures = _pictures(job, paths, spec)
-    head = yaml.safe_dump(
-        _head(spec, target, pictures), sort_keys=False, allow_unicode=True, width=1000
-    )
+    head = yaml_text.dump(_head(spec, target, pictures), width=1000)
     lines = [f"---\n{head}---", "", f"# {spec.name}", ""]
     known = families.get(spec.family)
     family = known.label if known else spec.family

@@ -11,7 +11,7 @@ from app import artifacts
 from app.artifacts import Artifact
 from app.jobs import service
 from app.models import Job
-from engines.registry import ENGINES
+from engines.adapter import ENGINES
 
 What = Literal["lora", "checkpoints", "samples", "config", "report"]
 WHAT: dict[What, str] = {

@@ -6,13 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-from app.delivery.targets import Target
-from app.vault import Vault
-
-if TYPE_CHECKING:
-    from app.settings import Settings
+from typing import Any, Protocol
 
 PIECE = 1 << 20
 RIGHT = ""
@@ -67,21 +61,3 @@ def differs(kind: str, there: str, here: str) -> str:
 def wrong_size(there: int, here: int) -> str:
     """The sentence about a wrong size."""
     return f"The copy is not whole: {there} bytes there, {here} here."
-
-
-def open_remote(target: Target, place: str, settings: Settings) -> Remote:
-    """The place with its secrets, taken from the environment and the vault."""
-    vault = Vault(settings.data_dir)
-    if target.kind == "hub":
-        from app.delivery.hub import HubRemote
-
-        token = settings.hf_token or vault.get(target.secret("token"))
-        return HubRemote(place, settings.hf_endpoint, token, private=target.private)
-    if target.kind == "s3":
-        from app.delivery.s3 import S3Remote
-
-        keys = (vault.get(target.secret("key_id")), vault.get(target.secret("key")))
-        return S3Remote(place, target.endpoint, target.region, keys)
-    from app.delivery.rclone import RcloneRemote
-
-    return RcloneRemote(place, target.config)

@@ -6,18 +6,30 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, cast
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, func, select
 
 from app import tasks
 from app.db import db
 from app.delivery.choosing import CARD, Chosen, What, choose
 from app.delivery.targets import Target, find, targets
 from app.errors import ConflictError
-from app.jobs import service, store
 from app.jobs.states import FINAL, JobState
 from app.models import Delivery, Job, Task
+from app.platform import current
 
 KIND = "delivery.upload"
+_SETTLE_SECONDS = 15.0
+"""A job that is over goes to its automatic targets at the next tick; pages wait for that."""
+
+_COPIED = (
+    select(Delivery.job_id)
+    .where(
+        Delivery.job_id.in_(bindparam("ids", expanding=True)),
+        Delivery.state == "verified",
+        Delivery.path.endswith(".safetensors"),
+    )
+    .distinct()
+)
 
 
 def rows(job_id: int, target: str = "") -> Sequence[Delivery]:
@@ -37,7 +49,7 @@ def state_of(row: Delivery) -> State:
     if row.state != "verified":
         return cast(State, row.state)
     try:
-        stat = (service.run_dir(store.get(row.job_id)).root / row.source).stat()
+        stat = (current().settings.jobs_dir / str(row.job_id) / row.source).stat()
     except OSError:
         return "verified"  # deleted here, kept there
     same = (stat.st_size, stat.st_mtime_ns) == (row.size, row.mtime_ns)
@@ -132,12 +144,26 @@ def backed_up(job: Job) -> dict[str, list[str]]:
 
 def jobs_with_copy(ids: Sequence[int]) -> set[int]:
     """Those of these jobs that have a verified copy of a LoRA somewhere; for a table, in one query."""
-    query = select(Delivery.job_id).where(
-        Delivery.job_id.in_(ids),
-        Delivery.state == "verified",
-        Delivery.path.endswith(".safetensors"),
+    return set(db.session.scalars(_COPIED, {"ids": list(ids)}))
+
+
+def under_way(job: Job) -> bool:
+    """Whether files of a job are being sent, or may be in a moment, since it is just over."""
+    if not targets():
+        return False
+    if job.finished and job.status.is_final and time.time() - job.finished < _SETTLE_SECONDS:
+        return True
+    ours = _subject(job.id, "")
+    return any(task.subject.startswith(ours) for task in tasks.active(KIND))
+
+
+def verified(job_id: int) -> str:
+    """Changes when a copy of the job's files was verified, or is wanted anew; one cheap look."""
+    query = select(func.count(), func.max(Delivery.verified_at)).where(
+        Delivery.job_id == job_id, Delivery.state == "verified"
     )
-    return set(db.session.scalars(query.distinct()))
+    count, newest = db.session.execute(query).one()
+    return f"{count}.{newest or 0:.0f}"
 
 
 def is_backed_up(job: Job) -> bool:

@@ -12,7 +12,8 @@ from typing import Any
 
 from app.delivery import card, store
 from app.delivery.choosing import CARD
-from app.delivery.remotes import RIGHT, Local, Remote, digest, open_remote
+from app.delivery.opening import open_remote
+from app.delivery.remotes import RIGHT, Local, Remote, digest
 from app.delivery.targets import Target, find
 from app.errors import UserError
 from app.jobs import service

@@ -13,12 +13,12 @@ from app.delivery import store as deliveries
 from app.delivery.targets import targets
 from app.errors import UserError
 from app.jobs import store
+from app.jobs.event_cursor import EventCursor
 from app.jobs.states import FINAL
-from app.models import Delivery, Job
+from app.models import Delivery, Job, JobEvent
 
 log = logging.getLogger(__name__)
 
-_CURSOR = "delivery.cursor"
 _FINAL = {state.value for state in FINAL}
 _LOOK_SECONDS = 60.0
 
@@ -27,33 +27,21 @@ class Watcher:
     """Called by the supervisor at each of its ticks; costs one look at an index when idle."""
 
     def __init__(self) -> None:
-        self._seen = -1
+        # What happened before the first start with this is left to people.
+        self._events = EventCursor("delivery.cursor")
         self._looked = 0.0
 
     def tick(self) -> None:
         """One look. Needs an application context."""
-        newest = store.newest_event()
-        if newest != self._seen:
-            _events(newest)
-            self._seen = newest
+        self._events.look(_over)
         if time.monotonic() - self._looked > _LOOK_SECONDS:
             self._looked = time.monotonic()
             _adopt()
 
 
-def _events(newest: int) -> None:
-    cursor = store.fact(_CURSOR)
-    if not cursor:
-        # The first start with this version: what happened before it is left to people.
-        store.remember(_CURSOR, str(newest))
-        return
-    at = int(cursor)
-    while events := store.events_since(at):
-        for event in events:
-            if event.new in _FINAL:
-                _deliver(event.job)
-        at = events[-1].id
-        store.remember(_CURSOR, str(at))
+def _over(event: JobEvent) -> None:
+    if event.new in _FINAL:
+        _deliver(event.job)
 
 
 def _deliver(job: Job) -> None:

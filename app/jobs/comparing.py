@@ -11,8 +11,8 @@ from app.errors import UserError
 from app.jobs import pricing, service, store
 from app.models import Job
 from app.platform import current
+from engines.adapter import ENGINES
 from engines.fields import title_of
-from engines.registry import ENGINES
 
 MOST = 6
 _LABELS = frozenset({"name", "version"})

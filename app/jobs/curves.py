@@ -99,6 +99,21 @@ class Curves:
             samples += part
         return Curve(name, tuple(samples), tuple(seams))
 
+    def since(self, name: str, count: int, width: int) -> Curve | None:
+        """What follows the first ``count`` points of a series, none left out.
+
+        None where the whole curve has to be drawn anew: another attempt began, which may lie over
+        the one before, or more is new than a chart of ``width`` pixels needs.
+        """
+        series = self.series(name)
+        size = len(series)
+        if not 0 < count <= size or size - count > width:
+            return None
+        rows = series.between(count - 1, size)
+        if not rows or rows[0].attempt != rows[-1].attempt:
+            return None
+        return Curve(name, tuple(rows[1:]), ())
+
     def built(self) -> bool:
         """Whether the series hold all that ``metrics.csv`` does."""
         return (self._folder / _BUILT).exists()

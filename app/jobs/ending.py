@@ -12,7 +12,7 @@ from app.jobs.following import Following
 from app.jobs.rundir import AttemptDir, ExitRecord
 from app.jobs.states import JobState
 from app.models import Attempt, Job
-from engines.registry import ENGINES
+from engines.adapter import ENGINES
 
 if TYPE_CHECKING:
     from app.platform import Platform

@@ -23,8 +23,9 @@ from typing import Any
 from app.jobs.installations import Installation
 from app.jobs.rundir import write_json_atomic
 from app.settings import ROOT, Settings
+from engines.adapter import ENGINES
 from engines.base import OptionList
-from engines.registry import ENGINE_NAMES, ENGINES, EngineName
+from engines.registry import ENGINE_NAMES, EngineName
 
 log = logging.getLogger(__name__)
 

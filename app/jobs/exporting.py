@@ -16,9 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from app import datasets
+from app import datasets, yaml_text
 from app.errors import InvalidSpecError
 from app.jobs import checking, opening, rendering, workspace
 from app.jobs.engine_options import OptionLibrary
@@ -123,9 +121,7 @@ def _exported(
     files = {
         "README.txt": _filled("README.txt", words),
         RUN: _filled(RUN, words),
-        "spec.yaml": yaml.safe_dump(
-            document.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True
-        ),
+        "spec.yaml": yaml_text.dump(document.model_dump(mode="json", by_alias=True)),
         **{f"native/{name}": _quoted(text) for name, text in plan.files.items()},
     }
     return Exported(f"{spec.name}-{installation.name}", files, needs, (*gaps, *plan.notes))

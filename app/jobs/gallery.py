@@ -10,8 +10,8 @@ from app import artifacts
 from app.artifacts import Artifact
 from app.jobs import service, store
 from app.models import Job
+from engines.adapter import ENGINES
 from engines.prompts import with_trigger
-from engines.registry import ENGINES
 
 VIDEOS = frozenset({".mp4", ".webm"})
 SOUNDS = frozenset({".mp3", ".wav", ".flac", ".ogg"})
@@ -75,8 +75,13 @@ def arrange(
             Row(step, label, tuple(cells.get(n) for n in columns))
             for step, (label, cells) in sorted(rows.items(), reverse=True)
         ),
-        artifacts.Outputs(samples=tuple(samples)).version,
+        version_of(artifacts.Outputs(samples=tuple(samples))),
     )
+
+
+def version_of(found: artifacts.Outputs) -> str:
+    """Changes with every sample that is drawn, drawn anew or removed."""
+    return artifacts.Outputs(samples=found.samples).version
 
 
 def step_of(artifact: Artifact, steps_per_epoch: int | None) -> int | None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from app.errors import UserError
 from app.settings import ROOT, Settings
-from engines.adapter import Engine
-from engines.registry import ENGINE_NAMES, ENGINES, EngineName, setting_prefix
+from engines.adapter import ENGINES, Engine
+from engines.registry import ENGINE_NAMES, EngineName, setting_prefix
 
 PROBE_SECONDS = 30
 

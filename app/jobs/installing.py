@@ -17,7 +17,8 @@ from app.jobs import installations, store
 from app.models import Job, Task
 from app.settings import ROOT, Settings
 from app.tasks import Work
-from engines.registry import ENGINES, EngineName, setting_prefix
+from engines.adapter import ENGINES
+from engines.registry import EngineName, setting_prefix
 
 KIND = "engine.install"
 WAITS = "waits for the installation of "

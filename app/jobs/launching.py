@@ -36,6 +36,7 @@ from app.jobs.rundir import AttemptDir, Launch, RunDir, write_json_atomic
 from app.jobs.states import IllegalMoveError, JobState
 from app.models import Attempt, Job
 from app.platform import Platform
+from engines.adapter import ENGINES
 from engines.base import (
     DatasetFacts,
     LaunchPlan,
@@ -43,7 +44,7 @@ from engines.base import (
     StopStep,
     UnsupportedError,
 )
-from engines.registry import ENGINES, EngineName
+from engines.registry import EngineName
 from engines.spec import JobSpec, Length
 
 log = logging.getLogger(__name__)

@@ -17,9 +17,10 @@ from app.jobs import curves
 from app.jobs.points import Point, append_points, last_step, read_points
 from app.jobs.rundir import RunDir, TornFileError
 from app.jobs.series import Sample
+from engines.adapter import ENGINES
 from engines.ai_toolkit import lossdb
 from engines.kohya_ss import events
-from engines.registry import ENGINES, EngineName
+from engines.registry import EngineName
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from sqlalchemy import select
 
 from app import tasks
-from app.base_models import Entry, Hub, Local, resolve
+from app.base_models import Entry, Hub, Local, orders, resolve
 from app.db import db
+from app.errors import ConflictError
 from app.jobs import store
 from app.jobs.states import ACTIVE
-from app.models import Job
+from app.models import Job, Task
 from app.settings import Settings
 
 _MOST_JOBS = 200
@@ -35,6 +36,20 @@ def users_of(entry: Entry, settings: Settings) -> list[Job]:
 def running(jobs: Sequence[Job]) -> list[Job]:
     """Those that hold their model open."""
     return [job for job in jobs if job.status in ACTIVE]
+
+
+def delete(entry: Entry, settings: Settings, part: str = "") -> Task:
+    """Have a model, or that part of it, removed that no running job uses. Raises ConflictError."""
+    if entry.source == "folder":
+        raise ConflictError(
+            "It lies in a folder that was added, which is only looked at. Delete it there, or forget the folder."
+        )
+    if holders := running(users_of(entry, settings)):
+        names = ", ".join(f"{job.name} (#{job.id})" for job in holders[:3])
+        raise ConflictError(
+            f"{entry.name} is in use by {names}. Stop that first, or let it finish."
+        )
+    return orders.delete(entry, part)
 
 
 def _repo_of(entry: Entry) -> str:

@@ -9,10 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, FileSystemLoader
 
-from app import tasks
+from app import tasks, yaml_text
 from app.artifacts import Artifact
 from app.db import db
 from app.jobs import gallery, service, store
@@ -97,7 +96,7 @@ def render(job: Job, work: Work | None = None) -> str:
         else [],
         left_out=len(grid.rows) - len(rows),
         curve=curve_svg(read_points(run_dir.metrics)),
-        spec=yaml.safe_dump(spec, sort_keys=False, allow_unicode=True),
+        spec=yaml_text.dump(spec),
         card=_card(run_dir),
         loras=[(lora, gallery.step_of(lora, per_epoch)) for lora in (*found.loras, *found.kept)],
         written=time.time(),

@@ -16,7 +16,7 @@ from app.errors import ConflictError, NotFoundError, UserError
 from app.jobs import gallery, service, store
 from app.models import Job
 from app.tasks import Work
-from engines.registry import ENGINES
+from engines.adapter import ENGINES
 
 
 @dataclass(frozen=True)

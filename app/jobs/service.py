@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from app import waking
+from app import waking, yaml_text
 from app.datasets import library
 from app.errors import ConflictError, InvalidSpecError, UserError
 from app.jobs import checking, describing, elsewhere, installations, previewing, store
@@ -26,8 +24,9 @@ from app.jobs.rundir import RunDir
 from app.jobs.states import JobState
 from app.models import Job
 from app.platform import current
+from engines.adapter import ENGINES
 from engines.base import LaunchPlan, UnsupportedError
-from engines.registry import ENGINES, EngineName
+from engines.registry import EngineName
 from engines.spec import JobSpec
 from engines.switching import Switched, switch
 
@@ -99,10 +98,7 @@ def _as_json(spec: JobSpec) -> str:
 
 def _write_spec(run: RunDir, spec: JobSpec) -> None:
     run.root.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(
-        spec.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True
-    )
-    run.spec.write_text(text, "utf-8")
+    run.spec.write_text(yaml_text.dump(spec.model_dump(mode="json", by_alias=True)), "utf-8")
 
 
 def spec_of(job: Job) -> JobSpec:

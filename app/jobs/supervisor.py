@@ -38,7 +38,7 @@ from app.jobs.rundir import AttemptDir, read_json
 from app.jobs.states import IllegalMoveError, JobState
 from app.models import Attempt, Job
 from app.waking import Bell, ring
-from engines.registry import ENGINES
+from engines.adapter import ENGINES
 
 if TYPE_CHECKING:
     from app.platform import Platform, Watcher

@@ -1,7 +1,7 @@
 """Derives messages from what is written down: moves of jobs, free disk, failed uploads.
 
-A cursor in the database says how far it has looked. A message is queued before the cursor moves,
-and queueing it again does nothing, so a kill at any moment loses none and doubles none.
+A message is queued before the cursor of events moves, and queueing it again does nothing, so a
+kill at any moment loses none and doubles none. What happened before the first start is old news.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import time
 
 from app import tasks
 from app.jobs import guards, store
+from app.jobs.event_cursor import EventCursor
 from app.jobs.states import JobState
 from app.models import Job, JobEvent
 from app.notify.telling import about, tell
 from app.platform import current
 
-_CURSOR = "notify.cursor"
 _DISK = "notify.disk"
 _UPLOADS = "notify.uploads"
 _OVERLAP = 10.0
@@ -29,15 +29,12 @@ class Watcher:
     """Called by the supervisor at each of its ticks; costs one look at an index when idle."""
 
     def __init__(self) -> None:
-        self._seen = -1
+        self._events = EventCursor("notify.cursor")
         self._warned = ""
 
     def tick(self) -> None:
         """One look. Needs an application context."""
-        newest = store.newest_event()
-        if newest != self._seen:
-            self._events(newest)
-            self._seen = newest
+        self._events.look(_told)
         _disk()
         _uploads()
         self._machine()
@@ -55,19 +52,6 @@ class Watcher:
             when = f"in about {left / 60:.0f} minutes" if near and left else "now"
             body = f"{state.reason or 'Nothing is left to do'}. Press keep running to prevent it.\n/meter"
             tell("machine-stops", self._warned, f"This machine is {what} {when}", body)
-
-    def _events(self, newest: int) -> None:
-        cursor = store.fact(_CURSOR)
-        if not cursor:
-            # The first start with this version: what happened before it is old news.
-            store.remember(_CURSOR, str(newest))
-            return
-        at = int(cursor)
-        while events := store.events_since(at):
-            for event in events:
-                _told(event)
-            at = events[-1].id
-            store.remember(_CURSOR, str(at))
 
 
 def _told(event: JobEvent) -> None:

@@ -1,6 +1,6 @@
 """The process of one piece of background work: ``python -m app.tasks.child``.
 
-Standard input holds one line, ``{"id", "run", "arguments"}`` (``run`` is ``module:function``), and
+Standard input holds one line, ``{"id", "run", "nice", "arguments"}`` (``run`` is ``module:function``), and
 stays open while the server lives: its end means that the server is gone, and so ends this process
 with all it started.
 Standard output carries lines of JSON: progress, and one ``result`` or ``error`` as the last.
@@ -25,8 +25,8 @@ _PATIENCE_SECONDS = 5.0
 def main() -> int:
     """Do the work; the exit code is 0 also when it failed with a sentence."""
     os.setsid()
-    os.nice(5)
     task = json.loads(sys.stdin.readline())
+    os.nice(task["nice"])
     signal.signal(signal.SIGTERM, _cancelled)
     threading.Thread(target=_end_with_the_server, daemon=True).start()
     # Whatever a library prints goes to the log; the pipe carries our lines alone.
@@ -41,8 +41,7 @@ def main() -> int:
 def _do(task: dict[str, Any], tell: IO[str]) -> dict[str, Any]:
     from app.errors import UserError
     from app.settings import Settings
-    from app.tasks.store import log_path
-    from app.tasks.work import RetryLaterError, Work
+    from app.tasks.work import RetryLaterError, Work, log_path
 
     settings = Settings.from_env(os.environ)
     work = Work(

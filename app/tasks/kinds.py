@@ -15,6 +15,7 @@ LANES: dict[Lane, int] = {"network": 2, "disk": 1, "install": 1, "message": 2}
 class Kind:
     """``run`` names the function as ``module:function``; it is imported in the child alone.
 
+    ``nice``: how far it steps back behind a training; 0 where a person waits for it.
     ``tries``: how often a ``RetryLaterError`` is answered with another try before it is a failure.
     """
 
@@ -22,15 +23,19 @@ class Kind:
     lane: Lane
     title: str
     tries: int = 8
+    nice: int = 5
 
 
 KINDS: dict[str, Kind] = {
     "dataset.edit": Kind("app.datasets.background:edit", "disk", "Changing captions"),
     "dataset.report": Kind("app.datasets.background:report", "disk", "Health report"),
     "dataset.scan": Kind("app.datasets.scanning:run", "disk", "Looking through the folder"),
-    "dataset.thumbnails": Kind("app.datasets.thumbnails:run", "disk", "Making thumbnails"),
-    "dataset.import": Kind("app.datasets.importing.running:run", "network", "Bringing in pictures"),
+    "dataset.thumbnails": Kind("app.datasets.background:thumbnails", "disk", "Making thumbnails"),
+    "dataset.import": Kind(
+        "app.datasets.importing.running:run", "network", "Bringing in pictures", nice=0
+    ),
     "dataset.purge": Kind("app.datasets.removing:run", "disk", "Deleting for good"),
+    "cache.prune": Kind("app.machine.cache:run", "disk", "Tidying the cache"),
     "curves.build": Kind("app.jobs.curve_building:run", "disk", "Preparing the curves"),
     "engine.install": Kind("app.jobs.installing:run", "install", "Installation", tries=1),
     "machine.check": Kind("app.jobs.selfcheck:run", "disk", "Self-check", tries=1),

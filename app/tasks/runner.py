@@ -23,6 +23,7 @@ from flask import Flask
 from app.settings import ROOT, Settings
 from app.tasks import store
 from app.tasks.kinds import KINDS, LANES, Lane
+from app.tasks.work import log_path
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ _WRITE_SECONDS = 0.5
 _KILL_SECONDS = 8.0
 _BACK_OFF = 2.0
 _LONGEST_WAIT = 300.0
+_KILLED_SECONDS = 1.0
+_KILLED_TRIES = 4
 
 
 class Runner:
@@ -72,7 +75,7 @@ class Runner:
 
     def _start(self, task_id: int, kind: str, lane: Lane, arguments: dict[str, Any]) -> None:
         store.change(task_id, state="running", started=time.time(), message="", error="")
-        path = store.log_path(self._settings, task_id)
+        path = log_path(self._settings, task_id)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("ab") as errors:
@@ -91,7 +94,8 @@ class Runner:
             store.change(task_id, state="failed", error=sentence, finished=time.time())
             return
         self._children[task_id], self._lanes[task_id] = child, lane
-        line = json.dumps({"id": task_id, "run": KINDS[kind].run, "arguments": arguments})
+        about = {"id": task_id, "run": KINDS[kind].run, "nice": KINDS[kind].nice}
+        line = json.dumps({**about, "arguments": arguments})
         listener = threading.Thread(
             target=self._listen, args=(task_id, kind, child, line), name=f"task-{task_id}"
         )
@@ -169,6 +173,12 @@ class Runner:
         elif code == 143 or code == -signal.SIGTERM:
             # Ended with the server: it waits for the next one.
             store.change(task_id, state="waiting")
+        elif code < 0 and task.tries + 1 < min(KINDS[kind].tries, _KILLED_TRIES):
+            # Somebody, or the kernel for its memory, killed the child alone: it can go on.
+            store.change(
+                task_id, state="waiting", error=f"{_how(code)} Trying again.",
+                tries=task.tries + 1, not_before=now + _KILLED_SECONDS * _BACK_OFF**task.tries,
+            )  # fmt: skip
         else:
             store.change(task_id, state="failed", error=_how(code), finished=now)
 

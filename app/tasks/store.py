@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from flask import current_app
@@ -17,6 +16,8 @@ from app.errors import ConflictError, NotFoundError
 from app.models import Task
 from app.settings import Settings
 from app.tasks.kinds import KINDS
+from app.tasks.work import log_path
+from app.vault import Vault
 
 UNFINISHED = ("waiting", "running")
 
@@ -80,12 +81,14 @@ def active(kind_prefix: str = "") -> Sequence[Task]:
 
 
 def page(
-    *, subject: str | None = None, limit: int = 50, before: int | None = None
+    *, subject: str | None = None, kind: str = "", limit: int = 50, before: int | None = None
 ) -> Sequence[Task]:
-    """Work of all kinds, or about one subject, newest first."""
+    """Work of all kinds or of one, about everything or one subject, newest first."""
     query = select(Task).order_by(Task.id.desc()).limit(limit)
     if subject is not None:
         query = query.where(Task.subject == subject)
+    if kind:
+        query = query.where(Task.kind == kind)
     if before is not None:
         query = query.where(Task.id < before)
     return db.session.scalars(query.execution_options(populate_existing=True)).all()
@@ -121,9 +124,13 @@ def retry(task: Task) -> Task:
 
 
 def forget(task: Task) -> None:
-    """Remove the row of a finished piece, with its log."""
+    """Remove the row of a finished piece, with its log and the secret that it kept in the vault."""
     if task.state in UNFINISHED:
         raise ConflictError("Cancel it first.")
+    settings: Settings = current_app.extensions["vast-lora"].settings
+    if secret := json.loads(task.arguments).get("secret"):
+        Vault(settings.data_dir).put(secret, None)
+    log_path(settings, task.id).unlink(missing_ok=True)
     db.session.delete(task)
     db.session.commit()
 
@@ -132,11 +139,6 @@ def result_of(task: Task) -> dict[str, Any]:
     """What a finished piece returned."""
     found: dict[str, Any] = json.loads(task.result or "{}")
     return found
-
-
-def log_path(settings: Settings, task_id: int) -> Path:
-    """Where a piece of work writes what a person may want to read."""
-    return settings.data_dir / "tasks" / f"{task_id}.log"
 
 
 def startable(now: float) -> Sequence[Task]:

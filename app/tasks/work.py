@@ -74,4 +74,9 @@ class Work:
             yield
 
 
-__all__ = ["RetryLaterError", "Work"]
+def log_path(settings: Settings, task_id: int) -> Path:
+    """Where a piece of work writes what a person may want to read."""
+    return settings.data_dir / "tasks" / f"{task_id}.log"
+
+
+__all__ = ["RetryLaterError", "Work", "log_path"]

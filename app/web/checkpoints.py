@@ -13,7 +13,7 @@ from app import artifacts, delivery, tasks
 from app.artifacts import Artifact, lora_facts, norms, sums
 from app.errors import UserError
 from app.jobs import gallery, report, retention, service, store
-from app.models import Job
+from app.models import Job, Task
 from app.platform import current
 
 bp = Blueprint("checkpoints", __name__)
@@ -44,7 +44,7 @@ def view(job: Job) -> dict[str, Any]:
     lines.sort(
         key=lambda line: (line.lora.file.final, line.step or 0, line.lora.mtime), reverse=True
     )
-    writing = tasks.latest(report.subject(job), "job.report")
+    writing = _writing(job)
     return {
         "job": job,
         "outputs": found,
@@ -53,15 +53,32 @@ def view(job: Job) -> dict[str, Any]:
         "safe": delivery.backed_up(job),
         "report": report.path_of(job),
         "report_task": writing if writing and writing.state != "done" else None,
-        "outputs_version": ".".join(
-            (
-                found.version,
-                str(job.status.is_final),
-                str(report.version(job)),
-                str(writing and writing.version),
-            )
-        ),
+        "outputs_version": version(job, found),
+        "outputs_poll": not job.status.is_final or _is_written(writing) or delivery.under_way(job),
     }
+
+
+def version(job: Job, found: artifacts.Outputs | None = None) -> str:
+    """Changes with everything that the list of LoRA files shows; looks into no file."""
+    writing = _writing(job)
+    parts = (
+        (found or gallery.outputs_of(job)).version,
+        job.status.is_final,
+        report.version(job),
+        writing and writing.version,
+        delivery.verified(job.id),
+        job.status.is_final and delivery.under_way(job),
+    )
+    return ".".join(map(str, parts))
+
+
+def _is_written(writing: Task | None) -> bool:
+    return writing is not None and not writing.is_final
+
+
+def _writing(job: Job) -> Task | None:
+    """The newest work on the report."""
+    return tasks.latest(report.subject(job), "job.report")
 
 
 def _line(lora: Artifact, per_epoch: int | None, pinned: str) -> Line:

@@ -1,14 +1,14 @@
-"""The curves of a job: numbers for the chart, a picture without JavaScript, a file for spreadsheets."""
+"""The curves of a job: numbers for the chart, a picture without JavaScript, tables for people."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.jobs import curve_building, curves, drawing, service
+from app.jobs import curve_building, curve_values, curves, drawing, service
 from app.models import Job
 from app.web import htmx
 
@@ -19,23 +19,29 @@ MOST_AT_ONCE = 12
 
 def of(job: Job) -> curves.Curves:
     """The job's curves, as far as they are there."""
-    run = service.run_dir(job)
-    curve_building.prepare(job, run)
-    return curves.Curves(run.curves)
+    return curves.Curves(service.run_dir(job).curves)
 
 
 def context(job: Job) -> dict[str, Any]:
     """What the fragment of the chart needs."""
-    run = service.run_dir(job)
-    making = curve_building.prepare(job, run)
-    names = [] if making else curves.Curves(run.curves).names()
+    found = of(job)
+    lacking = curve_building.is_lacking(job, service.run_dir(job))
+    making = curve_building.work_of(job) if lacking else None
+    names = [] if lacking else found.names()
     state = making and f"{making.state}.{making.version}"
     return {
         "job": job,
         "curve_names": names,
+        "curves_lacking": lacking,
         "curve_task": making,
         "curves_version": f"{bool(names)}.{job.status.is_final}.{state}",
+        **_values(found, names),
     }
+
+
+def _values(found: curves.Curves, names: list[str]) -> dict[str, Any]:
+    rows = [curve_values.of(found, name) for name in names[:MOST_AT_ONCE]]
+    return {"values": [row for row in rows if row is not None], "values_version": found.version()}
 
 
 @bp.get("/jobs/<int:job_id>/curves")
@@ -44,37 +50,65 @@ def fragment(job_id: int) -> ResponseReturnValue:
     return htmx.fragment("job_curves", **found, version=found["curves_version"])
 
 
+@bp.post("/jobs/<int:job_id>/curves/build")
+def build(job_id: int) -> ResponseReturnValue:
+    """For a job of an older version, whose readings are in its table alone."""
+    curve_building.start(service.get(job_id))
+    return redirect(url_for("jobs.show", job_id=job_id, _anchor="job-curves"), 303)
+
+
+@bp.get("/jobs/<int:job_id>/curves/values")
+def values(job_id: int) -> ResponseReturnValue:
+    """The curves in numbers, for whoever cannot see the chart."""
+    job = service.get(job_id)
+    found = of(job)
+    told = _values(found, found.names())
+    return htmx.fragment("curve_values", job=job, **told, version=told["values_version"])
+
+
 @bp.get("/jobs/<int:job_id>/curves.json")
 def numbers(job_id: int) -> ResponseReturnValue:
-    """``series`` (comma-separated or repeated), ``from``, ``to``, ``width``, ``axis``, ``v``."""
+    """``series`` (comma-separated or repeated), ``from``, ``to``, ``width``, ``axis``, ``v``.
+
+    ``since`` is the ``count`` of the last answer, for one series: then only what follows is sent.
+    """
     job = service.get(job_id)
     found = of(job)
     version = f"{found.version()}.{job.state}"
-    if request.args.get("v") == version:
+    if htmx.shows(version):
         return "", 204
     axis: curves.Axis = "time" if request.args.get("axis") == "time" else "step"
     wanted = [w for text in request.args.getlist("series") for w in text.split(",") if w]
-    drawn = [
-        found.curve(
-            name,
-            start=_bound("from", -math.inf),
-            end=_bound("to", math.inf),
-            width=max(50, min(curves.MOST_WIDTH, request.args.get("width", 800, type=int))),
-            axis=axis,
-        )
-        for name in (wanted or [curves.LOSS])[:MOST_AT_ONCE]
-    ]
+    drawn = {}
+    for name in (wanted or [curves.LOSS])[:MOST_AT_ONCE]:
+        whole = len(wanted) == 1 and not request.args.keys() & {"from", "to"}
+        since = request.args.get("since", 0, type=int) if whole else 0
+        width = max(50, min(curves.MOST_WIDTH, request.args.get("width", 800, type=int)))
+        start, end = _bound("from", -math.inf), _bound("to", math.inf)
+        drawn[name] = drawn_from(found, name, axis, since, start=start, end=end, width=width)
     return {
         "version": version,
         "final": job.status.is_final,
         "names": found.names(),
-        "series": {curve.name: numbers_of(curve, axis) for curve in drawn},
+        "series": drawn,
     }
 
 
 def _bound(name: str, default: float) -> float:
     value = request.args.get(name, default, type=float)
     return default if math.isnan(value) else value
+
+
+def drawn_from(
+    found: curves.Curves, name: str, axis: curves.Axis, since: int, **part: Any
+) -> dict[str, Any]:
+    """One curve as JSON: what follows ``since`` points, or the whole where that will not do."""
+    count = len(found.series(name))
+    newer = found.since(name, since, part["width"]) if since > 0 else None
+    if newer is not None:
+        return {**numbers_of(newer, axis), "count": count, "since": since}
+    whole = found.curve(name, axis=axis, **part)
+    return {**numbers_of(whole, axis), "count": count, "since": 0}
 
 
 def numbers_of(curve: curves.Curve, axis: curves.Axis) -> dict[str, Any]:

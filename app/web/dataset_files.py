@@ -16,6 +16,7 @@ from app.db import db
 from app.errors import NotFoundError
 from app.models import DatasetItem
 from app.platform import current
+from app.settings import ROOT
 from app.web import zips
 from app.web.files import inside
 
@@ -23,6 +24,7 @@ bp = Blueprint("dataset_files", __name__, url_prefix="/datasets/<int:dataset_id>
 
 _SHOWN = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".mp4", ".webm", ".mov", ".m4v", ".mp3", ".wav",
           ".ogg", ".m4a", ".flac"}  # fmt: skip
+_SIGNS = ROOT / "static" / "signs"
 _FOR_GOOD = "private, max-age=31536000, immutable"
 _drawing = threading.Semaphore(2)
 """So many thumbnails at once while pages wait; the rest of the threads stay free for other requests."""
@@ -30,10 +32,15 @@ _drawing = threading.Semaphore(2)
 
 @bp.get("/thumbs/<int:item_id>.webp")
 def thumb(dataset_id: int, item_id: int) -> ResponseReturnValue:
-    """A small picture, made now if it was not made before. With ``?v=`` it may be kept for good."""
+    """A small picture, made now if it was not made before. With ``?v=`` it may be kept for good.
+
+    Of a clip, of sound and of what cannot be drawn there is a sign instead.
+    """
     item = db.session.get(DatasetItem, item_id)
-    if item is None or item.dataset_id != dataset_id or item.kind != "image":
+    if item is None or item.dataset_id != dataset_id:
         raise NotFoundError("There is no such picture (any more).")
+    if item.kind != "image":
+        return _sign(item.kind)
     settings = current().settings
     path = thumbnails.path_of(settings, dataset_id, item.name, item.mtime_ns, item.size)
     if not path.is_file():
@@ -42,19 +49,29 @@ def thumb(dataset_id: int, item_id: int) -> ResponseReturnValue:
         name = item.name
         # The row is not needed any more: no connection is held while the picture is drawn.
         db.session.remove()
-        _draw(root / f"{below}{name}", path)
+        if not _draw(root / f"{below}{name}", path):
+            return _sign("broken")
     response = send_file(path, mimetype="image/webp", conditional=True)
     response.headers["Cache-Control"] = _FOR_GOOD if request.args.get("v") else "private, no-cache"
     return response
 
 
-def _draw(source: Path, target: Path) -> None:
+def _draw(source: Path, target: Path) -> bool:
+    """Whether it is there now."""
     try:
         with _drawing:
             if not target.is_file():
                 thumbnails.make(source, target)
-    except READ_ERRORS as error:
-        raise NotFoundError("This picture cannot be drawn.") from error
+    except READ_ERRORS:
+        return False
+    return True
+
+
+def _sign(name: str) -> ResponseReturnValue:
+    """A drawing that stands for what has no thumbnail. It is asked for again, for that may change."""
+    response = send_file(_SIGNS / f"{name}.svg", mimetype="image/svg+xml", conditional=True)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
 @bp.get("/files/<path:relative>")

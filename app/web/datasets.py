@@ -183,6 +183,7 @@ def upload_state(dataset: Dataset) -> dict[str, Any]:
         "last": done,
         "brought": tasks.result_of(done) if done is not None else {},
         "halves": halves,
+        "free": shutil.disk_usage(current().settings.data_dir).free,
         "here": sum(half.offset for half in halves),
         "whole": sum(half.size for half in halves),
     }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import zlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -13,19 +13,20 @@ from app import delivery
 from app.delivery.choosing import choose
 from app.delivery.targets import known
 from app.jobs import service
-from app.models import Job
+from app.models import Delivery, Job, Task
 from app.web import htmx
 
 bp = Blueprint("deliveries", __name__)
 
-_SETTLE_SECONDS = 15.0
-"""A job that is over goes to its automatic targets at the next tick; the card waits for that."""
-
 
 @bp.get("/jobs/<int:job_id>/delivery")
 def card(job_id: int) -> ResponseReturnValue:
-    shown = context(service.get(job_id))
-    return htmx.fragment("job_delivery", version=shown["delivery_version"], **shown)
+    job = service.get(job_id)
+    known_now = glance(job)
+    if htmx.shows(known_now.version):
+        return "", 204
+    shown = context(job, known_now)
+    return htmx.fragment("job_delivery", version=known_now.version, **shown)
 
 
 @bp.post("/jobs/<int:job_id>/deliver")
@@ -35,33 +36,52 @@ def deliver(job_id: int) -> ResponseReturnValue:
     return redirect(url_for("jobs.show", job_id=job_id, _anchor="job-delivery"), 303)
 
 
-def context(job: Job) -> dict[str, Any]:
+class Glance(NamedTuple):
+    """What a poll looks at: cheap where nothing is set up and nothing was sent."""
+
+    targets: tuple[delivery.Target, ...]
+    tasks: dict[str, Task | None]
+    copies: Sequence[tuple[Delivery, delivery.State]]
+    has_files: bool
+    polls: bool
+    version: str
+
+
+def glance(job: Job) -> Glance:
+    """How the deliveries of a job stand."""
+    targets = delivery.targets()
+    tasks = {target.id: delivery.task_of(job, target.id) for target in targets}
+    copies = [(row, delivery.state_of(row)) for row in delivery.rows(job.id)]
+    polls = bool(targets) and (not job.status.is_final or delivery.under_way(job))
+    has_files = bool(targets) and bool(choose(job, tuple(delivery.WHAT)))
+    told: list[tuple[int, int | str, str]] = [(row.id, state, row.error) for row, state in copies]
+    told += [(task.id, task.version, "") for task in tasks.values() if task]
+    version = f"{zlib.crc32(repr(told).encode()):08x}.{job.state}.{has_files:d}.{polls:d}"
+    return Glance(targets, tasks, copies, has_files, polls, version)
+
+
+def context(job: Job, now: Glance | None = None) -> dict[str, Any]:
     """What the card shows."""
-    places = [_place(job, target) for target in delivery.targets()]
-    listed = [(row, delivery.state_of(row)) for row in delivery.rows(job.id)]
-    busy = any(place["task"] and not place["task"].is_final for place in places)
-    settling = bool(job.finished) and time.time() - (job.finished or 0) < _SETTLE_SECONDS
-    told = [(row.id, state, row.error) for row, state in listed]
-    told += [(p["task"].id, p["task"].version, "") for p in places if p["task"]]
+    now = now or glance(job)
     return {
         "job": job,
-        "places": places,
-        "copies": listed,
-        "names": {target.id: target.name for target in delivery.targets()},
+        "places": [_place(job, target, now) for target in now.targets],
+        "copies": now.copies,
+        "names": {target.id: target.name for target in now.targets},
         "what_names": delivery.WHAT,
-        "is_safe": delivery.is_backed_up(job),
-        "has_files": bool(choose(job, tuple(delivery.WHAT))),
-        "delivery_polls": busy or not job.status.is_final or settling,
-        "delivery_version": f"{zlib.crc32(repr(told).encode()):08x}.{job.state}.{busy}",
+        "is_safe": bool(now.copies) and delivery.is_backed_up(job),
+        "has_files": now.has_files,
+        "delivery_polls": now.polls,
+        "delivery_version": now.version,
     }
 
 
-def _place(job: Job, target: delivery.Target) -> dict[str, Any]:
-    states = [delivery.state_of(row) for row in delivery.rows(job.id, target.id)]
+def _place(job: Job, target: delivery.Target, now: Glance) -> dict[str, Any]:
+    states = [state for row, state in now.copies if row.target == target.id]
     return {
         "target": target,
         "address": target.place_of(job),
-        "task": delivery.task_of(job, target.id),
+        "task": now.tasks[target.id],
         "verified": states.count("verified"),
         "total": len(states),
         "changed": states.count("changed"),

@@ -11,21 +11,22 @@ from urllib.parse import urlencode
 
 from flask import Flask
 
-from app.jobs import pricing
+from app.jobs import curves, pricing
 from app.models import Job, Task
 from app.platform import current
 from app.tasks import KINDS
-from app.web import loglines
+from app.web import kept_rows, loglines
 
 
 def install(app: Flask) -> None:
     """Register the filters."""
     for function in (
         bound, query, size, duration, clock, number, loss, ago, time_left, percent, cost, pace,
-        tab, running_tab, task_title, task_look, task_rate,
+        tab, running_tab, series_title, reading, task_title, task_look, task_rate,
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.filters.update(log_line=loglines.line, log_block=loglines.block)
+    app.jinja_env.globals["kept_row"] = kept_rows.kept_row
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
 
@@ -71,6 +72,22 @@ def clock(seconds: float | None) -> str:
         if seconds is None
         else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
     )
+
+
+_SERIES = {
+    curves.LOSS: "Loss", curves.RATE: "Learning rate", curves.SECONDS: "Seconds per step",
+    curves.MEMORY: "GPU memory",
+}  # fmt: skip
+
+
+def series_title(name: str) -> str:
+    """A curve as people call it; what an engine named keeps its name."""
+    return _SERIES.get(name, name)
+
+
+def reading(value: float, name: str) -> str:
+    """A value of a curve."""
+    return size(value) if name == curves.MEMORY else f"{value:.4g}"
 
 
 def ago(seconds: float | None) -> str:
@@ -126,7 +143,7 @@ def pace(seconds: float | None) -> str:
 
 def cost(job: Job) -> str:
     """What a job has cost and will have at its end, where the price of an hour is known; else empty."""
-    spent = pricing.cost_so_far(current(), job) if job.attempts else None
+    spent = pricing.cost_so_far(current(), job) if job.attempt else None
     if spent is None:
         return ""
     whole = pricing.cost_at_end(current(), job) if job.status.is_active else None

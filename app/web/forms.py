@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from app import yaml_text
 from app.web import family_inputs
 from app.web.places import TOOLKIT
 from engines.fields import Row, table
@@ -143,7 +144,7 @@ def _text(row: Row, value: Any) -> str:
     if row.kind == "list":
         return ", ".join(str(item) for item in value)
     if row.kind == "mapping":
-        return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).strip()
+        return yaml_text.dump(value).strip()
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):

@@ -13,9 +13,14 @@ def is_htmx() -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
+def shows(version: str) -> bool:
+    """Whether the page that polls shows this very version: then 204 is the answer, and cheap."""
+    return request.args.get("v") == version
+
+
 def fragment(name: str, *, version: str, **context: Any) -> ResponseReturnValue:
     """Answer a poll: 204, which swaps nothing, if the page already shows ``version``."""
-    if request.args.get("v") == version:
+    if shows(version):
         return "", 204
     return render_template(f"fragments/{name}.html", version=version, **context)
 

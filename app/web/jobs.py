@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app import artifacts, delivery
+from app import artifacts, delivery, yaml_text
 from app.jobs import diagnosis, elsewhere, exporting, guards, logtail, service, store
 from app.jobs.launching import read_plan_files
 from app.jobs.states import JobState
-from app.models import Job
+from app.models import Attempt, Job
 from app.platform import current
 from app.web import checkpoints, curves, deliveries, htmx, logs, machine, samples
-from engines.registry import ENGINES
+from engines.adapter import ENGINES
 
 bp = Blueprint("jobs", __name__)
 
@@ -85,10 +84,14 @@ def show(job_id: int) -> ResponseReturnValue:
 def _papers(job: Job) -> dict[str, Any]:
     return {
         "job": job,
-        "spec": yaml.safe_dump(service.clone(job), sort_keys=False, allow_unicode=True),
+        "spec": yaml_text.dump(service.clone(job)),
         "files": read_plan_files(service.run_dir(job)),
-        "papers_version": f"{job.state}.{len(job.events)}",
+        "papers_version": _papers_version(job),
     }
+
+
+def _papers_version(job: Job) -> str:
+    return f"{job.state}.{store.newest_event_of(job)}"
 
 
 def _status(job: Job) -> dict[str, Any]:
@@ -101,7 +104,7 @@ def _status(job: Job) -> dict[str, Any]:
         "notes": service.plan_summary(job),
         "cluster": cluster,
         "version": f"{job.version}.down" if cluster else str(job.version),
-        "lost": _lost_steps(job),
+        "lost": _lost_steps(job, attempt),
         "can_save": not service.why_no_order(job),
         "why_no_order": service.why_no_order(job),
         "others": exporting.others(job.family, _engine(job)),
@@ -109,11 +112,10 @@ def _status(job: Job) -> dict[str, Any]:
     }
 
 
-def _lost_steps(job: Job) -> int | None:
+def _lost_steps(job: Job, attempt: Attempt | None) -> int | None:
     """Steps since the newest save: what a stop now would lose."""
     if not job.status.is_active:
         return None
-    attempt = store.attempt_of(job)
     found = artifacts.find(service.run_dir(job).output, ENGINES[_engine(job)], job.name)
     saved = [
         lora.file.step
@@ -131,18 +133,27 @@ def _engine(job: Job) -> Any:
 
 @bp.get("/jobs/<int:job_id>/status")
 def status(job_id: int) -> ResponseReturnValue:
-    return htmx.fragment("job_status", **_status(service.get(job_id)))
+    job = service.get(job_id)
+    if htmx.shows(str(job.version)):
+        return "", 204
+    return htmx.fragment("job_status", **_status(job))
 
 
 @bp.get("/jobs/<int:job_id>/outputs")
 def outputs(job_id: int) -> ResponseReturnValue:
-    context = checkpoints.view(service.get(job_id))
+    job = service.get(job_id)
+    if htmx.shows(checkpoints.version(job)):
+        return "", 204
+    context = checkpoints.view(job)
     return htmx.fragment("job_outputs", **context, version=context["outputs_version"])
 
 
 @bp.get("/jobs/<int:job_id>/papers")
 def papers(job_id: int) -> ResponseReturnValue:
-    context = _papers(service.get(job_id))
+    job = service.get(job_id)
+    if htmx.shows(_papers_version(job)):
+        return "", 204
+    context = _papers(job)
     return htmx.fragment("job_papers", **context, version=context["papers_version"])
 
 

@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
-from app import preferences, tasks
+from app import preferences, tasks, waking
 from app.errors import ConflictError
 from app.jobs import meter, pricing, store
 from app.jobs.autostop import Autostop
@@ -33,7 +33,8 @@ def install(app: Flask) -> None:
 
 def _note_work(response: Any) -> Any:
     changed = request.method not in ("GET", "HEAD", "OPTIONS") and response.status_code < 400
-    if changed and request.endpoint and request.blueprint not in ("auth", "meter"):
+    own = (request.endpoint or "").startswith(("auth.", "meter.", "api.meter_"))
+    if changed and request.endpoint and not own:
         _autostop().touch()
     return response
 
@@ -131,18 +132,25 @@ def banner() -> ResponseReturnValue:
 @bp.post("/settings")
 def save() -> ResponseReturnValue:
     wanted, errors = _read(request.form)
+    if wanted and not errors and (told := set_rules(wanted, request.form.get("confirmation", ""))):
+        errors["confirmation"] = told
+    if errors or wanted is None:
+        before = preferences.load(MeterPreferences)
+        return _page({**before.model_dump(), **request.form.to_dict()}, errors)
+    return redirect("/meter", 303)
+
+
+def set_rules(wanted: MeterPreferences, typed: str) -> str:
+    """Keep what was chosen; what speaks against it as a sentence, and then nothing is kept."""
     before = preferences.load(MeterPreferences)
-    typed = request.form.get("confirmation", "").strip().lower()
-    if wanted and wanted.policy == "destroy" != before.policy and typed != CONFIRMATION:
-        errors["confirmation"] = (
+    if wanted.policy == "destroy" != before.policy and typed.strip().lower() != CONFIRMATION:
+        return (
             f"Type {CONFIRMATION} to choose this: everything that was not uploaded is deleted with "
             "the machine, and nobody can bring it back."
         )
-    if errors or wanted is None:
-        return _page({**before.model_dump(), **request.form.to_dict()}, errors)
     preferences.save(wanted)
     _autostop().touch()
-    return redirect("/meter", 303)
+    return ""
 
 
 def _read(form: Mapping[str, str]) -> tuple[MeterPreferences | None, dict[str, str]]:
@@ -169,12 +177,28 @@ def _sentence(error: Any) -> str:
 
 @bp.post("/keep")
 def keep() -> ResponseReturnValue:
-    _autostop().keep()
-    return _looked_at()
+    keep_running()
+    return _back()
 
 
 @bp.post("/stop")
 def stop() -> ResponseReturnValue:
+    if missing := stop_now(anyway="anyway" in request.form):
+        return _page(preferences.load(MeterPreferences).model_dump(), {}, missing)
+    return _back()
+
+
+def keep_running() -> None:
+    """Somebody wants the machine to go on."""
+    _autostop().keep()
+    _wake()
+
+
+def stop_now(*, anyway: bool) -> str:
+    """Stop the machine; what was not uploaded as a sentence, and then nothing is done.
+
+    Raises ConflictError while something runs, or where nobody can.
+    """
     if current().vast.client is None:
         raise ConflictError(
             "This program has no key of a Vast instance, so it cannot stop this machine."
@@ -187,15 +211,17 @@ def stop() -> ResponseReturnValue:
     if tasks.active("deliver"):
         raise ConflictError("Files are being uploaded. Wait for them, or cancel them first.")
     missing = current().undelivered()
-    if missing and "anyway" not in request.form:
-        return _page(preferences.load(MeterPreferences).model_dump(), {}, missing)
+    if missing and not anyway:
+        return missing
     _autostop().stop_now()
-    return _looked_at()
+    _wake()
+    return ""
 
 
-def _looked_at() -> ResponseReturnValue:
+def _wake() -> None:
     """The supervisor decides at once, in its own thread; this one waits for nobody."""
-    from app import waking
-
     waking.ring(current().settings.data_dir)
+
+
+def _back() -> ResponseReturnValue:
     return redirect(guard.own_address(request.form.get("next", "/meter")), 303)

@@ -13,8 +13,9 @@ from flask.typing import ResponseReturnValue
 
 from app import tasks
 from app.base_models import Entry, ModelPreferences, hf_token, orders, read_library
+from app.base_models.library import OLDER
 from app.base_models.tokens import SECRET
-from app.errors import ConflictError, NotFoundError, UserError
+from app.errors import NotFoundError, UserError
 from app.jobs import model_use
 from app.platform import current
 from app.preferences import load, save
@@ -172,24 +173,15 @@ def confirm_delete(key: str) -> ResponseReturnValue:
     entry = _entry(key)
     users = model_use.users_of(entry, current().settings)
     return render_template(
-        "pages/model_delete.html", entry=entry, users=users, running=model_use.running(users)
-    )
+        "pages/model_delete.html", entry=entry, users=users, running=model_use.running(users),
+        older=OLDER,
+    )  # fmt: skip
 
 
 @bp.post("/<key>/delete")
 def delete(key: str) -> ResponseReturnValue:
     entry = _entry(key)
-    if entry.source == "folder":
-        raise ConflictError(
-            "It lies in a folder that was added, which is only looked at. Delete it there, or forget the folder."
-        )
-    running = model_use.running(model_use.users_of(entry, current().settings))
-    if running:
-        names = ", ".join(f"{job.name} (#{job.id})" for job in running[:3])
-        raise ConflictError(
-            f"{entry.name} is in use by {names}. Stop that first, or let it finish."
-        )
-    orders.delete(entry)
+    model_use.delete(entry, current().settings, request.form.get("part", ""))
     return _back()
 
 

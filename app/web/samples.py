@@ -37,8 +37,12 @@ def grid(job: Job, found: Outputs | None = None, *, compact: bool = True) -> dic
         "compact": compact,
         "address": lambda sample: addresses(job.id, sample),
         "kind_of": gallery.kind_of,
-        "samples_version": f"{whole.version}.{job.status.is_final}",
+        "samples_version": _version(job, whole.version),
     }
+
+
+def _version(job: Job, drawn: str) -> str:
+    return f"{drawn}.{job.status.is_final}"
 
 
 def addresses(job_id: int, sample: Artifact) -> tuple[str, str]:
@@ -58,7 +62,11 @@ def show(job_id: int) -> ResponseReturnValue:
 @bp.get("/jobs/<int:job_id>/samples/grid")
 def fragment(job_id: int) -> ResponseReturnValue:
     compact = request.args.get("compact") == "1"
-    context = grid(service.get(job_id), compact=compact)
+    job = service.get(job_id)
+    found = gallery.outputs_of(job)
+    if htmx.shows(_version(job, gallery.version_of(found))):
+        return "", 204
+    context = grid(job, found, compact=compact)
     return htmx.fragment("job_samples", **context, version=context["samples_version"])
 
 

@@ -26,6 +26,12 @@ from engines.ai_toolkit.refusals import family_of
 from engines.base import Refusal, UnsupportedError, Workspace
 from engines.spec import JobSpec, ResumeFrom
 
+try:
+    # Ten times as fast, and a plan is written for each preview.
+    from yaml import CSafeDumper as _Base
+except ImportError:  # PyYAML was built without libyaml
+    from yaml import SafeDumper as _Base  # type: ignore[assignment]
+
 _SAVED_AS = {"fp16": "float16", "bf16": "bf16", "fp32": "float32"}
 _TIMERS_EVERY = 50
 
@@ -69,7 +75,7 @@ def _refused(field: str, sentence: str) -> UnsupportedError:
     return UnsupportedError("ai-toolkit", [Refusal(field, sentence)])
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(_Base):
     """Writes what any YAML 1.1 reader and the engine's own read alike.
 
     The engine takes a bare ``1e5`` for a number, so a text of that form has to be quoted.

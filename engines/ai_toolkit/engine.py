@@ -25,7 +25,6 @@ from engines.base import (
     UnsupportedError,
     Workspace,
 )
-from engines.families import Family
 from engines.registry import EngineName
 from engines.spec import Buckets, JobSpec
 
@@ -141,10 +140,11 @@ class AiToolkit(Engine):
         return dict.fromkeys(model.components(own.arch), False) if own else {}
 
     def takes_default(
-        self, family: Family, path: str, value: Any, document: Mapping[str, Any]
+        self, family: str, path: str, value: Any, document: Mapping[str, Any]
     ) -> bool:
         """By what its own form offers for the model."""
-        own = family.ai_toolkit
+        found = families.get(family)
+        own = found.ai_toolkit if found else None
         if own is None:
             return False
         if path == "memory.offload":

@@ -20,7 +20,6 @@ from engines.base import (
     UnsupportedError,
     Workspace,
 )
-from engines.families import Family
 from engines.kohya_ss import (
     buckets,
     config,
@@ -154,15 +153,16 @@ class KohyaSs(Engine):
         return {**dict.fromkeys(own.components, True), **dict.fromkeys(own.optional, False)}
 
     def takes_default(
-        self, family: Family, path: str, value: Any, document: Mapping[str, Any]
+        self, family: str, path: str, value: Any, document: Mapping[str, Any]
     ) -> bool:
-        own = family.kohya
+        found = families.get(family)
+        own = found.kohya if found else None
         if own is None:
             return False
         if path == "memory.offload":
             return not value or own.swap_blocks > 0
         if path == "memory.quantize":
-            return value == "none" or (value in _FLOAT8 and family.key not in _WHOLE)
+            return value == "none" or (value in _FLOAT8 and family not in _WHOLE)
         if path == "memory.cache_text":
             return value == "none" or own.caches_text
         return True

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from engines.adapter import ENGINES
 from engines.families import Family
-from engines.registry import ENGINES, EngineName
+from engines.registry import EngineName
 
 
 def engines_of(family: Family, document: Mapping[str, Any]) -> tuple[EngineName, ...]:
@@ -27,7 +28,7 @@ def able(
         return False
     if path == "memory.quantize" and value != "none" and _whole_numbers(document):
         return False
-    return all(ENGINES[name].takes_default(family, path, value, document) for name in engines)
+    return all(ENGINES[name].takes_default(family.key, path, value, document) for name in engines)
 
 
 def _section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:

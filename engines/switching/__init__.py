@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from engines import families
+from engines.adapter import ENGINES
 from engines.base import Refusal, UnsupportedError
 from engines.fields import table
-from engines.registry import ENGINES, EngineName
+from engines.registry import EngineName
 from engines.spec import JobSpec
 from engines.switching import names, options, telling
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from engines.adapter import ENGINES
 from engines.ai_toolkit.optimizer import native_name
 from engines.kohya_ss import optimizer as kohya
-from engines.registry import ENGINES, EngineName
+from engines.registry import EngineName
 
 AI_TOOLKIT: EngineName = "ai-toolkit"
 KOHYA: EngineName = "kohya_ss"

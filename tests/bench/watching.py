@@ -1,16 +1,16 @@
 """Measures what watching a run costs: log, curves, the jobs table, one open page. Prints a table.
 
-``scripts/bench.sh watching``. BENCH_POINTS and BENCH_JOBS make it smaller. TensorBoard's figures are
-those measured beside it once (two cores): 1.7 s to the first data of 1,000,000 points, 53 ms a
-request, 1,000 of the points at random.
+``scripts/bench.sh watching``. BENCH_POINTS and BENCH_JOBS make it smaller. Where BENCH_TENSORBOARD
+names a TensorBoard, it is measured in the same run; else its figures are those measured beside it
+once (two cores): 1.7 s to the first data of 1,000,000 points, 53 ms a request, 1,000 of the points
+at random.
 """
 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
-import random
+import shutil
 import sqlite3
 import statistics
 import sys
@@ -19,11 +19,14 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 from sqlalchemy import insert
 
 from app.db import db
 from app.jobs.series import Sample, Series
 from app.models import Job
+from tests.bench import tensorboard
+from tests.bench.page import Line, OpenPage
 from tests.bench.queue import gunicorns, load, make, pss_mb
 from tests.bench.table import Table
 from tests.support.platform import close_all, make_app
@@ -32,43 +35,9 @@ from tests.support.server import Server
 POINTS = int(os.environ.get("BENCH_POINTS", "1000000"))
 JOBS = int(os.environ.get("BENCH_JOBS", "10000"))
 LARGE = 5_000_000_000
+WATCH_SECONDS = 30
 TENSORBOARD_MS = 53.0
 TENSORBOARD_FIRST_MS = 1700.0
-
-
-class Line:
-    """One kept connection, as a browser has it."""
-
-    def __init__(self, server: Server) -> None:
-        self._line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-
-    def get(self, path: str) -> tuple[int, int, bytes]:
-        """Status, bytes with headers, body."""
-        answer = self._ask(path)
-        body = answer.read()
-        headers = sum(len(k) + len(v) + 4 for k, v in answer.getheaders()) + 17
-        return answer.status, headers + len(body), body
-
-    def _ask(self, path: str) -> http.client.HTTPResponse:
-        headers = {"Accept-Encoding": "gzip", "HX-Request": "true"}
-        try:
-            self._line.request("GET", path, headers=headers)
-            return self._line.getresponse()
-        except http.client.RemoteDisconnected:
-            # The server closes a connection that was silent for long.
-            self._line.close()
-            self._line.request("GET", path, headers=headers)
-            return self._line.getresponse()
-
-    def median(self, path: str, times: int = 31) -> float:
-        """Milliseconds."""
-        self.get(path)
-        spent = []
-        for _ in range(times):
-            begin = time.perf_counter()
-            self.get(path)
-            spent.append(time.perf_counter() - begin)
-        return statistics.median(spent) * 1000
 
 
 def unchanged(server: Server) -> str:
@@ -95,58 +64,107 @@ def logs(table: Table, server: Server, line: Line) -> None:
     table.ratio("log poll of 5 GB / of 5 KB", found[LARGE] / 1e3, found[5_000] / 1e3, 1.5)
 
 
-def curves(table: Table, server: Server, line: Line) -> None:
-    """A chart over a million points."""
-    folder = server.data / "jobs/1/metrics"
-    for path in folder.glob("loss.*"):
-        path.unlink()
-    folder.mkdir(exist_ok=True)
-    (folder / ".built").touch()
-    numbers = random.Random(1)
-    rows = [Sample(n, 1, float(n), numbers.random()) for n in range(1, POINTS + 1)]
+def curves(table: Table, server: Server, line: Line, folder: Path) -> None:
+    """A chart over a million points: ours, and TensorBoard's of the same numbers where it is there."""
+    metrics = server.data / "jobs/1/metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir()
+    (metrics / ".built").touch()
+    values = np.random.default_rng(1).random(POINTS, dtype="f4")
+    rows = [Sample(n, 1, float(n), float(value)) for n, value in enumerate(values, 1)]
     begin = time.perf_counter()
-    Series(folder / "loss").append(rows)
+    Series(metrics / "loss").append(rows)
     table.add(f"{POINTS} points written with their levels", f"{time.perf_counter() - begin:.1f} s")
+    del rows
+    chart = "/jobs/1/curves.json?series=loss&width=1000"
     begin = time.perf_counter()
-    _, size, _ = line.get("/jobs/1/curves.json?series=loss&width=1000")
-    first = (time.perf_counter() - begin) * 1000
-    whole = line.median("/jobs/1/curves.json?series=loss&width=1000")
-    part = line.median(
-        f"/jobs/1/curves.json?series=loss&width=1000&from={POINTS // 3}&to={POINTS // 2}"
-    )
+    _, size, _ = line.get(chart)
+    first = time.perf_counter() - begin
+    whole = line.median(chart)
+    part = line.median(f"{chart}&from={POINTS // 3}&to={POINTS // 2}")
+    newer = line.median(f"{chart}&since={POINTS - 10}")
     table.add("chart over all points", f"{whole:.1f} ms, {size / 1000:.1f} kB (asked: 50 ms)")
-    table.add("chart over a part", f"{part:.1f} ms")
-    table.add(
-        "first data", f"{first:.1f} ms; TensorBoard, as stated: {TENSORBOARD_FIRST_MS:.0f} ms"
-    )
-    table.add("times faster to first data than TensorBoard", f"{TENSORBOARD_FIRST_MS / first:.0f}")
-    table.ratio("a request / TensorBoard's, as stated", whole / 1e3, TENSORBOARD_MS / 1e3)
+    table.add("chart over a part / ten new points", f"{part:.1f} ms / {newer:.1f} ms")
+    table.add("first data, dashboard running", f"{first * 1000:.1f} ms")
+    peer = _peer(folder, values)
+    if peer is None:
+        table.add("TensorBoard", "not measured: BENCH_TENSORBOARD names none")
+        times = TENSORBOARD_FIRST_MS / first / 1000
+        table.add("times faster to first data than TensorBoard's stated 1.7 s", f"{times:.0f}")
+        table.ratio("a request / TensorBoard's, as stated", whole / 1e3, TENSORBOARD_MS / 1e3)
+        return
+    started = _from_exec(server, chart)
+    table.add("TensorBoard, from exec to its first answer / to the data",
+              f"{peer.answers:.2f} s / {peer.data:.2f} s")  # fmt: skip
+    table.add("times faster to first data than TensorBoard (asked: 20)",
+              f"{peer.data / first:.0f}  [its server started for the run, ours there already]")  # fmt: skip
+    table.add("  both servers running, before they read the run",
+              f"{(peer.data - peer.answers) / first:.0f}")  # fmt: skip
+    table.add("  both from exec", f"{peer.data / started:.1f}  [{started:.2f} s]")
+    table.ratio(f"a request / TensorBoard's of {peer.points} points", whole / 1e3, peer.request)
 
 
-def watched(table: Table, server: Server, line: Line) -> None:
-    """What one open page of a job that is over in all but name costs."""
+def _peer(folder: Path, values: np.ndarray) -> tensorboard.Peer | None:
+    """TensorBoard's figures of this very run; None where there is none."""
+    if not tensorboard.EXECUTABLE:
+        return None
+    tensorboard.write_run(folder / "tensorboard/run", values)
+    return tensorboard.measure(folder / "tensorboard/run", POINTS)
+
+
+def _from_exec(server: Server, chart: str) -> float:
+    """Seconds from the start of the program to the data, with the database as it is."""
+    server.kill()
+    begin = time.perf_counter()
+    server.start()
+    Line(server).get(chart)
+    return time.perf_counter() - begin
+
+
+def watched(table: Table, server: Server, document: dict[str, object]) -> None:
+    """What a running job costs that makes a step a second, alone and with its page open."""
+    table.add("idle", f"{load(server, 15):.2f} % of a core")
+    server.post("/api/v1/jobs", {**document, "length": {"steps": 4000}})
+    server.wait_for(2, "running")
+    metrics = server.data / "jobs/2/metrics"
+    metrics.mkdir(exist_ok=True)
+    (metrics / ".built").touch()
+    over = threading.Event()
+
+    def record() -> None:
+        """The stand-in keeps no records; a trainer does, one a step."""
+        step = 0
+        while not over.wait(1):
+            step += 1
+            Series(metrics / "loss").append([Sample(step, 1, time.time(), 1 / step)])
+
+    recording = threading.Thread(target=record)
+    recording.start()
+    time.sleep(5)
+    alone = load(server, WATCH_SECONDS)
+    table.add("one running job, nobody looks", f"{alone:.2f} % of a core")
+    page = OpenPage(server, 2)
+    page.watch(8)
+    page.statuses.clear()
+    thread = threading.Thread(target=page.watch, args=(WATCH_SECONDS,))
+    thread.start()
+    both = load(server, WATCH_SECONDS - 1)
+    thread.join()
+    over.set()
+    recording.join()
+    polls = sum(map(len, page.statuses.values()))
+    empty = sum(statuses.count(204) for statuses in page.statuses.values())
+    table.add("one watched job, a step a second", f"{both:.2f} % of a core (asked: 1)")
+    table.add("  of that the open page", f"{both - alone:.2f} %")
+    table.add("  its polls", f"{polls / WATCH_SECONDS:.1f} a second, {empty} of {polls} empty")
+    table.add("master and worker", f"{sum(map(pss_mb, gunicorns(server))):.0f} MB PSS")
+    server.post("/api/v1/jobs/2/stop")
+    server.wait_for(2, "cancelled")
+
+
+def bytes_of_a_poll(table: Table, server: Server, line: Line) -> None:
     status, size, _ = line.get(unchanged(server))
     table.add("bytes of a poll with nothing new", f"{size} (status {status}; asked: under 300)")
-    table.add("idle", f"{load(server, 10):.2f} % of a core")
-    over, quiet = time.monotonic() + 10, unchanged(server)
-    size = (server.data / "jobs/1/attempts/1/log.txt").stat().st_size
-    log = f"/jobs/1/log?attempt=1&after={size}"
-
-    def poll() -> None:
-        """As often as the page of a running job does."""
-        page, second = Line(server), 0
-        while time.monotonic() < over:
-            for path, every in ((quiet, 2), ("/jobs/1/outputs", 4), (log, 1)):
-                if second % every == 0:
-                    page.get(path)
-            second += 1
-            time.sleep(1)
-
-    thread = threading.Thread(target=poll)
-    thread.start()
-    table.add("one watched job", f"{load(server, 9):.2f} % of a core")
-    thread.join()
-    table.add("master and worker", f"{sum(map(pss_mb, gunicorns(server))):.0f} MB PSS")
 
 
 def many(table: Table, folder: Path) -> None:
@@ -181,15 +199,17 @@ def main() -> int:
     table = Table()
     with tempfile.TemporaryDirectory(prefix="vast-lora-bench-") as name:
         folder = Path(name)
-        server, document = make(folder)
+        server, document = make(folder, STANDIN_SECONDS="1")
         server.start()
         try:
-            server.post("/api/v1/jobs", document)
+            server.post("/api/v1/jobs", {**document, "length": {"steps": 1}})
             server.wait_for(1, "succeeded")
+            table.add("load of the machine over the last minute", f"{os.getloadavg()[0]:.1f}")
+            watched(table, server, document)
             line = Line(server)
-            watched(table, server, line)
+            bytes_of_a_poll(table, server, line)
             logs(table, server, line)
-            curves(table, server, line)
+            curves(table, server, line, folder)
         finally:
             server.kill()
         many(table, folder / "many")

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from app.jobs.curves import Curves
 from app.jobs.points import Point, append_points
 from tests.support.wait import until
 
@@ -28,6 +29,7 @@ def drawn(server, document):
     rows += [Point(2, n, 2000.0 + n, chance.random() / 10, 1e-4) for n in range(800, 1200)]
     rows[700] = rows[700].__class__(1, 701, 801.0, 5.0, 1e-4)
     append_points(folder / "metrics.csv", rows)
+    Curves(folder / "metrics").build(rows)
     return server
 
 

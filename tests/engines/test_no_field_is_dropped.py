@@ -10,9 +10,9 @@ import yaml
 from pydantic import ValidationError
 
 from engines import abilities, families
+from engines.adapter import ENGINES
 from engines.base import UnsupportedError
 from engines.fields import table
-from engines.registry import ENGINES
 from engines.spec import JobSpec
 from tests.support.roundtrip import SPACE
 

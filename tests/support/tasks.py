@@ -9,15 +9,15 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from flask import Flask
+from typing import TYPE_CHECKING, Any
 
 from app.errors import UserError
 from app.settings import Settings
-from app.tasks import store
 from app.tasks.kinds import KINDS
-from app.tasks.work import RetryLaterError, Work
+from app.tasks.work import RetryLaterError, Work, log_path
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 
 class InlineWork(Work):
@@ -48,6 +48,8 @@ class InlineTasks:
 
     def run_all(self) -> list[str]:
         """Do what waits, what that starts too; how each ended: its error, empty when done."""
+        from app.tasks import store
+
         ended = []
         with self._app.app_context():
             while waiting := store.startable(time.time() + 1e9):
@@ -55,8 +57,10 @@ class InlineTasks:
         return ended
 
     def _run(self, task_id: int) -> str:
+        from app.tasks import store
+
         task = store.get(task_id)
-        log = store.log_path(self._settings, task_id)
+        log = log_path(self._settings, task_id)
         log.parent.mkdir(parents=True, exist_ok=True)
         work = InlineWork(
             task_id, json.loads(task.arguments), self._settings, tell=io.StringIO(), log=log

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from app import tokens
+from app.base_models import Entry, Library, library
 from app.gpu import Gpu
 from app.jobs import service, store
 from app.jobs.states import JobState
 from app.platform import EXTENSION
 from app.web.api import OPERATIONS
 from tests.support.finished import finished_job
+from tests.support.pictures import picture
 from tests.support.platform import FakeGpus, make_app
 
 
@@ -143,7 +148,6 @@ def test_a_caption_is_written_unless_it_was_changed_meanwhile(context, client):
     folder.mkdir(parents=True)
     (folder / "a.jpg").write_bytes(b"x")
     (folder / "a.txt").write_text("a dog")
-    client.get("/datasets")
     [dataset] = client.get("/api/v1/datasets?search=do").get_json()["datasets"]
     address = f"/api/v1/datasets/{dataset['id']}/items"
     [item] = client.get(f"{address}?captioned=true").get_json()["items"]
@@ -156,9 +160,106 @@ def test_a_caption_is_written_unless_it_was_changed_meanwhile(context, client):
     assert (folder / "a.txt").read_text().strip() == "a big dog"
 
 
+def test_a_dataset_tells_its_health_and_buckets_and_is_fixed(context, client):
+    folder = context.extensions[EXTENSION].settings.datasets_dir / "dog"
+    picture(folder / "a.png", (640, 480))
+    (folder / "empty.txt").write_text("")
+    picture(folder / "empty.png", seed=1)
+    base = f"/api/v1/datasets/{client.get('/api/v1/datasets').get_json()['datasets'][0]['id']}"
+    task = client.post(f"{base}/report").get_json()
+    assert client.post(f"{base}/report").get_json()["id"] == task["id"], "one at a time"
+    before = client.get(f"{base}/health").get_json()
+    assert (before["unexamined"], before["task"]["state"]) == (2, "waiting")
+    context.extensions[EXTENSION].tasks.run_all()
+    told = client.get(f"{base}/health?resolution=512").get_json()
+    assert (told["pictures"], told["unexamined"], told["task"]["state"]) == (2, 0, "done")
+    [empty] = [f for f in told["findings"] if f["key"] == "empty"]
+    assert (empty["names"], empty["fix"]) == (["empty.txt"], "delete_empty")
+    assert client.post(f"{base}/fix", json={"fix": "delete_empty"}).get_json()["edit"]
+    assert client.post(f"{base}/fix", json={"fix": "delete_empty"}).get_json()["edit"] is None
+    assert client.post(f"{base}/fix", json={"fix": "nothing"}).status_code == 400
+    assert not (folder / "empty.txt").exists()
+    rows = client.get(f"{base}/buckets?engine=kohya_ss&resolution=512").get_json()["buckets"]
+    assert sum(row["pictures"] for row in rows) == 2
+    assert client.get(f"{base}/buckets?engine=other").status_code == 422
+
+
 def test_curves_and_the_host_are_told(context, client):
     job = finished_job(context)
     told = client.get(f"/api/v1/jobs/{job.id}/curves?series=loss&from=0&to=9&width=100").get_json()
     assert list(told["series"]) == ["loss"]
     assert client.get(f"/api/v1/jobs/{job.id}/curves?width=1").status_code == 422
     assert client.get("/api/v1/host").get_json()["memory_total"] > 0
+
+
+def test_models_are_listed_fetched_and_deleted(context, client):
+    settings = context.extensions[EXTENSION].settings
+    entries = tuple(
+        Entry(key, "models", name, str(settings.models_dir / name), 5, 0.0, True, families=fits)
+        for key, name, fits in (("k1", "a.safetensors", ("sdxl",)), ("k2", "b.safetensors", ()))
+    )
+    library.write(settings, Library(1.0, entries))
+    first = client.get("/api/v1/models?limit=1").get_json()
+    assert ([m["key"] for m in first["models"]], first["next"]) == (["k1"], 1)
+    fitting = client.get("/api/v1/models?family=sdxl&search=A.S").get_json()
+    assert ([m["key"] for m in fitting["models"]], fitting["next"]) == (["k1"], None)
+    assert client.get("/api/v1/models/k2").get_json()["name"] == "b.safetensors"
+    started = client.post("/api/v1/models/downloads", json={"what": "me/thing"})
+    assert (started.status_code, started.get_json()["state"]) == (202, "waiting")
+    again = client.post("/api/v1/models/downloads", json={"what": "me/thing"}).get_json()
+    [listed] = client.get("/api/v1/models/downloads").get_json()["tasks"]
+    assert again["id"] == listed["id"]
+    cancelled = client.post(f"/api/v1/tasks/{listed['id']}/cancel").get_json()
+    assert cancelled["state"] == "cancelled"
+    assert client.post("/api/v1/models/downloads", json={"what": "../x"}).status_code == 400
+    assert client.delete("/api/v1/models/k1").get_json()["kind"] == "model.delete"
+    assert client.delete("/api/v1/models/none").status_code == 404
+
+
+def test_the_meter_is_told_and_set(context, client):
+    told = client.get("/api/v1/meter").get_json()
+    assert (told["stop"]["able"], told["policy"]["policy"]) == (False, "off")
+    rules = {"policy": "destroy", "max_hours": 5}
+    refused = client.put("/api/v1/meter/policy", json=rules)
+    assert refused.status_code == 422
+    assert list(refused.get_json()["errors"]) == ["confirmation"]
+    kept = client.put("/api/v1/meter/policy", json={**rules, "confirmation": "destroy"})
+    assert (kept.get_json()["policy"], kept.get_json()["max_hours"]) == ("destroy", 5.0)
+    assert client.put("/api/v1/meter/policy", json={"max_hours": -1}).status_code == 422
+    assert client.post("/api/v1/meter/keep").status_code == 202
+    assert client.post("/api/v1/meter/stop").status_code == 409
+
+
+def test_a_file_is_pinned_unpinned_and_deleted_and_the_list_is_paged(context, client):
+    job = finished_job(context)
+    lora = client.get("/api/v1/jobs/1/artifacts?limit=1").get_json()
+    assert lora["next"] == 1
+    path = lora["files"][0]["path"]
+    assert client.post("/api/v1/jobs/1/artifacts/pin", json={"path": path}).status_code == 204
+    files = client.get("/api/v1/jobs/1/artifacts?after=1").get_json()["files"]
+    [pinned] = [file["path"] for file in files if file["pinned"]]
+    assert client.post("/api/v1/jobs/1/artifacts/unpin", json={"path": pinned}).status_code == 204
+    assert client.post("/api/v1/jobs/1/artifacts/delete", json={"path": path}).status_code == 204
+    left = client.get("/api/v1/jobs/1/artifacts").get_json()["files"]
+    assert [file["final"] for file in left] == [True]
+    log = service.run_dir(job).attempt(1).log
+    log.parent.mkdir(parents=True)
+    log.write_text("one\nValueError: two\nthree\n")
+    found = client.get("/api/v1/jobs/1/log/search").get_json()
+    assert (found["hits"], found["next"]) == ([{"offset": 4, "text": "ValueError: two"}], None)
+    assert client.get("/api/v1/jobs/1/log/search?q=THREE").get_json()["hits"][0]["offset"] == 20
+    assert client.post("/api/v1/jobs/1/report").get_json()["kind"] == "job.report"
+
+
+def test_a_token_for_looking_reads_the_api_and_writes_nothing(tmp_path):
+    app = make_app(tmp_path, {"AUTH_TOKEN": "right"})
+    with app.app_context():
+        _, text = tokens.make("guest", "read")
+    client, bearer = app.test_client(), {"Authorization": f"Bearer {text}"}
+    fill = {"int": "1", "path": "x", "string": "x"}
+    for op in OPERATIONS:
+        address = "/api/v1" + re.sub(r"<(?:(\w+):)?\w+>", lambda m: fill[m[1] or "string"], op.path)
+        answer = client.open(address, method=op.method, headers=bearer, json={})
+        refused = op.method != "GET"
+        assert (answer.status_code == 403) == refused, op.name
+        assert client.open(address, method=op.method, json={}).status_code == 401

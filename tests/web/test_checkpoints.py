@@ -14,7 +14,7 @@ from app.jobs.points import Point, append_points
 from app.jobs.report_curve import curve_svg, decimated
 from app.jobs.report_words import clean
 from app.platform import current
-from engines.registry import ENGINES
+from engines.adapter import ENGINES
 from tests.support.artifacts import lora
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
+import shutil
 
 import pytest
 
-from app.jobs import service, store
+from app.jobs import curve_building, service, store
 from app.jobs.curves import Curves
-from app.jobs.points import Point, append_points
+from app.jobs.points import Point, append_points, read_points
 from app.jobs.series import Sample
 from app.jobs.states import JobState
 
@@ -24,6 +26,7 @@ def finished(app, job):
             [Point(1, n, 100.0 + 2 * n, 0.5 / n, 1e-4) for n in range(1, 21)]
             + [Point(2, n, 300.0 + n, math.nan if n == 18 else 0.1, 1e-4) for n in range(15, 31)],
         )
+        Curves(run.curves).build(read_points(run.metrics))
         return run
 
 
@@ -82,13 +85,51 @@ def test_records_that_are_read_again_after_a_restart_are_not_kept_twice(tmp_path
     assert [(s.attempt, s.step) for s in curves.unseen("val", more)] == [(1, 6), (2, 1)]
 
 
-def test_a_long_run_of_an_older_version_is_prepared_beside_the_pages_and_then_drawn(
+def test_what_an_older_version_left_is_drawn_once_it_was_asked_for_and_a_look_changes_nothing(
     app, client, finished
 ):
-    append_points(finished.metrics, [Point(3, n, 400.0 + n, 0.2, 1e-4) for n in range(31, 15_000)])
-    page = client.get("/jobs/1")
-    assert page.status_code == 200
-    assert "Preparing the curves" in page.text
+    shutil.rmtree(finished.curves)
+    page = client.get("/jobs/1").text
     assert client.get("/jobs/1/curves.json").get_json()["names"] == []
+    assert client.get("/jobs/1/curve.svg").status_code == 200
+    assert not finished.curves.exists()
+    assert 'action="/jobs/1/curves/build"' in page
+    assert client.post("/jobs/1/curves/build").status_code == 303
+    assert "Preparing the curves" in client.get("/jobs/1/curves").text
     assert app.extensions["vast-lora"].tasks.run_all() == [""]
-    assert client.get("/jobs/1/curves.json").get_json()["series"]["loss"]["x"][-1] == 14_999
+    assert client.get("/jobs/1/curves.json").get_json()["series"]["loss"]["x"][-1] == 30
+
+
+def test_the_first_start_of_this_version_looks_for_jobs_of_before_and_no_later_one(app, finished):
+    shutil.rmtree(finished.curves)
+    runner = app.extensions["vast-lora"].tasks
+    with app.app_context():
+        curve_building.Watcher().tick()
+        assert runner.run_all() == [""]
+        assert Curves(finished.curves).names() == ["loss", "learning_rate", "seconds_per_step"]
+        curve_building.Watcher().tick()
+        assert runner.run_all() == []
+
+
+def test_a_page_that_holds_the_curve_is_sent_what_follows_alone(client, app, finished):
+    curves = Curves(finished.curves)
+    first = client.get("/jobs/1/curves.json?series=loss").get_json()["series"]["loss"]
+    assert (first["count"], first["since"]) == (36, 0)
+    curves.append({"loss": [Sample(n, 2, 400.0 + n, 0.2) for n in range(31, 34)]})
+    more = client.get("/jobs/1/curves.json?series=loss&since=36").get_json()["series"]["loss"]
+    assert (more["x"], more["count"], more["since"]) == ([31, 32, 33], 39, 36)
+    # Another attempt may lie over the one before, so the whole comes again; so does a part.
+    curves.append({"loss": [Sample(20, 3, 500.0, 0.3)]})
+    whole = client.get("/jobs/1/curves.json?series=loss&since=39").get_json()["series"]["loss"]
+    assert (whole["since"], whole["x"][-1]) == (0, 20)
+    part = client.get("/jobs/1/curves.json?series=loss&since=39&from=3&to=5").get_json()
+    assert part["series"]["loss"]["x"] == [3, 4, 5]
+
+
+def test_the_curves_are_told_in_numbers_for_who_cannot_see_them(client, finished):
+    text = client.get("/jobs/1").text.partition('id="curve-values"')[2].partition("</table>")[0]
+    loss = re.findall(r"<td[^>]*>([^<]+?) <small>step (\d+)", text.partition("</tr>")[2])[:4]
+    assert loss == [("0.5", "1"), ("0.03571", "14"), ("0.5", "1"), ("0.1", "30")]
+    assert "some were not a number" in text
+    address = re.findall(r'data-values="([^"]+)"', client.get("/jobs/1/curves/values").text)[0]
+    assert client.get(address).status_code == 204

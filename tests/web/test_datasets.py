@@ -131,8 +131,21 @@ def test_a_thumbnail_is_small_kept_for_good_and_turned_upright(app, client, dog)
     with Image.open(io.BytesIO(answer.read)) as small:
         assert (small.format, small.size) == ("WEBP", (128, 256))
     assert client.get("/datasets/2/thumbs/3.webp").status_code == 404
+
+
+def test_what_has_no_thumbnail_has_a_sign_and_no_error(app, client, dog):
     (dog / "1.png").write_bytes(b"no picture any more")
-    assert client.get("/datasets/1/thumbs/2.webp").status_code == 404
+    (dog / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    (dog / "sound.wav").write_bytes(b"RIFF")
+    with app.app_context():
+        from app.datasets.scanning import scan
+
+        scan(library.get(1))
+    for number in (2, 3, 4):
+        answer = get(client, f"/datasets/1/thumbs/{number}.webp?v=1")
+        assert answer.mimetype == "image/svg+xml"
+        assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert 'poster="/datasets/1/thumbs/3.webp' in get(client, "/datasets/1").text
 
 
 def test_originals_are_given_out_and_nothing_beside_them(client, dog):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 from app.gpu import Gpu
@@ -17,7 +18,7 @@ HOST = Host(50.0, 2.0, 1, 2, 3, 4, None, None, None, None)
 def test_the_page_shows_each_gpu_with_the_job_on_it(app, client, job):
     gpu = Gpu(0, "u", "FAKE card", 24 << 30, 6 << 30, 80, 71, 300.0, 1700, ((1, 6 << 30),))
     platform = app.extensions[EXTENSION]
-    platform.machine = MachineWatch(lambda: Snapshot(0.0, (gpu,), HOST), lambda: 0.0)
+    platform.machine = MachineWatch(lambda: Snapshot(time.monotonic(), (gpu,), HOST))
     with app.app_context():
         found = store.get(1)
         store.move(found, JobState.STARTING, gpus="0", attempt=1)
@@ -30,12 +31,35 @@ def test_the_page_shows_each_gpu_with_the_job_on_it(app, client, job):
     assert "300 W" in strip
 
 
-def test_the_strip_of_a_waiting_job_is_hidden_and_asks_so_that_it_appears_with_the_start(
-    client, job
-):
-    strip = client.get("/jobs/1").text.partition('id="job-machine"')[2].partition(">")[0]
-    assert 'hx-get="/jobs/1/machine"' in strip.split()
-    assert strip.endswith(" hidden")
+def test_the_strip_stands_there_from_the_queue_to_the_end_that_a_page_sees(app, client, job):
+    def strip(page: str) -> str:
+        return page.partition('id="job-machine"')[2].partition("</section>")[0]
+
+    waiting = strip(client.get("/jobs/1").text)
+    assert "Processor" in waiting
+    [poll] = re.findall(r'hx-get="(/jobs/1/machine\?v=[^"]+)"', waiting)
+    app.extensions[EXTENSION].machine = MachineWatch(lambda: Snapshot(time.monotonic(), (), HOST))
+    changed = client.get(poll)
+    [poll] = re.findall(r'hx-get="(/jobs/1/machine\?v=[^"]+)"', changed.text)
+    assert client.get(poll).status_code == 204
+    with app.app_context():
+        store.move(store.get(1), JobState.CANCELLED)
+    ended = client.get(poll).text
+    assert "Processor" in ended
+    assert "hx-get" not in ended
+    assert strip(client.get("/jobs/1").text).partition(">")[0].endswith(" hidden")
+
+
+def test_the_limit_of_the_cache_is_set_on_the_page_and_nonsense_is_refused(app, client):
+    for text in ("", "0", "much"):
+        answer = client.post("/machine/cache", data={"limit_gb": text})
+        assert answer.status_code == 422
+        assert "Give a number of gigabytes" in answer.text
+    assert client.post("/machine/cache", data={"limit_gb": "2.5"}).status_code == 303
+    app.extensions[EXTENSION].tasks.run_all()
+    page = client.get("/machine").text
+    assert 'value="2.5"' in page
+    assert "in 0 files" in page
 
 
 def test_a_job_on_another_machine_shows_that_machine(app, client, job):
@@ -66,4 +90,7 @@ def test_a_job_on_another_machine_shows_that_machine(app, client, job):
 def test_until_the_other_machine_tells_something_the_strip_shows_none(app, client, job):
     store.move(store.get(1), JobState.STARTING, attempt=1)
     store.open_attempt(store.get(1), number=1, executor="slurm")
-    assert client.get("/jobs/1/machine").status_code == 204
+    strip = client.get("/jobs/1/machine").text
+    assert strip.partition(">")[0].endswith(" hidden")
+    poll = strip.partition('hx-get="')[2].partition('"')[0]
+    assert client.get(poll).status_code == 204

@@ -46,6 +46,25 @@ def test_a_repository_is_downloaded_listed_and_offered_to_its_family(client, wor
     assert "open/flux" not in client.get("/jobs/new?family=sdxl").text
 
 
+def test_a_model_that_may_be_several_asks_which_before_it_is_trained_on(client, work):
+    client.post("/models/download", data={"what": "open/flux"})
+    work()
+    page = client.get("/models").text
+    assert "One of FLUX.1" in page
+    assert '<option value="flux_kontext">' in page
+
+
+def test_a_part_is_deleted_only_where_there_is_one(app, client, work):
+    client.post("/models/download", data={"what": "open/flux"})
+    work()
+    address = delete_page(client, app, "open/flux/flux.safetensors")
+    for part in ("nothing.bin", "older revisions", "../x"):
+        assert client.post(address, data={"part": part}).status_code == 400
+    assert client.post(address, data={"part": "flux.safetensors"}).status_code == 303
+    assert work() == [""]
+    assert client.get(address).text.count("flux.safetensors") == 0
+
+
 def test_the_same_thing_twice_is_one_download_and_a_failed_one_goes_on(app, client, hub, work):
     for _ in range(2):
         client.post("/models/download", data={"what": "gated/flux"})

@@ -54,6 +54,8 @@ class Arranger:
         self.moves: list[Move] = []
         self.replaced: list[tuple[str, str, str]] = []
         """Captions that were there: (picture, before, after)."""
+        self._plain: set[Path] = set()
+        """Caption files whose bytes can stay as they are."""
         listing = walk(root, recursive=True)
         self._files = {file.name: file for file in listing.files}
         self._taken = {name.casefold() for name in self._files}
@@ -70,7 +72,7 @@ class Arranger:
             caption = captions.get(entry.stem)
             text = texts.get(entry.name) if caption is None else self._text_of(caption)
             if text is not None:
-                self._caption(name, text)
+                self._caption(name, text, caption)
         wanted = {entry.stem for entry in media}
         for stem, caption in captions.items():
             if stem in wanted:
@@ -82,7 +84,7 @@ class Arranger:
                     caption.name, "there is no picture of that name for the caption"
                 )
             elif text is not None:
-                self._caption(there.name, text)
+                self._caption(there.name, text, caption)
 
     def _by_stem(self, captions: Sequence[Entry], media: Sequence[Entry]) -> dict[str, Entry]:
         """One caption for each stem; one that lies in a folder of captions is found by its bare name."""
@@ -105,7 +107,9 @@ class Arranger:
 
     def _text_of(self, caption: Entry) -> str | None:
         text, plain = read_text(caption.path)
-        if not plain:
+        if plain:
+            self._plain.add(caption.path)
+        else:
             self._found.note(caption.name, "was no UTF-8 and is now")
         if not text.strip():
             self._found.leave_out(caption.name, "it is an empty caption, which ends a training")
@@ -135,7 +139,7 @@ class Arranger:
             path, self._root / there.name, shallow=False
         )
 
-    def _caption(self, picture: str, text: str) -> None:
+    def _caption(self, picture: str, text: str, file_of_it: Entry | None) -> None:
         stem = picture.rpartition(".")[0]
         file = self._files.get(picture)
         old = caption_of(file, self._files, self._ending) if file is not None else None
@@ -151,7 +155,11 @@ class Arranger:
         else:
             self._taken.add(name.casefold())
             self._found.counts["captions"] += 1
-        written = self._made / "captions" / f"{len(self.moves)}{self._ending}"
-        written.parent.mkdir(parents=True, exist_ok=True)
-        written.write_text(text, "utf-8", newline="")
+        if file_of_it is not None and file_of_it.path in self._plain:
+            written = file_of_it.path
+            self._plain.remove(written)  # a file moves once; another picture of it gets a copy
+        else:
+            written = self._made / "captions" / f"{len(self.moves)}{self._ending}"
+            written.parent.mkdir(parents=True, exist_ok=True)
+            written.write_text(text, "utf-8", newline="")
         self.moves.append(Move(written, name, replaces=old is not None))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.datasets import captions
 from app.datasets.importing.findings import Findings
 from app.datasets.importing.sorting import Entry
 
@@ -18,17 +19,7 @@ _NAME_KEYS = ("file_name", "filename", "file", "image", "image_path", "path", "n
 
 def read_text(path: Path) -> tuple[str, bool]:
     """A caption's text, and whether its bytes are plain UTF-8 that can be taken as they are."""
-    data = path.read_bytes()
-    for encoding, plain in (("utf-8", True), ("utf-8-sig", False)):
-        if encoding == "utf-8" and data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-            continue
-        try:
-            return data.decode(encoding), plain
-        except UnicodeDecodeError:
-            continue
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", "replace"), False
-    return data.decode("cp1252", "replace"), False
+    return captions.guess(path.read_bytes())
 
 
 def from_tables(

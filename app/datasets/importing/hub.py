@@ -64,14 +64,7 @@ def _total(repo: str, siblings: Sequence[object], folder: Path) -> int:
     endings = tuple(pattern[1:] for pattern in _WANTED)
     files = [s for s in siblings if str(getattr(s, "rfilename", "")).endswith(endings)]
     if not files:
-        inside = (
-            ", its pictures lie inside tables (parquet)"
-            if any(
-                str(getattr(s, "rfilename", "")).endswith((".parquet", ".arrow")) for s in siblings
-            )
-            else ""
-        )
-        raise UserError(f"{repo} holds no pictures, clips or zips as files{inside}.")
+        raise UserError(_nothing(repo, siblings))
     total = sum(getattr(s, "size", None) or 0 for s in files)
     free = shutil.disk_usage(folder).free
     if total + _RESERVE > free:
@@ -80,6 +73,19 @@ def _total(repo: str, siblings: Sequence[object], folder: Path) -> int:
             "Free some, then press Go on."
         )
     return total
+
+
+def _nothing(repo: str, siblings: Sequence[object]) -> str:
+    """Why there is nothing to bring in, and what to do."""
+    names = [str(getattr(s, "rfilename", "")) for s in siblings]
+    if any(name.endswith((".parquet", ".arrow")) for name in names):
+        return (
+            f"{repo} keeps its pictures inside tables (parquet), which are not opened here. Save them "
+            "as files where Python has the package datasets: "
+            f'for i, row in enumerate(load_dataset("{repo}", split="train")): '
+            'row["image"].save(f"{i}.png"), and row["text"] into f"{i}.txt". Then drop the folder here.'
+        )
+    return f"{repo} holds no pictures, clips or zips as files. Look at its page on the Hub."
 
 
 def _tell(work: Work, folder: Path, total: int, stop: threading.Event) -> None:

@@ -9,15 +9,19 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from app import tasks
-from app.datasets import library, scanning, thumbnails, uploads
+from app.datasets import examining, library, scanning, thumbnails, uploads
 from app.datasets.importing import fetching, hub, moving, sorting
 from app.datasets.importing.arranging import Arranger
 from app.datasets.importing.findings import Findings
+from app.datasets.importing.looks import Looks
+from app.datasets.importing.sorting import Desk
 from app.datasets.importing.unpacking import unpack
+from app.datasets.threads import each
 from app.db import db
 from app.errors import NotFoundError, UserError
 from app.models import Dataset, DatasetEdit
@@ -38,14 +42,12 @@ def run(work: Work) -> dict[str, Any]:
         staging = root / f"{_STAGING}{work.id}"
         try:
             staging.mkdir(exist_ok=True)
-            result = _bring_in(work, dataset, staging)
+            result = _bring_in(work, dataset, Looks(staging, work.settings, dataset.id), staging)
         except OSError as error:
             raise _told(error, staging) from error
-        shutil.rmtree(staging, ignore_errors=True)
         for upload_id in work.arguments.get("uploads", ()):
             upload_of(work).forget(upload_id)
-        scanning.scan(dataset, tell=lambda d, t: work.progress(d, t, "measuring", unit="files"))
-        thumbnails.start(dataset)
+        shutil.rmtree(staging, ignore_errors=True)
         return result
 
 
@@ -54,13 +56,15 @@ def upload_of(work: Work) -> uploads.Uploads:
     return uploads.Uploads(work.settings.data_dir, work.arguments["dataset"])
 
 
-def _bring_in(work: Work, dataset: Dataset, staging: Path) -> dict[str, Any]:
+def _bring_in(work: Work, dataset: Dataset, looks: Looks, staging: Path) -> dict[str, Any]:
     root = library.folder(dataset)
     plan = moving.read_plan(staging)
     if plan is None:
         found = Findings()
-        _gather(work, staging / "raw", found)
-        arranger = _arranged(work, dataset, staging, found)
+        desk = Desk(staging / "made", found, looks)
+        _gather(work, staging / "raw", desk)
+        arranger = _arranged(work, dataset, staging, desk)
+        looks.keep()
         work.log.parent.mkdir(parents=True, exist_ok=True)
         with work.log.open("a", encoding="utf-8") as log:
             log.writelines(line + "\n" for line in found.lines())
@@ -74,25 +78,33 @@ def _bring_in(work: Work, dataset: Dataset, staging: Path) -> dict[str, Any]:
         root, staging, plan, lambda d, t: work.progress(d, t, "moving in", unit="files")
     )
     _remember(dataset, plan["replaced"])
+    seen = looks.hand_over((source, name) for source, name, _ in plan["moves"])
+    scanning.scan(
+        dataset, tell=lambda d, t: work.progress(d, t, "measuring", unit="files"), seen=seen
+    )
+    looks.forget()
+    examining.pair(dataset)
+    if examining.undrawn(work.settings, dataset):
+        thumbnails.start(dataset)
     result: dict[str, Any] = plan["result"]
     return result
 
 
-def _gather(work: Work, raw: Path, found: Findings) -> None:
+def _gather(work: Work, raw: Path, desk: Desk) -> None:
     """Have the files of the source below ``raw``, a folder for each zip and one for loose files."""
     raw.mkdir(exist_ok=True)
     if "url" in work.arguments:
         file = fetching.fetch(work, raw.parent / "fetched")
-        _take(work, file, file.name, raw / "fetched", found)
+        _take(work, file, file.name, raw / "fetched", desk)
     elif "hub" in work.arguments:
         folder = hub.fetch(work, raw.parent / "hub")
         for number, file in enumerate(sorted(folder.rglob("*.[zZ][iI][pP]"))):
             name = file.relative_to(folder).as_posix()
             if not sorting.is_quiet(name):
-                _take(work, file, name, raw / f"zip-{number}", found)
+                _take(work, file, name, raw / f"zip-{number}", desk)
     else:
         for upload in _uploads(work):
-            _take(work, upload.part, upload.name, raw / upload.id, found)
+            _take(work, upload.part, upload.name, raw / upload.id, desk)
 
 
 def _uploads(work: Work) -> list[uploads.Upload]:
@@ -106,19 +118,17 @@ def _uploads(work: Work) -> list[uploads.Upload]:
     return arrived
 
 
-def _take(work: Work, file: Path, name: str, own: Path, found: Findings) -> None:
+def _take(work: Work, file: Path, name: str, own: Path, desk: Desk) -> None:
     """Unpack a zip into a folder of its own; put any other file beside the loose ones."""
     with file.open("rb") as opened:
         is_zip = opened.read(4) in (b"PK\3\4", b"PK\5\6")
     if is_zip:
         own.mkdir(exist_ok=True)
         unpack(
-            file,
-            name,
-            own,
-            found,
+            file, own, desk.found,
             lambda d, t: work.progress(d, t, f"unpacking {name}", unit="bytes"),
-        )
+            shown=name, arrived=desk.looks.arrived,
+        )  # fmt: skip
         # The zip itself stays until all is done: a try after a full disk unpacks it again.
         return
     if name.lower().endswith(".zip"):
@@ -138,22 +148,34 @@ def _take(work: Work, file: Path, name: str, own: Path, found: Findings) -> None
         file.unlink()
 
 
-def _arranged(work: Work, dataset: Dataset, staging: Path, found: Findings) -> Arranger:
-    made = staging / "made"
-    shutil.rmtree(made, ignore_errors=True)
-    arranger = Arranger(library.folder(dataset), made, dataset.caption_extension, found)
+def _arranged(work: Work, dataset: Dataset, staging: Path, desk: Desk) -> Arranger:
+    shutil.rmtree(desk.made, ignore_errors=True)
+    arranger = Arranger(library.folder(dataset), desk.made, dataset.caption_extension, desk.found)
     folders = [*sorted((staging / "raw").iterdir()), staging / "hub"]
     groups = [(group, list(_files(group))) for group in folders if group.is_dir()]
+    _look(work, desk, [path for _, files in groups for path, _ in files])
     total, done = sum(len(files) for _, files in groups), 0
     for group, files in groups:
-        entries = []
+        entries, own = [], replace(desk, made=desk.made / group.name)
         for path, name in files:
-            entry = sorting.sort(path, name, made / group.name, found)
+            entry = sorting.sort(path, name, own)
             entries += [entry] if entry is not None else []
             done += 1
-            work.progress(done, total, "looking at each file", unit="files")
+            work.progress(done, total, "sorting", unit="files")
         arranger.add(entries)
     return arranger
+
+
+def _look(work: Work, desk: Desk, paths: list[Path]) -> None:
+    """Read what was not read while it was unpacked, a few at once."""
+    kinds = {path: scanning.kind_of(path.suffix) for path in paths}
+    todo = [
+        path for path, kind in kinds.items()
+        if kind is not None and not desk.looks.knows(path) and sorting.may_be_read(path)
+    ]  # fmt: skip
+    looked = each(lambda path: desk.looks.of(path, kinds[path] or ""), todo)
+    for done, _ in enumerate(looked, 1):
+        work.progress(done, len(todo), "looking at each file", unit="files")
 
 
 def _files(group: Path) -> Iterator[tuple[Path, str]]:

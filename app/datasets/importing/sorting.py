@@ -9,8 +9,8 @@ from typing import Literal
 
 from app.datasets import telling
 from app.datasets.importing.findings import Findings
-from app.datasets.seeing import READ_ERRORS, in_words, see_picture
-from app.datasets.walking import File
+from app.datasets.importing.looks import Looks
+from app.datasets.seeing import READ_ERRORS, in_words
 
 Kind = Literal["picture", "clip", "sound", "caption", "table"]
 
@@ -80,19 +80,33 @@ def is_quiet(name: str) -> bool:
     return any(p.startswith(".") or p == "__MACOSX" for p in parts) or parts[-1].lower() in _QUIET
 
 
-def sort(path: Path, name: str, made: Path, found: Findings) -> Entry | None:
-    """What a file is; None with a reason in ``found`` when it stays out.
+@dataclass(frozen=True)
+class Desk:
+    """What sorting needs at hand: a folder for what it ``made``, the findings, and the looks."""
 
-    heic and avif are converted into the folder ``made``; whatever else comes in keeps its bytes.
+    made: Path
+    found: Findings
+    looks: Looks
+
+
+def may_be_read(path: Path) -> bool:
+    """Whether a file is small enough to be looked at before it is sorted."""
+    return path.stat().st_size <= MOST_PICTURE_BYTES
+
+
+def sort(path: Path, name: str, desk: Desk) -> Entry | None:
+    """What a file is; None with a reason in the findings when it stays out.
+
+    heic and avif are converted; whatever else comes in keeps its bytes.
     """
     try:
-        return _entry(path, name, made, found)
+        return _entry(path, name, desk)
     except _LeftOutError as error:
-        found.leave_out(error.name, error.reason)
+        desk.found.leave_out(error.name, error.reason)
         return None
 
 
-def _entry(path: Path, name: str, made: Path, found: Findings) -> Entry:
+def _entry(path: Path, name: str, desk: Desk) -> Entry:
     size = path.stat().st_size
     if any(part.startswith(_CACHES) for part in name.split("/")):
         raise _LeftOutError(name, "it is a cache of ai-toolkit, which is made anew")
@@ -102,7 +116,7 @@ def _entry(path: Path, name: str, made: Path, found: Findings) -> Entry:
     stem, ending = (stem, dot + ending.lower()) if stem else (name, "")
     kind, real = _content(path)
     if kind == "picture":
-        return _picture(path, stem, ending, (real, size, made), found)
+        return _picture(path, stem, ending, (real, size), desk)
     if ending in _MEANT_AS_PICTURE:
         raise _LeftOutError(name, "its content is no picture")
     if kind == "clip" or ending in telling.VIDEO_ENDINGS:
@@ -122,36 +136,37 @@ def _entry(path: Path, name: str, made: Path, found: Findings) -> Entry:
     raise _LeftOutError(name, _KNOWN_OTHERS.get(ending, "it is no picture, clip, sound or caption"))
 
 
-def _picture(
-    path: Path, stem: str, ending: str, about: tuple[str, int, Path], found: Findings
-) -> Entry:
-    real, size, made = about
+def _picture(path: Path, stem: str, ending: str, about: tuple[str, int], desk: Desk) -> Entry:
+    real, size = about
     name = stem + ending
     if size > MOST_PICTURE_BYTES:
         limit = MOST_PICTURE_BYTES // 1_000_000
         raise _LeftOutError(name, f"it is too large for a picture (more than {limit} MB)")
     if real in (".heic", ".avif"):
-        return _converted(path, stem, real, made, found)
-    problem = see_picture(path.parent, File(path.name, 0, size, "", ""), thorough=False).problem
-    if problem:
-        raise _LeftOutError(name, _short(problem))
+        return _converted(path, stem, real, desk)
+    seen = desk.looks.of(path, "image")
+    if seen["problem"] and "width" not in seen:
+        raise _LeftOutError(name, _short(seen["problem"]))
+    if seen["problem"]:
+        desk.found.note(name, "is torn and would stop a training; it came in as it is")
     same = ending == real or (real == ".jpg" and ending == ".jpeg")
     if not same:
-        found.note(name, f"was {real[1:].upper()} inside and is called {real} now")
+        desk.found.note(name, f"was {real[1:].upper()} inside and is called {real} now")
     return Entry(path, stem + (ending if same else real), "picture")
 
 
-def _converted(path: Path, stem: str, real: str, made: Path, found: Findings) -> Entry:
+def _converted(path: Path, stem: str, real: str, desk: Desk) -> Entry:
     """As jpg, or as png where it is transparent: no engine reads heic or avif."""
     name = stem + real
     try:
-        target = convert(path, made / stem)
+        target = convert(path, desk.made / stem)
     except READ_ERRORS as error:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise _LeftOutError(name, _short(in_words(error, path, name))) from error
     how = "jpg (quality 95)" if target.suffix == ".jpg" else "png, since it is transparent"
-    found.note(name, f"became {how}")
+    desk.found.note(name, f"became {how}")
+    desk.looks.of(target, "image")
     return Entry(target, stem + target.suffix, "picture")
 
 

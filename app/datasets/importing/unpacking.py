@@ -15,6 +15,8 @@ from pathlib import Path
 
 from app.datasets import naming
 from app.datasets.importing.findings import Findings
+from app.datasets.importing.looks import Arrived
+from app.datasets.threads import each
 from app.datasets.walking import MOST_FILES
 from app.errors import UserError
 
@@ -22,7 +24,8 @@ MOST_RATIO = 300
 """More bytes out of one is no picture: the worst real one, a drawing as BMP, stays below."""
 _SUSPICIOUS = 64 * 1024 * 1024
 _RESERVE = 256 * 1024 * 1024
-_BLOCK = 1 << 20
+_IN_MEMORY = 32 << 20
+"""So much of a file is in memory at once, in each of a few threads."""
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
 _WORST = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, IndexError)
@@ -33,9 +36,18 @@ class BombError(UserError):
 
 
 def unpack(
-    archive: Path, shown: str, target: Path, found: Findings, tell: Callable[[int, int], None]
+    archive: Path,
+    target: Path,
+    found: Findings,
+    tell: Callable[[int, int], None],
+    *,
+    shown: str,
+    arrived: Arrived,
 ) -> None:
     """Unpack into ``target``; what is there already, whole, is not unpacked again.
+
+    ``arrived`` is told each file that came out, with its bytes where they are at hand, from several
+    threads. ``shown`` is what people call the zip.
 
     Raises UserError for what is no zip, is encrypted, or is a bomb; OSError where the disk is full.
     """
@@ -43,7 +55,7 @@ def unpack(
         with zipfile.ZipFile(archive) as opened:
             members = _wanted(opened, shown, found)
             _check(opened, members, archive, shown, target)
-            _unpack(opened, members, target, found, tell)
+            _unpack(opened, members, target, found, tell=tell, arrived=arrived)
     except _WORST as error:
         if isinstance(error, UserError):
             raise
@@ -140,35 +152,48 @@ def _unpack(
     members: list[tuple[zipfile.ZipInfo, str]],
     target: Path,
     found: Findings,
+    *,
     tell: Callable[[int, int], None],
+    arrived: Arrived,
 ) -> None:
     total = sum(info.file_size for info, _ in members)
-    done, made = 0, {target}
-    for info, name in members:
+    for folder in {(target / name).parent for _, name in members}:
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def one(member: tuple[zipfile.ZipInfo, str]) -> str:
+        """Why it stays out; empty where it is here."""
+        info, name = member
         place = target / name
-        if place.parent not in made:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            made.add(place.parent)
-        if not (place.is_file() and place.stat().st_size == info.file_size):
-            try:
-                _write(opened, info, place)
-            except _WORST as error:
-                found.leave_out(name, f"it is torn in the zip ({type(error).__name__})")
-                place.with_name(place.name + ".part").unlink(missing_ok=True)
+        if place.is_file() and place.stat().st_size == info.file_size:
+            return ""
+        try:
+            data = _write(opened, info, place)
+        except _WORST as error:
+            place.with_name(place.name + ".part").unlink(missing_ok=True)
+            return f"it is torn in the zip ({type(error).__name__})"
+        arrived(place, data)
+        return ""
+
+    done = 0
+    for (info, name), torn in each(one, members):
+        if torn:
+            found.leave_out(name, torn)
         done += info.file_size
         tell(done, total)
 
 
-def _write(opened: zipfile.ZipFile, info: zipfile.ZipInfo, place: Path) -> None:
-    """One member, to a name that nobody takes for whole, then by rename."""
+def _write(opened: zipfile.ZipFile, info: zipfile.ZipInfo, place: Path) -> bytes | None:
+    """One member, to a name that nobody takes for whole, then by rename; its bytes if they are few."""
     new = place.with_name(place.name + ".part")
-    left = info.file_size
+    left, kept = info.file_size, None
     with opened.open(info) as source, new.open("wb") as out:
-        while block := source.read(_BLOCK):
+        while block := source.read(min(_IN_MEMORY, max(left, 0) + 1)):
             left -= len(block)
             if left < 0:
                 raise zipfile.BadZipFile("more comes out than was declared")
             out.write(block)
+            kept = block
     if left:
         raise zipfile.BadZipFile("less comes out than was declared")
     new.replace(place)
+    return kept if kept is not None and len(kept) == info.file_size else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
-from app.datasets import captioning, captions, library
+from app.datasets import captioning, captions, library, overview
 from app.db import db
 from app.models import Dataset, DatasetItem
 from app.web.api.registry import Given, operation
@@ -91,19 +91,24 @@ def _json(dataset: Dataset) -> DatasetJson:
 
 @operation("GET /datasets", tag=TAG, answer=Datasets, query=DatasetsQuery)
 def index(query: DatasetsQuery) -> Datasets:
-    """List the datasets by name."""
+    """List the datasets by name, with the folders that appeared since."""
+    library.find_folders()
+    overview.refresh(library.all(query.search))
     return Datasets(datasets=[_json(one) for one in library.all(query.search)])
 
 
 @operation("GET /datasets/<int:dataset_id>", tag=TAG, answer=DatasetJson)
 def show(dataset_id: int) -> DatasetJson:
     """Show one dataset."""
-    return _json(library.get(dataset_id))
+    dataset = library.get(dataset_id)
+    overview.refresh([dataset])
+    return _json(dataset)
 
 
 @operation("GET /datasets/<int:dataset_id>/items", tag=TAG, answer=ItemPage, query=ItemsQuery)
 def items(dataset_id: int, query: ItemsQuery) -> ItemPage:
-    """List what is in a dataset, as it was last seen."""
+    """List what is in a dataset."""
+    overview.refresh([library.get(dataset_id)])
     wanted = select(DatasetItem).where(
         DatasetItem.dataset_id == library.get(dataset_id).id,
         DatasetItem.trashed == "",

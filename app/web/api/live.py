@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from app.jobs import curves, service
+from app.machine import Host
 from app.platform import current
 from app.web import curves as page
-from app.web.api.registry import Given, operation
+from app.web.api.registry import Given, WrongQuery, operation
+
+_MOST = 2**63 - 1
 
 
 class CurvesQuery(Given):
@@ -22,6 +24,9 @@ class CurvesQuery(Given):
     end: float | None = Field(None, alias="to", allow_inf_nan=False, description="Last x.")
     width: int = Field(800, ge=50, le=curves.MOST_WIDTH, description="About so many points.")
     axis: Literal["step", "time"] = "step"
+    since: int = Field(
+        0, ge=0, le=_MOST, description="``count`` of the last answer, for one series: what follows."
+    )
 
 
 class CurveJson(BaseModel):
@@ -30,6 +35,8 @@ class CurveJson(BaseModel):
     x: list[float]
     y: list[float | None]
     seams: list[list[float]]
+    count: int = Field(description="Points of the series so far; ``since`` of the next question.")
+    since: int = Field(description="The points follow the first so many; 0: this is the whole.")
 
 
 class CurvesJson(BaseModel):
@@ -41,36 +48,30 @@ class CurvesJson(BaseModel):
     series: dict[str, CurveJson]
 
 
-class HostJson(BaseModel):
+class HostJson(RootModel[Host]):
     """Bytes, bytes per second, and percent of the processors; null: not told."""
-
-    cpu: float
-    cpus: float
-    memory_used: int
-    memory_total: int
-    disk_used: int
-    disk_total: int
-    disk_read: float | None
-    disk_written: float | None
-    received: float | None
-    sent: float | None
 
 
 @operation("GET /jobs/<int:job_id>/curves", tag="Outputs", answer=CurvesJson, query=CurvesQuery)
 def show(job_id: int, query: CurvesQuery) -> CurvesJson:
-    """Read curves, thinned to a width so that peaks stay."""
+    """Read curves, thinned to a width so that peaks stay.
+
+    With ``since`` only the points that were added are sent, none left out; the whole curve comes
+    again (``since`` 0) where another attempt began or more was added than the width holds.
+    """
     job = service.get(job_id)
     found = page.of(job)
+    names = [n for n in query.series.split(",") if n][: page.MOST_AT_ONCE]
+    if query.since and (len(names) > 1 or query.start is not None or query.end is not None):
+        raise WrongQuery({"since": "Only for one series as a whole, without from and to."})
+    start = -math.inf if query.start is None else query.start
+    end = math.inf if query.end is None else query.end
     drawn = {}
-    for name in [n for n in query.series.split(",") if n][: page.MOST_AT_ONCE]:
-        curve = found.curve(
-            name,
-            start=-math.inf if query.start is None else query.start,
-            end=math.inf if query.end is None else query.end,
-            width=query.width,
-            axis=query.axis,
+    for name in names:
+        curve = page.drawn_from(
+            found, name, query.axis, query.since, start=start, end=end, width=query.width
         )
-        drawn[name] = CurveJson.model_validate(page.numbers_of(curve, query.axis))
+        drawn[name] = CurveJson.model_validate(curve)
     return CurvesJson(
         version=found.version(), final=job.status.is_final, names=found.names(), series=drawn
     )
@@ -79,4 +80,4 @@ def show(job_id: int, query: CurvesQuery) -> CurvesJson:
 @operation("GET /host", tag="Machine", answer=HostJson)
 def host() -> HostJson:
     """Show processor, memory, disk and network as they are now."""
-    return HostJson(**asdict(current().machine.history()[-1].host))
+    return HostJson(current().machine.latest().host)

@@ -15,7 +15,7 @@ from app.jobs.points import read_points
 from app.models import Job
 from app.web.api.registry import Given, operation
 from app.web.api.shapes import FileJson, Files, LogPiece, PointJson, Points
-from engines.registry import ENGINES
+from engines.adapter import ENGINES
 
 TAG = "Outputs"
 _MOST = 2**63 - 1
@@ -36,6 +36,13 @@ class PointsQuery(Given):
     """How many readings."""
 
     last: int = Field(1000, ge=1, le=100_000, description="The newest so many.")
+
+
+class FilesQuery(Given):
+    """Which files."""
+
+    after: int = Field(0, ge=0, le=_MOST, description="Cursor: leave out so many.")
+    limit: int = Field(200, ge=1, le=1000, description="At most so many.")
 
 
 @operation("GET /jobs/<int:job_id>/log", tag=TAG, answer=LogPiece, query=LogQuery)
@@ -78,30 +85,34 @@ def points(job_id: int, query: PointsQuery) -> Points:
     )
 
 
-@operation("GET /jobs/<int:job_id>/artifacts", tag=TAG, answer=Files)
-def loras(job_id: int) -> Files:
-    """List the LoRA files of a job, each with its download address."""
+@operation("GET /jobs/<int:job_id>/artifacts", tag=TAG, answer=Files, query=FilesQuery)
+def loras(job_id: int, query: FilesQuery) -> Files:
+    """List the LoRA files of a job, each with its download address; pinned copies come last."""
     job = service.get(job_id)
-    return _files(job, _outputs(job).loras)
+    found = _outputs(job)
+    return _files(job, (*found.loras, *found.kept), query)
 
 
-@operation("GET /jobs/<int:job_id>/samples", tag=TAG, answer=Files)
-def samples(job_id: int) -> Files:
+@operation("GET /jobs/<int:job_id>/samples", tag=TAG, answer=Files, query=FilesQuery)
+def samples(job_id: int, query: FilesQuery) -> Files:
     """List the samples of a job, each with its download address."""
     job = service.get(job_id)
-    return _files(job, _outputs(job).samples)
+    return _files(job, _outputs(job).samples, query)
 
 
 def _outputs(job: Job) -> artifacts.Outputs:
     return artifacts.find(service.run_dir(job).output, ENGINES[job.engine], job.name)
 
 
-def _files(job: Job, found: tuple[Artifact, ...]) -> Files:
+def _files(job: Job, found: tuple[Artifact, ...], query: FilesQuery) -> Files:
     safe = delivery.backed_up(job)
+    end = query.after + query.limit
     return Files(
         files=[
             FileJson(
                 name=a.path.name,
+                path=a.file.path,
+                pinned=a.file.kind == "kept",
                 size=a.size,
                 step=a.file.step,
                 epoch=a.file.epoch,
@@ -111,6 +122,7 @@ def _files(job: Job, found: tuple[Artifact, ...]) -> Files:
                 download=url_for("files.artifact", job_id=job.id, relative=a.file.path),
                 backed_up=list(safe.get(f"output/{a.file.path}", ())),
             )
-            for a in found
-        ]
+            for a in found[query.after : end]
+        ],
+        next=end if end < len(found) else None,
     )

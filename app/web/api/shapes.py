@@ -128,6 +128,8 @@ class FileJson(BaseModel):
     """A file of a run. ``download`` is an address on this server."""
 
     name: str
+    path: str = Field(description="Below the output folder of the run.")
+    pinned: bool = Field(description="A copy that no engine prunes.")
     size: int
     step: int | None
     epoch: int | None
@@ -142,6 +144,7 @@ class Files(BaseModel):
     """Files, in order of step."""
 
     files: list[FileJson]
+    next: int | None = Field(description="The ``after`` of the following page; null on the last.")
 
 
 class QueueJson(BaseModel):

@@ -17,6 +17,7 @@ class TasksQuery(Given):
     """Which tasks."""
 
     subject: str | None = Field(None, max_length=200, description="Such as job:3.")
+    kind: str = Field("", max_length=100, description="Such as model.download.")
     limit: int = Field(50, ge=1, le=500, description="At most so many.")
     before: int | None = Field(
         None, ge=1, le=2**63 - 1, description="Cursor: only smaller numbers."
@@ -40,7 +41,9 @@ def as_json(task: Task) -> TaskJson:
 @operation("GET /tasks", tag=TAG, answer=TaskPage, query=TasksQuery)
 def index(query: TasksQuery) -> TaskPage:
     """List background work, newest first."""
-    found = tasks.page(subject=query.subject, limit=query.limit + 1, before=query.before)
+    found = tasks.page(
+        subject=query.subject, kind=query.kind, limit=query.limit + 1, before=query.before
+    )
     shown = [as_json(task) for task in found[: query.limit]]
     return TaskPage(tasks=shown, next=shown[-1].id if len(found) > query.limit else None)
 

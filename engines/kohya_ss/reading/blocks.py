@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engines.kohya_ss.reading.data import read_buckets, size_of
+from engines.kohya_ss.reading.buckets import read_buckets, size_of
 from engines.kohya_ss.reading.ledger import Ledger, same
 
 _FIELDS = {

@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from engines import families
+from engines.kohya_ss.reading.blocks import read_blocks
+from engines.kohya_ss.reading.buckets import read_buckets, size_of
 from engines.kohya_ss.reading.ledger import Ledger, asked, is_on, whole
 
 _SWITCHES = {"shuffle_caption": "shuffle_tags", "flip_aug": "flip"}
 _SETTINGS = ("resolution", "caption_extension", "keep_tokens", "caption_dropout_rate", *_SWITCHES)
 _ENGINE_EXTENSION = ".caption"
 _ENGINE_EDGE = 512
-_BUCKETS = {"min_bucket_reso": ("min", 256), "max_bucket_reso": ("max", 1024)}
 
 
 def read_data(ledger: Ledger, dataset_config: Mapping[str, Any] | None) -> None:
@@ -22,8 +22,6 @@ def read_data(ledger: Ledger, dataset_config: Mapping[str, Any] | None) -> None:
     if asked(size):
         ledger.move("train_batch_size", "batch.size", whole(size))
     if dataset_config is not None:
-        from engines.kohya_ss.reading.blocks import read_blocks
-
         ledger.take("dataset_config")
         ledger.translated("dataset_config", "datasets")
         read_blocks(ledger, dataset_config)
@@ -42,40 +40,6 @@ def read_data(ledger: Ledger, dataset_config: Mapping[str, Any] | None) -> None:
             if path:
                 ledger.take(key)
     ledger.put("datasets", datasets)
-
-
-def read_buckets(ledger: Ledger) -> None:
-    """How shapes are grouped. A step that stops sd-scripts for the family is mended."""
-    ledger.put("buckets.enabled", False)
-    enabled = is_on(ledger.take("enable_bucket"))
-    ledger.move("enable_bucket", "buckets.enabled", enabled)
-    for key, (field, default) in _BUCKETS.items():
-        value = ledger.take(key)
-        ledger.put(f"buckets.{field}", default)
-        if asked(value):
-            ledger.move(key, f"buckets.{field}", whole(value))
-    small = is_on(ledger.take("bucket_no_upscale"))
-    ledger.put("buckets.upscale", not small)
-    if small:
-        ledger.translated("bucket_no_upscale", "buckets.upscale")
-    _step(ledger)
-
-
-def _step(ledger: Ledger) -> None:
-    family = families.families()[ledger.family].kohya
-    assert family is not None
-    value = ledger.take("bucket_reso_steps")
-    step = whole(value) if asked(value) else 64
-    divisor = family.bucket_divisor
-    if step % divisor:
-        ledger.put("buckets.step", max(divisor, round(step / divisor) * divisor))
-        ledger.translated(
-            "bucket_reso_steps",
-            "buckets.step",
-            f"{step} stops sd-scripts, it must divide by {divisor}",
-        )
-    else:
-        ledger.move("bucket_reso_steps", "buckets.step", step)
 
 
 def _settings(ledger: Ledger) -> dict[str, Any]:
@@ -117,10 +81,3 @@ def _resolution(ledger: Ledger) -> int:
         )
         ledger.translated("resolution", place)
     return edge
-
-
-def size_of(value: Any) -> tuple[int, int]:
-    """Width and height in pixels of ``512``, ``[512, 768]`` or ``"512,768"``."""
-    parts = value if isinstance(value, list | tuple) else str(value).split(",")
-    numbers = [whole(str(part).strip()) for part in parts]
-    return (numbers[0], numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])

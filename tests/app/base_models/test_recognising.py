@@ -27,6 +27,18 @@ def test_every_published_form_is_of_its_family_and_of_no_other_it_could_be_mixed
         assert f"not of the family {other}" in check_local(path, other)
 
 
+@pytest.mark.parametrize(
+    ("family", "words"),
+    [
+        ("flux", "One of FLUX.1, FLUX.1-Kontext-dev"),
+        ("sdxl", "such as Pony"),
+        ("wan22_14b:t2v", "Wan 2.1"),
+    ],
+)
+def test_kin_that_share_all_tensors_are_told_as_one_of_several(tmp_path, family, words):
+    assert words in recognise(write(tmp_path / "m.safetensors", SHAPES[family])).says
+
+
 @pytest.mark.parametrize("kind", OTHERS)
 def test_what_is_no_model_is_named(tmp_path, kind):
     path = write(tmp_path / "m.safetensors", OTHERS[kind])

@@ -78,10 +78,11 @@ def test_every_offered_name_leads_to_its_entry(settings):
         assert str(resolve(entry.name, settings.data_dir)) == str(Local(type(folder)(entry.path)))
 
 
-def delete(settings, path, key=""):
+def delete(settings, path, key="", part=""):
     import io
 
-    work = Work(1, {"key": key, "path": str(path)}, settings, tell=io.StringIO(), log=path)
+    about = {"key": key, "path": str(path), "part": part}
+    work = Work(1, about, settings, tell=io.StringIO(), log=path)
     return removing.run(work)
 
 
@@ -96,6 +97,26 @@ def test_a_repository_goes_whole_and_its_neighbour_stays(settings):
     assert not gone.exists()
     assert stays.exists()
     assert [e.path for e in library.read(settings).entries] == [str(stays)]
+
+
+def test_older_revisions_go_and_what_the_current_one_shares_with_them_stays(settings):
+    flux = content(SHAPES["flux"])
+    folder = cached(settings, "a/b", {"x.safetensors": flux, "old.bin": b"12345"}, "d" * 40)
+    cached(settings, "a/b", {"x.safetensors": flux})
+    assert delete(settings, folder, part=library.OLDER) == {"bytes": 5}
+    assert [p.name for p in (folder / "snapshots").iterdir()] == ["c" * 40]
+    assert (folder / "snapshots" / ("c" * 40) / "x.safetensors").read_bytes() == flux
+    assert found(settings)["a/b/x.safetensors"].revisions == 1
+
+
+def test_one_file_of_a_repository_goes_with_its_bytes(settings):
+    folder = cached(settings, "a/b", {"x.safetensors": content(SHAPES["flux"]), "y.bin": b"123"})
+    for name in ("../x", "/x", "none.bin"):
+        with pytest.raises(UserError):
+            delete(settings, folder, part=name)
+    assert delete(settings, folder, part="y.bin") == {"bytes": 3}
+    assert len(list((folder / "blobs").iterdir())) == 1
+    assert list(found(settings)) == ["a/b/x.safetensors"]
 
 
 def test_nothing_outside_the_known_places_is_ever_removed(settings, tmp_path):

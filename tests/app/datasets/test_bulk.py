@@ -45,7 +45,7 @@ def test_an_operation_makes_of_a_caption(kind, text, other, before, after):
 @pytest.mark.parametrize(
     "kind", sorted(set(bulk.KINDS) - {"prefix", "suffix", "replace", "pattern"})
 )
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(tags=st.lists(st.sampled_from(["a", "b", "A", "long_hair", "a b"]), max_size=6))
 def test_done_twice_it_changes_nothing_more(kind, tags):
     entry = Entry(1, "x_1.png", ", ".join(tags) or None)

@@ -131,6 +131,8 @@ class _Hub(BaseHTTPRequestHandler):
             "sha": "a" * 40,
             "siblings": [{"rfilename": n, "size": len(d)} for n, d in self.files.items()],
         }
+        if "tables" in path:
+            about["siblings"] = [{"rfilename": "data/train-0.parquet", "size": 9}]
         if "gated" in path and "Authorization" not in self.headers:
             self._send(401, b"{}", {"X-Error-Code": "GatedRepo"})
         elif "/tree/" in path:
@@ -186,3 +188,7 @@ def test_gated_and_missing_repositories_are_one_sentence(hub):
     assert "is gated. Set a Hugging Face token" in platform.tasks.run_all()[0]
     importing.from_hub(cat, "nobody/nothing")
     assert "no dataset nobody/nothing on the Hub" in platform.tasks.run_all()[0]
+    importing.from_hub(cat, "me/tables")
+    told = platform.tasks.run_all()[0]
+    assert 'load_dataset("me/tables", split="train")' in told
+    assert "Then drop the folder here" in told

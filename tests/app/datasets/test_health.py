@@ -7,7 +7,7 @@ import shutil
 import pytest
 from PIL import Image, ImageCms
 
-from app.datasets import editing, examining, fixing, grid, health, library, scanning
+from app.datasets import editing, examining, fixing, grid, health, library, scanning, thumbnails
 from app.db import db
 from app.models import DatasetItem
 from tests.support.pictures import dataset, picture
@@ -99,8 +99,25 @@ def test_copies_and_near_copies_are_told_apart(dogs):
     assert (folder / "a.png").exists()
 
 
+def test_the_thumbnails_read_for_the_report_too_and_sixteen_bits_are_drawn(dogs, tmp_path):
+    settings = library.settings()
+    deep = Image.linear_gradient("L").convert("I;16").point(lambda v: v * 256)
+    deep.save(editing.Path(dogs.path) / "deep.png")
+    scanning.scan(dogs)
+    made = examining.draw_missing(settings, dogs, lambda _done, _total: None)
+    assert made == {"made": 3, "broken": 0}
+    assert health.examine(dogs, 32).unexamined == 0
+    item = db.session.query(DatasetItem).filter_by(name="deep.png").one()
+    path = thumbnails.path_of(settings, dogs.id, item.name, item.mtime_ns, item.size)
+    with Image.open(path) as small:
+        assert small.convert("L").getextrema()[1] > 240, "16 bits are scaled, not cut off"
+
+
 def test_a_report_that_was_cut_goes_on_with_the_rest(dogs):
+    read = []
+
     def cut(done, _total):
+        read.append(done)
         if done:
             raise KeyboardInterrupt
 
@@ -109,14 +126,40 @@ def test_a_report_that_was_cut_goes_on_with_the_rest(dogs):
     with pytest.raises(KeyboardInterrupt):
         examining.examine(dogs, cut)
     db.session.rollback()
-    assert health.examine(dogs, 8).unexamined == 2
-    assert examining.examine(dogs, lambda _done, _total: None) == 2
+    rest = examining._BATCH + 2 - read[-1]
+    assert health.examine(dogs, 8).unexamined == rest > 0
+    assert examining.examine(dogs, lambda _done, _total: None) == rest
 
 
 def test_a_picture_that_changed_is_read_again_and_no_other(dogs):
     found(dogs)
     picture(editing.Path(dogs.path) / "a.png", (80, 80), seed=9)
     assert examining.examine(dogs, lambda _done, _total: None) == 1
+
+
+def test_captions_of_another_encoding_or_ending_and_clashing_names_are_put_right_by_a_click(dogs):
+    folder = editing.Path(dogs.path)
+    (folder / "a.txt").write_bytes("café".encode("cp1252"))
+    (folder / "b.txt").rename(folder / "b.caption")
+    picture(folder / "A.png", seed=9)
+    (folder / "A.txt").write_text("another")
+    scanning.scan(dogs)
+    seen = found(dogs)
+    assert [seen[k].fix for k in ("encoding", "ending", "clash")] == [
+        "reencode", "own_ending", "part_names",
+    ]  # fmt: skip
+    edits = [fixing.fix(dogs, key) for key in ("reencode", "own_ending", "part_names")]
+    assert found(dogs) == {}
+    assert (folder / "a (2).png").exists() or (folder / "A (2).png").exists()
+    assert {i.name: i.caption for i in DatasetItem.query.filter_by(trashed="")} == {
+        "A.png": "another", "a (2).png": "café", "b.png": "a dog",
+    }  # fmt: skip
+    assert not any(fixing.fix(dogs, key) for key in ("reencode", "own_ending", "part_names"))
+    for edit in reversed(edits):
+        editing.undo(dogs, edit)
+    assert (folder / "a.txt").read_bytes() == b"caf\xe9"
+    assert (folder / "b.caption").exists()
+    assert (folder / "A.txt").read_text() == "another"
 
 
 def test_endings_are_lowered_with_their_captions_and_the_row_stays(dogs):

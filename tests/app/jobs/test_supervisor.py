@@ -2,99 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import struct
-import threading
-import time
-
 import pytest
 
-from app.jobs import ending, service, store
-from app.jobs.executor import Ended, Lost, Running
-from app.jobs.rundir import ExitRecord
+from app.jobs import service, store
+from app.jobs.executor import Running
 from app.jobs.states import JobState
 from app.platform import current
-from tests.support.platform import make_app
-from tests.support.wait import until
+from tests.support.supervised import end, running, tick_until
 
 S = JobState
 
 
 @pytest.fixture
-def data(tmp_path):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    from PIL import Image
-
-    for index in range(4):
-        Image.new("RGB", (64, 64), (index * 40, 0, 0)).save(folder / f"{index}.png")
-        (folder / f"{index}.txt").write_text("a shape")
-    return folder
-
-
-@pytest.fixture
-def app(tmp_path, data):
-    home = tmp_path / "sd-scripts"
-    home.mkdir()
-    (home / "train_network.py").write_text("")
-    model = tmp_path / "model"
-    (model / "unet").mkdir(parents=True)
-    (model / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
-    app = make_app(tmp_path, {"KOHYA_SS_DIR": str(home), "KOHYA_SS_PYTHON": "/bin/true"})
-    with app.app_context():
-        yield app
-
-
-@pytest.fixture
-def document(tmp_path, data):
-    return {
-        "name": "dog", "family": "sd15", "engine": "kohya_ss", "base_model": str(tmp_path / "model"),
-        "datasets": [{"path": str(data), "resolution": [64]}], "length": {"steps": 8},
-    }  # fmt: skip
-
-
-def tick_until(condition, what):
-    supervisor = current().supervisor
-
-    def look():
-        supervisor.tick()
-        return condition()
-
-    until(look, timeout=20, what=what)
-
-
-def running(document):
-    job = service.submit(document)
-    tick_until(lambda: store.get(job.id).status is S.RUNNING, "running")
-    return store.get(job.id)
-
-
-def end(job, *, code=0, signal=None, lora=True, nan=False):
-    folder = service.run_dir(job).attempt(job.attempt)
-    if lora:
-        write_lora(service.run_dir(job).output / "dog.safetensors", nan=nan)
-    now = time.time()
-    record = ExitRecord(code=None if signal else code, signal=signal, started=now - 60, ended=now)
-    current().executor.status[folder.root] = Ended(record)
-    tick_until(lambda: store.get(job.id).status.is_final, "final")
-    return store.get(job.id)
-
-
-def write_lora(path, nan=False):
-    value = float("nan") if nan else 0.5
-    names = ("lora_unet_x.lora_down.weight", "lora_unet_x.lora_up.weight")
-    header, data = {}, b""
-    for name, shape in zip(names, ([4, 8], [8, 4]), strict=True):
-        block = struct.pack("<32f", *[value] * 32)
-        header[name] = {
-            "dtype": "F32",
-            "shape": shape,
-            "data_offsets": [len(data), len(data) + 128],
-        }
-        data += block
-    text = json.dumps(header).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+def app(supervised):
+    return supervised
 
 
 def test_a_submitted_job_starts_by_itself_with_its_native_files(app, document):
@@ -170,64 +91,6 @@ def test_a_stop_that_came_too_late_is_a_success(app, document):
 def test_a_queued_job_is_cancelled_at_once(app, document):
     job = service.submit(document, hold=True)
     service.stop(job)
-    assert store.get(job.id).status is S.CANCELLED
-
-
-def test_a_vanished_run_goes_back_to_the_queue_and_starts_again_at_once(app, document):
-    job = running(document)
-    current().executor.status[service.run_dir(job).attempt(1).root] = Lost()
-    tick_until(lambda: store.get(job.id).attempt == 2, "a second attempt")
-    job = store.get(job.id)
-    assert [a.outcome for a in job.attempts] == ["interrupted", "running"]
-    assert job.interruptions == 1
-
-
-def test_a_row_that_was_read_while_its_job_was_being_settled_is_not_believed(
-    app, document, monkeypatch
-):
-    job, supervisor = running(document), current().supervisor
-    current().executor.status[service.run_dir(job).attempt(1).root] = Lost()
-    read, launched = threading.Event(), threading.Event()
-    settle, active = ending.interrupted, store.active
-    gates = iter([read, launched])
-
-    def late_settle(*given):
-        next(gates).wait(10)
-        settle(*given)
-
-    monkeypatch.setattr(ending, "interrupted", late_settle)
-    supervisor.tick()
-
-    def early_rows(*given):
-        rows = active(*given)
-        read.set()
-        for thread in supervisor.tasks:
-            thread.join(10)
-        return rows
-
-    monkeypatch.setattr(store, "active", early_rows)
-    supervisor.tick()
-    launched.set()
-    monkeypatch.setattr(store, "active", active)
-    tick_until(lambda: store.get(job.id).status is S.RUNNING, "it runs again")
-    assert store.get(job.id).interruptions == 1
-
-
-def test_a_run_that_keeps_vanishing_is_failed_past_the_limit(app, document):
-    job = running(document)
-    store.change(job, interruptions=5)
-    current().executor.status[service.run_dir(job).attempt(1).root] = Lost()
-    tick_until(lambda: store.get(job.id).status.is_final, "final")
-    job = store.get(job.id)
-    assert job.status is S.FAILED
-    assert "MAX_INTERRUPTIONS" in job.reason
-
-
-def test_a_vanished_run_that_was_to_be_stopped_is_cancelled_not_queued(app, document):
-    job = running(document)
-    service.stop(job)
-    current().executor.status[service.run_dir(job).attempt(1).root] = Lost()
-    tick_until(lambda: store.get(job.id).status.is_final, "final")
     assert store.get(job.id).status is S.CANCELLED
 
 

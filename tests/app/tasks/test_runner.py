@@ -104,6 +104,32 @@ def test_a_child_that_is_told_to_quit_waits_for_the_next_server(app, runner, tmp
         until(lambda: store.get(task_id).state == "waiting", 20, "it waits")
 
 
+def test_a_child_that_was_killed_alone_goes_on_from_what_is_on_disk(
+    app, runner, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("app.tasks.runner._KILLED_SECONDS", 0.0)
+    task_id = work(app, tmp_path, 4, hang_at=2)
+    hangs(app, runner, tmp_path, "2")
+    runner._children[task_id].kill()
+    task = ticked_until(app, runner, task_id, "done")
+    assert task.tries == 1
+
+
+def test_what_is_dismissed_takes_its_secret_and_its_log_along(app, tmp_path):
+    vault = app.extensions[EXTENSION].vault
+    with app.app_context():
+        task = store.start("count", "thing:1", {"secret": "download_x"})
+        vault.put("download_x", "https://host/file?key=1")
+        log = store.log_path(app.extensions[EXTENSION].settings, task.id)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("words")
+        store.cancel(task)
+        assert vault.names() == ["download_x"], "it can go on"
+        store.forget(task)
+    assert vault.names() == []
+    assert not log.exists()
+
+
 def test_waiting_work_is_cancelled_at_once_and_finished_work_not_at_all(app, tmp_path):
     task_id = work(app, tmp_path, 1)
     with app.app_context():

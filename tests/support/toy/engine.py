@@ -19,7 +19,6 @@ from engines.base import (
     UnsupportedError,
     Workspace,
 )
-from engines.families import Family
 from engines.fields import table
 from engines.registry import EngineName
 from engines.spec import JobSpec
@@ -73,7 +72,7 @@ class Toy(Engine):
         return OutputFile(path, "lora", final=True) if path == f"{name}.safetensors" else None
 
     def takes_default(
-        self, family: Family, path: str, value: Any, document: Mapping[str, Any]
+        self, family: str, path: str, value: Any, document: Mapping[str, Any]
     ) -> bool:
         return path in _HONOURED
 

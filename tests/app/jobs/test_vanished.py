@@ -1,0 +1,76 @@
+"""Runs that vanish: queued again, given up at last, and never taken for two."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from app.jobs import ending, service, store
+from app.jobs.executor import Lost
+from app.jobs.states import JobState as S
+from app.platform import current
+from tests.support.supervised import running, tick_until
+
+
+@pytest.fixture
+def app(supervised):
+    return supervised
+
+
+def test_a_vanished_run_goes_back_to_the_queue_and_starts_again_at_once(app, document):
+    job = running(document)
+    current().executor.status[service.run_dir(job).attempt(1).root] = Lost()
+    tick_until(lambda: store.get(job.id).attempt == 2, "a second attempt")
+    job = store.get(job.id)
+    assert [a.outcome for a in job.attempts] == ["interrupted", "running"]
+    assert job.interruptions == 1
+
+
+def test_a_row_that_was_read_while_its_job_was_being_settled_is_not_believed(
+    app, document, monkeypatch
+):
+    job, supervisor = running(document), current().supervisor
+    current().executor.status[service.run_dir(job).attempt(1).root] = Lost()
+    read, launched = threading.Event(), threading.Event()
+    settle, active = ending.interrupted, store.active
+    gates = iter([read, launched])
+
+    def late_settle(*given):
+        next(gates).wait(10)
+        settle(*given)
+
+    monkeypatch.setattr(ending, "interrupted", late_settle)
+    supervisor.tick()
+
+    def early_rows():
+        rows = active()
+        read.set()
+        for thread in supervisor.tasks:
+            thread.join(10)
+        return rows
+
+    monkeypatch.setattr(store, "active", early_rows)
+    supervisor.tick()
+    launched.set()
+    monkeypatch.setattr(store, "active", active)
+    tick_until(lambda: store.get(job.id).status is S.RUNNING, "it runs again")
+    assert store.get(job.id).interruptions == 1
+
+
+def test_a_run_that_keeps_vanishing_is_failed_past_the_limit(app, document):
+    job = running(document)
+    store.change(job, interruptions=5)
+    current().executor.status[service.run_dir(job).attempt(1).root] = Lost()
+    tick_until(lambda: store.get(job.id).status.is_final, "final")
+    job = store.get(job.id)
+    assert job.status is S.FAILED
+    assert "MAX_INTERRUPTIONS" in job.reason
+
+
+def test_a_vanished_run_that_was_to_be_stopped_is_cancelled_not_queued(app, document):
+    job = running(document)
+    service.stop(job)
+    current().executor.status[service.run_dir(job).attempt(1).root] = Lost()
+    tick_until(lambda: store.get(job.id).status.is_final, "final")
+    assert store.get(job.id).status is S.CANCELLED
