@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 SUBMIT_SECONDS = 60.0
 LOOK_SECONDS = 5.0
+AGAIN_SECONDS = 3.0
+FORGET_SECONDS = 60.0
 _RELEASED, _GIVEN_UP = "slurm-released", "slurm-given-up"
 
 
@@ -47,6 +49,7 @@ class Handing:
         self._runner, self._data_dir = runner, data_dir
         self._unsent: dict[Path, dict[str, str]] = {}
         self._tried: dict[Path, float] = {}
+        self._released: dict[Path, float] = {}
 
     def prepare(self, attempt: AttemptDir, launch: Launch, environment: Mapping[str, str]) -> None:
         """Put everything into the run directory. Raises ExecutorError."""
@@ -175,13 +178,24 @@ class Handing:
                 self._slurm.run("scancel", str(number))
             else:
                 self._slurm.run("scontrol", "release", str(number))
-                (attempt.root / _RELEASED).touch()
+                self._released[attempt.root] = time.time()
+                if not (attempt.root / _RELEASED).exists():
+                    (attempt.root / _RELEASED).touch()
         except (ControllerDownError, SlurmError) as error:
             log.info("Slurm's job %s is not released yet: %s", number, error)
 
-    def is_released(self, attempt: AttemptDir) -> bool:
-        """Whether we let it go; held after that, it is held by somebody else."""
-        return (attempt.root / _RELEASED).exists()
+    def may_release(self, attempt: AttemptDir, back_at: float) -> bool:
+        """Whether a held job is ours to let go; else somebody holds it on purpose.
+
+        A controller that is killed forgets its last seconds, and a release with them: what is held
+        soon after we let it go, or after the controller came back at ``back_at``, is let go again.
+        """
+        try:
+            first = (attempt.root / _RELEASED).stat().st_mtime
+        except OSError:
+            return True
+        last, now = self._released.get(attempt.root, first), time.time()
+        return now - last > AGAIN_SECONDS and (now - first < FORGET_SECONDS or back_at > last)
 
     def give_up(self, attempt: AttemptDir) -> None:
         """It never turned up. Should it still do so, it is held, and ``is_orphan``."""

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.slurm.commands import ControllerDownError, Slurm, SlurmError
 from app.slurm.states import Seen
@@ -66,12 +66,15 @@ class Rounds:
         self._answered, self._changed = answered, changed
         self.every = EVERY_SECONDS
         self.snapshot = Snapshot()
+        self._seen: list[Seen] | None = None
         self._bell = threading.Condition()
         self._actions: dict[str, Callable[[], None]] = {}
         self._thread: threading.Thread | None = None
         self._next = self._looked = self._soon_until = 0.0
         self.asked = 0
         """How many questions were put."""
+        self.back_at = 0.0
+        """When somebody answered again, or for the first time: what was said before may be forgotten."""
         self.changes = 0
         """How many answers differed from the one before."""
 
@@ -128,15 +131,20 @@ class Rounds:
             log.exception("something that Slurm was to be told failed; it is tried again")
 
     def _ask(self) -> None:
-        begin, old = time.time(), self.snapshot
+        begin, old, same = time.time(), self.snapshot, False
         self.asked += 1
         try:
-            self.snapshot = Snapshot.of(self._slurm.jobs(), begin)
+            seen = self._slurm.jobs()
+            same = seen is self._seen and not old.down
+            self._seen = seen
+            self.snapshot = replace(old, asked=begin) if same else Snapshot.of(seen, begin)
+            if old.down or not old.asked:
+                self.back_at = begin
             self._do(lambda: self._answered(self.snapshot))
         except (ControllerDownError, SlurmError) as error:
             since = old.down_since if old.down else begin
             self.snapshot = Snapshot(old.asked, old.jobs, str(error), since)
-        if (old.jobs, old.down) != (self.snapshot.jobs, self.snapshot.down):
+        if not same and (old.jobs, old.down) != (self.snapshot.jobs, self.snapshot.down):
             self.changes += 1
             self._do(self._changed)
         now = time.monotonic()

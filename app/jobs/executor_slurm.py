@@ -133,7 +133,7 @@ class SlurmExecutor:
             self.rounds.after(
                 f"cancel {number}", lambda: self._tell("scancel", "--state=PENDING", str(number))
             )
-        elif seen.held_by_user and not self._handing.is_released(attempt):
+        elif seen.held_by_user and self._handing.may_release(attempt, self.rounds.back_at):
             self.rounds.after(f"release {number}", lambda: self._handing.release(attempt, number))
 
     def _sweep(self, snapshot: Snapshot) -> None:

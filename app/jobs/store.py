@@ -108,10 +108,12 @@ def active(asleep: Collection[int] = ()) -> Sequence[Job]:
 
     Freshly read.
     """
-    wanted = select(Job).where(Job.state.in_([s.value for s in ACTIVE])).order_by(Job.id)
-    if asleep:
-        wanted = wanted.where((Job.state != JobState.STARTING.value) | Job.id.not_in(asleep))
-    return _jobs(wanted)
+    active_ones = Job.state.in_([s.value for s in ACTIVE])
+    if not asleep:
+        return _jobs(select(Job).where(active_ones).order_by(Job.id))
+    rows = db.session.execute(select(Job.id, Job.state).where(active_ones)).all()
+    awake = [n for n, state in rows if state != JobState.STARTING.value or n not in asleep]
+    return _jobs(select(Job).where(Job.id.in_(awake)).order_by(Job.id)) if awake else ()
 
 
 def newest_attempts(jobs: Sequence[Job]) -> dict[int, Attempt]:

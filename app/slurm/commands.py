@@ -55,6 +55,7 @@ class Slurm:
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = dict(os.environ if environment is None else environment)
+        self._told: tuple[str, list[Seen]] = ("", [])
 
     def run(
         self,
@@ -93,8 +94,14 @@ class Slurm:
         raise _refusal(command[0], told, process.returncode)
 
     def jobs(self) -> list[Seen]:
-        """All jobs of ours that Slurm still knows, in whatever state: one squeue for all."""
-        return list(read(self.run("squeue", "--me", "-h", "-t", "all", "-o", FORMAT)))
+        """All jobs of ours that Slurm still knows, in whatever state: one squeue for all.
+
+        The same list again where nothing changed.
+        """
+        text = self.run("squeue", "--me", "-h", "-t", "all", "-o", FORMAT)
+        if text != self._told[0]:
+            self._told = (text, list(read(text)))
+        return self._told[1]
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:

@@ -142,8 +142,12 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        for rows in (on_this_machine(folder), on_slurm(folder, "8"), on_slurm(folder, "all")):
-            for label, value in rows:
+        for measure in (
+            lambda: on_this_machine(folder),
+            lambda: on_slurm(folder, "8"),
+            lambda: on_slurm(folder, "all"),
+        ):
+            for label, value in measure():
                 print(f"{label:<62} {value:>10}", flush=True)
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 
 import pytest
@@ -27,6 +28,7 @@ class InlineRounds:
     def __init__(self, slurm, answered):
         self.slurm, self.answered = slurm, answered
         self.snapshot = Snapshot()
+        self.back_at = 0.0
 
     def look(self):
         try:
@@ -212,9 +214,27 @@ def test_a_job_that_turns_up_after_it_was_given_up_is_cancelled_and_never_ran(
 def test_a_hold_by_somebody_else_is_shown_and_kept(executor, attempt, slurm):
     start(executor, attempt)
     slurm.set(NUMBER, reason="JobHeldUser")
+    long_ago(attempt, executor)
     status = executor.poll(attempt)
     assert "it is held" in status.waiting
     assert slurm.said.count(("scontrol", "release", str(NUMBER))) == 1
+
+
+def long_ago(attempt, executor):
+    """As if it had been released an hour ago."""
+    os.utime(attempt.root / "slurm-released", (0, time.time() - 3600))
+    executor._handing._released.clear()
+
+
+def test_a_release_that_a_killed_controller_forgot_is_said_again(executor, attempt, slurm):
+    start(executor, attempt)
+    slurm.set(NUMBER, reason="JobHeldUser")
+    long_ago(attempt, executor)
+    executor.rounds.back_at = time.time() - 1
+    executor.poll(attempt)
+    executor.poll(attempt)
+    assert slurm.said.count(("scontrol", "release", str(NUMBER))) == 2
+    assert slurm.queue[NUMBER].reason == "Resources"
 
 
 @pytest.mark.parametrize(

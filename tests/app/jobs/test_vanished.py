@@ -43,8 +43,8 @@ def test_a_row_that_was_read_while_its_job_was_being_settled_is_not_believed(
     monkeypatch.setattr(ending, "interrupted", late_settle)
     supervisor.tick()
 
-    def early_rows():
-        rows = active()
+    def early_rows(*given):
+        rows = active(*given)
         read.set()
         for thread in supervisor.tasks:
             thread.join(10)
