@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.platform import Platform
 from app.slurm import cards
 from app.slurm.cards import Memory, Smallest
-from app.slurm.nodes import Cluster, Gpus, Partition
 from app.slurm.options import OptionError, SlurmOptions
 from app.slurm.settings import SlurmSettings
+
+if TYPE_CHECKING:
+    from app.slurm.nodes import Cluster, Gpus, Partition
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, render_template, request
 from flask.typing import ResponseReturnValue
@@ -16,10 +16,12 @@ from app.jobs.cluster_use import Use, our_jobs, use
 from app.models import Job
 from app.platform import current
 from app.slurm import cards
-from app.slurm.nodes import Cluster, Kind, Load, Node, Partition
 from app.slurm.states import Seen, waiting_words
-from app.slurm.watch import Report
 from app.web import htmx
+
+if TYPE_CHECKING:
+    from app.slurm.nodes import Cluster, Kind, Load, Node, Partition
+    from app.slurm.watch import Report
 
 bp = Blueprint("machines", __name__)
 
@@ -101,6 +103,8 @@ def _report() -> Report | None:
 def _now(report: Report | None) -> dict[str, Any]:
     if report is None:
         return {"report": None, "cluster": None, "version": "none"}
+    from app.slurm.nodes import Cluster  # only where there is a cluster
+
     cluster = report.cluster or Cluster()
     ours = our_jobs(cluster)
     nodes = _nodes(cluster, ours)
