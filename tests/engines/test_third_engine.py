@@ -93,7 +93,7 @@ def visit(tmp_path_factory):
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", VISIT, str(home / "spec.yaml"), str(home / "refused.yaml")],
-        cwd=copy, env=env, capture_output=True, text=True, timeout=60, check=False,
+        cwd=copy, env=env, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), home / "data" / "jobs" / "1"
