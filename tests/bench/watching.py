@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -146,10 +147,7 @@ def watched(table: Table, server: Server, document: dict[str, object]) -> None:
     page = OpenPage(server, 2)
     page.watch(8)
     page.statuses.clear()
-    thread = threading.Thread(target=page.watch, args=(WATCH_SECONDS,))
-    thread.start()
-    both = load(server, WATCH_SECONDS - 1)
-    thread.join()
+    both = _meanwhile(server, lambda: page.watch(WATCH_SECONDS))
     polls = sum(map(len, page.statuses.values()))
     empty = sum(statuses.count(204) for statuses in page.statuses.values())
     table.add("one watched job, a step a second", f"{both:.2f} % of a core (asked: 1)")
@@ -173,7 +171,12 @@ def _bare(server: Server, polls: int) -> float:
             line.get("/healthz")
             time.sleep(WATCH_SECONDS / polls)
 
-    thread = threading.Thread(target=ask)
+    return _meanwhile(server, ask)
+
+
+def _meanwhile(server: Server, act: Callable[[], None]) -> float:
+    """Percent of a core that the server takes while ``act`` goes on."""
+    thread = threading.Thread(target=act)
     thread.start()
     found = load(server, WATCH_SECONDS - 1)
     thread.join()
