@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ class SlurmExecutor:
         self._slurm, self._settings = slurm, settings
         self._handing = Handing(slurm, settings, runner, data_dir)
         self.rounds = Rounds(slurm, answered=self._sweep, changed=lambda: ring(data_dir))
-        self.words = Words()
+        self.words = Words(settings.lag_seconds)
         self._known: dict[Path, Known] = {}
 
     def start(self, attempt: AttemptDir, launch: Launch, environment: Mapping[str, str]) -> None:
@@ -78,6 +79,10 @@ class SlurmExecutor:
             return Running(False, waiting=waiting_words(seen))
         record, data = _exit_of(attempt), _launch_data(attempt)
         if record is not None:
+            if (
+                seen is not None and seen.stage == "waiting"
+            ):  # a killed controller forgot that it ran
+                self.rounds.after(f"cancel {seen.id}", lambda: self._tell("scancel", str(seen.id)))
             return self.words.with_record(attempt, record, seen, snapshot)
         started, introduced = bool(data.get("trainer")), bool(data.get("runner"))
         if seen is None:
@@ -218,6 +223,7 @@ class SlurmExecutor:
 def _exit_of(attempt: AttemptDir) -> ExitRecord | None:
     """The exit record; None where there is none yet, or none that can be read yet."""
     try:
+        os.listdir(attempt.root)  # has NFS ask again, where it remembers that there is no such file
         return attempt.read_exit()
     except (TornFileError, OSError) as error:
         log.info("%s", error)

@@ -16,10 +16,8 @@ from app.jobs.executor_rounds import Snapshot
 from app.jobs.rundir import AttemptDir, ExitRecord
 from app.slurm.states import End, Seen, end_of
 
-RECORD_SECONDS = 30.0
-"""How long an exit record may come after Slurm says that the job is over."""
 KILLED_RECORD_SECONDS = 6.0
-"""The same where Slurm ended the job: its runner was killed and will write none."""
+"""How long a record may come where Slurm ended the job: its runner was killed and will write none."""
 WORD_SECONDS = 20.0
 """How long Slurm's word is waited for when a record tells of a death that Slurm may have brought."""
 FOLDER_SECONDS = 120.0
@@ -37,10 +35,13 @@ class Known:
 
 
 class Words:
-    """Remembers since when something is odd, for each attempt."""
+    """Remembers since when something is odd, for each attempt.
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+    ``lag``: how many seconds an exit record may come after Slurm says that the job is over.
+    """
+
+    def __init__(self, lag: float, clock: Callable[[], float] = time.time) -> None:
+        self.lag, self._clock = lag, clock
         self._since: dict[tuple[Path, str], float] = {}
         self._refused: dict[Path, str] = {}
 
@@ -105,7 +106,7 @@ class Words:
                     introduced,
                     waiting="Slurm says that it is over; its run directory cannot be seen",
                 )
-        patience = RECORD_SECONDS if end is None else KILLED_RECORD_SECONDS
+        patience = self.lag if end is None else KILLED_RECORD_SECONDS
         if self._lasts(attempt, "record") < patience:
             return Running(introduced, waiting="Slurm says that it is over; its record is awaited")
         if end is not None:
@@ -120,7 +121,7 @@ class Words:
         """Slurm does not know the job: it ended long ago, or the controller lost it."""
         if snapshot.asked <= known.asked or snapshot.down:
             return Running(started)
-        if self._lasts(attempt, "missing") < RECORD_SECONDS:
+        if self._lasts(attempt, "missing") < self.lag:
             return Running(started, waiting="Slurm no longer knows the job; its record is awaited")
         return Lost(f"Slurm no longer knows job {known.number}, and it left no exit record")
 

@@ -43,6 +43,7 @@ SLURM_SETTINGS: tuple[Setting, ...] = (
     Setting("SLURM_PATH_MAP", "same paths", "Where nodes see our folders: /here=/there, several with commas."),
     Setting("SLURM_PYTHON", "this program's", "Python 3 on the nodes that runs the small runner."),
     Setting("SLURM_MAX_JOBS", "all", "Jobs handed to Slurm at a time: a number, or all."),
+    Setting("SLURM_LAG_SECONDS", "90", "How late an exit record may come through the shared filesystem."),
     Setting("SLURM_SAVE_SECONDS", "120", "So long before its time limit a job is asked to save and is queued again."),
     Setting("SLURM_GPU_MEMORY", "by the name of the type", "GB by type of GPU, where its name does not tell: a100:80."),
 )  # fmt: skip
@@ -58,6 +59,8 @@ class SlurmSettings:
     max_jobs: int | None = None
     """None hands all jobs over; the order is then Slurm's."""
     save_seconds: int = 120
+    lag_seconds: int = 90
+    """NFS may keep a client from seeing a new file for a minute (acdirmax)."""
     gpu_memory: Mapping[str, float] = field(default_factory=dict)
     """GB by type of GPU, in lower case."""
 
@@ -88,6 +91,7 @@ class SlurmSettings:
             path_map=path_map,
             python=env.get("SLURM_PYTHON", "").strip(),
             max_jobs=_count(env, "SLURM_MAX_JOBS", 1),
+            lag_seconds=_count({"SLURM_LAG_SECONDS": "90", **env}, "SLURM_LAG_SECONDS", 1) or 90,
             save_seconds=_count({"SLURM_SAVE_SECONDS": "120", **env}, "SLURM_SAVE_SECONDS", 0) or 0,
             gpu_memory=gpu_memory,
         )

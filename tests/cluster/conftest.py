@@ -34,7 +34,10 @@ def make_server(tmp_path, cluster):
 
     def make(**env):
         settings = engines.make(tmp_path / f"engines-{len(servers)}")
-        server = Server(tmp_path, {**settings, **cluster.env, "EXECUTOR": "slurm", **env})
+        server = Server(
+            tmp_path,
+            {**settings, **cluster.env, "EXECUTOR": "slurm", "SLURM_LAG_SECONDS": "5", **env},
+        )
         servers.append(server)
         server.start()
         return server

@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections import namedtuple
 from importlib.util import module_from_spec, spec_from_file_location
+from typing import NamedTuple
 
 import pytest
 
 from app.settings import ROOT
 
-Done = namedtuple("Done", ["returncode", "stderr"])
+
+class Done(NamedTuple):
+    """What a run of the script said."""
+
+    returncode: int
+    stderr: str
+
+
 SCRIPTS = ROOT / "scripts/slurm"
 BOXES = """
 # the box in the cellar

@@ -37,7 +37,9 @@ class SlurmChaos(Chaos):
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.cluster = Cluster()
-        super().__init__(folder, seed, {**self.cluster.env, "EXECUTOR": "slurm"})
+        super().__init__(
+            folder, seed, {**self.cluster.env, "EXECUTOR": "slurm", "SLURM_LAG_SECONDS": "8"}
+        )
 
     def start(self) -> None:
         if not self.cluster.conf.exists():
