@@ -171,7 +171,7 @@ def end_family(folder: str) -> None:
     except (OSError, ValueError, LookupError):
         return
     end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and any([kill_if(int(n), marked) for n in numbers()]):
+    while time.monotonic() < end and sum(kill_if(int(n), marked) for n in numbers()):
         time.sleep(LOOK)
 
 
