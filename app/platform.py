@@ -21,7 +21,6 @@ from app.machine import HostMeter, MachineWatch, Snapshot
 from app.settings import ROOT, Settings
 from app.slurm.commands import Slurm
 from app.slurm.settings import SlurmSettings
-from app.slurm.watch import ClusterWatch
 from app.tasks import Runner
 from app.vast import Client, Keeper
 from app.vault import Vault
@@ -29,6 +28,7 @@ from app.waking import ring
 
 if TYPE_CHECKING:
     from app.jobs.supervisor import Supervisor
+    from app.slurm.watch import ClusterWatch
 
 EXTENSION = "vast-lora"
 
@@ -62,7 +62,7 @@ class Platform:
         self.undelivered: Callable[[], str] = lambda: ""
         """What has to be verified as uploaded before the machine may go away; set by ``create_app``."""
         self.vast = Keeper(_vast_client(settings))
-        self.cluster = ClusterWatch(Slurm().run) if settings.slurm else None
+        self.cluster = _cluster_watch(settings)
         """The machines of the cluster; None where jobs run on this machine alone."""
         self._supervisor: Supervisor | None = None
 
@@ -105,6 +105,15 @@ class Platform:
         """Stop supervising; running jobs go on and the next supervisor adopts them."""
         self.supervisor.quit()
         self.tasks.quit()
+
+
+def _cluster_watch(settings: Settings) -> ClusterWatch | None:
+    if settings.slurm is None:
+        return None
+    # Imported where there is a cluster: others need not pay for it at each start.
+    from app.slurm.watch import ClusterWatch
+
+    return ClusterWatch(Slurm().run)
 
 
 def _vast_client(settings: Settings) -> Client | None:

@@ -6,10 +6,12 @@ import sqlite3
 import time
 from pathlib import Path
 
+from app.errors import UserError
 from app.settings import Settings
 
 HEAD = "0010"
 """The newest revision in ``app/migrations/versions`` (a test compares them)."""
+_VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 
 def file_of(settings: Settings) -> Path | None:
@@ -19,11 +21,18 @@ def file_of(settings: Settings) -> Path | None:
     return Path(url.removeprefix(prefix)) if url.startswith(prefix) else None
 
 
+class NewerDatabaseError(UserError):
+    """The database was brought to a form that this version of the program does not know."""
+
+
 def is_current(settings: Settings) -> bool:
     """Whether a SQLite database is at HEAD. Cheap: Alembic is not imported."""
     path = file_of(settings)
-    if path is None or not path.is_file():
-        return False
+    return path is not None and path.is_file() and _revision(path) == HEAD
+
+
+def _revision(path: Path) -> str:
+    """The revision that a SQLite database is at; empty where it tells of none."""
     try:
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
         try:
@@ -31,12 +40,15 @@ def is_current(settings: Settings) -> bool:
         finally:
             connection.close()
     except sqlite3.Error:
-        return False
-    return bool(row and row[0] == HEAD)
+        return ""
+    return str(row[0]) if row else ""
 
 
 def migrate(settings: Settings) -> bool:
-    """Bring the database to HEAD; True if anything was done. Makes the data folder if needed."""
+    """Bring the database to HEAD; True if anything was done. Makes the data folder if needed.
+
+    Raises NewerDatabaseError, with nothing changed, if a newer version of the program made it.
+    """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     for folder in (settings.jobs_dir, settings.datasets_dir, settings.models_dir):
         folder.mkdir(exist_ok=True)
@@ -44,6 +56,7 @@ def migrate(settings: Settings) -> bool:
         return False
     path = file_of(settings)
     if path is not None and path.is_file():
+        _refuse_newer(path)
         _back_up(path)
     from alembic import command
     from alembic.config import Config
@@ -53,6 +66,17 @@ def migrate(settings: Settings) -> bool:
     config.set_main_option("sqlalchemy.url", settings.database_url.replace("%", "%%"))
     command.upgrade(config, "head")
     return True
+
+
+def _refuse_newer(path: Path) -> None:
+    revision = _revision(path)
+    known = {file.name.partition("_")[0] for file in _VERSIONS.glob("*.py")}
+    if revision and revision not in known:
+        raise NewerDatabaseError(
+            f"{path} is at revision {revision}, which this version of the program (up to {HEAD}) does not "
+            f"know. Start the newer version again, or put the copy that it made first in its place: "
+            f"{path.name}.before-{revision}-*."
+        )
 
 
 def _back_up(path: Path) -> Path:

@@ -22,7 +22,7 @@ TYPE_CHECKING = False  # importing typing would cost 3 ms at every start
 if TYPE_CHECKING:
     from typing import Any
 
-EVERY = 5.0
+FIRST, EVERY = 1.0, 5.0
 LOOK = 0.2  # seconds between two looks for the trainer where the kernel cannot wake us
 PATIENCE = 10.0  # seconds for nvidia-smi, which hangs with a lost card
 PAUSE = 60.0  # seconds without asking it after it hung
@@ -196,8 +196,10 @@ def main(folder: str, pid: int, every: float = EVERY) -> int:
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(one, signal.SIG_IGN)  # a stop is for the trainer; we see its end
     trainer, readings = Trainer(pid), Readings(folder)
-    while not trainer.ends_within(every):
+    pause = min(FIRST, every)
+    while not trainer.ends_within(pause):
         readings.write()
+        pause = every
     if not trainer.has_ended():
         end_family(folder)
     return 0

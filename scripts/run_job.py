@@ -213,7 +213,7 @@ class Runner:
                 pause = min(left, UNTIL_INTERVAL) if met else left
                 if self.wait(pause) in ORDERS and self.read_wish() not in ({}, self.wish):
                     return self.read_wish()
-        except Exception as error:  # a stop must go on, whatever one of its steps is made of
+        except Exception as error:  # noqa: BLE001 - a stop must go on, whatever a step is made of
             entry["error"] = f"{type(error).__name__}: {error}"
             self.note(f"stop step {entry.get('kind')} did not work ({entry['error']}): next step")
         return {}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Draws every page at three widths in both themes, and the README's pictures. Needs Chromium.
-#   ./scripts/screenshots.sh [--out DIR]
+# Draws every page at three widths in both themes into docs/screenshots, with an index and two contact sheets.
+# Needs Chromium; where there is a C compiler, the pages show a card. Three minutes on an idle machine.
+#   ./scripts/screenshots.sh [--out DIR] [--only PAGE ...]
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}

@@ -3,6 +3,7 @@
 (() => {
   "use strict";
   const root = document.documentElement;
+  root.classList.add("js");
 
   // The theme first, so that nothing flashes. "auto" follows the system.
   const stored = () => { try { return localStorage.getItem("theme"); } catch { return null; } };
@@ -115,6 +116,41 @@
     asked = null;
   });
 
+  // What a page needs only once a person turns to a part of it comes then: on the way of the pointer
+  // or the focus to it. With data-soon it also comes by itself when the page has been there a while.
+  const brought = new Map();
+  const bring = (box) => {
+    const { script, sheet } = box.dataset;
+    if (!brought.has(script)) {
+      if (sheet) document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: sheet }));
+      brought.set(script, new Promise((done, lost) => {
+        const tag = Object.assign(document.createElement("script"), { src: script, onload: done });
+        tag.onerror = () => { brought.delete(script); tag.remove(); lost(); };
+        document.head.append(tag);
+      }));
+      brought.get(script).then(() => brought.set(script, true), () => {});
+    }
+    return brought.get(script);
+  };
+  const turnedTo = (spot) => {
+    const box = spot.closest?.("[data-lazy]");
+    return box && spot.closest(box.dataset.lazy) ? box : null;
+  };
+  ["pointerover", "focusin", "touchstart"].forEach((type) => document.addEventListener(type, (event) => {
+    const box = turnedTo(event.target);
+    if (box) bring(box);
+  }, { passive: true }));
+  document.addEventListener("click", (event) => {
+    const [box, link] = [turnedTo(event.target), event.target.closest?.("a[href]")];
+    if (!box || !link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || bring(box) === true) return;
+    // Clicked before its script was there: it is clicked again when it is, and followed if it cannot come.
+    event.preventDefault();
+    bring(box).then(() => link.click(), () => { location.href = link.href; });
+  });
+  const soon = () => document.querySelectorAll("[data-soon]").forEach((box) => { if (box.querySelector("figure")) bring(box); });
+  document.addEventListener("htmx:after:swap", (event) => { if (event.target.closest?.("[data-soon]")) soon(); });
+  addEventListener("load", () => setTimeout(soon, navigator.connection?.saveData ? 3e7 : 600));
+
   // A menu closes when a person turns to something else.
   const openMenus = () => document.querySelectorAll("details.menu[open]");
   document.addEventListener("click", (event) => {
@@ -126,8 +162,8 @@
   });
 
   document.addEventListener("DOMContentLoaded", () => {
-    document.querySelectorAll("[data-theme-switch]").forEach((button) => { button.hidden = false; });
     document.querySelector("[data-first-error]")?.focus();
+    if (location.hash.startsWith("#sample-")) document.querySelectorAll("#job-samples[data-lazy]").forEach(bring);
     const [nav, here] = [document.querySelector(".bar nav"), document.querySelector(".bar nav [aria-current]")];
     if (here) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
   });

@@ -3,7 +3,6 @@
 (() => {
   "use strict";
   const grid = document.getElementById("grid");
-  document.documentElement.classList.add("js");
   const WAIT = 700;
 
   // A save that is on its way, or has to be; by tile.

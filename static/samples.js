@@ -8,6 +8,14 @@
     node.append(...children);
     return node;
   };
+  // A drawing of the page's sprite.
+  const icon = (name) => {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg"), use = document.createElementNS(svg.namespaceURI, "use");
+    use.setAttribute("href", `#i-${name}`);
+    svg.setAttribute("class", "icon"); svg.setAttribute("aria-hidden", "true");
+    svg.append(use);
+    return svg;
+  };
   const section = () => document.getElementById("job-samples");
   let grid = null;   // {version, prompts, steps: [{step, label, cells: [[address, small, kind, name] | null]}]}
   let at = { step: 0, prompt: 0 }, other = null, split = 50, zoom = 0, opener = null;
@@ -19,11 +27,11 @@
   const canvas = make("div", { className: "canvas" }), stage = make("div", { className: "stage", tabIndex: 0, aria: { role: "group", label: "Sample. Arrow keys: step and prompt." } }, canvas);
   const button = (text, tip, act, props = {}) => { const b = make("button", { type: "button", title: tip, ...props }, ...[].concat(text)); b.addEventListener("click", act); return b; };
   const word = (text) => make("span", { className: "word", textContent: text });
-  const comparer = button(["A│B ", word("Compare")], "Compare two samples (C)", () => compare(!other), { aria: { label: "Compare two samples", pressed: "false" } });
+  const comparer = button([icon("compare"), word("Compare")], "Compare two samples (C)", () => compare(!other), { aria: { label: "Compare two samples", pressed: "false" } });
   const zoomer = button("100 %", "Fit, 100 %, 200 % (Z)", () => setZoom((zoom + 1) % 3));
-  const download = make("a", { className: "button", title: "Download this sample (D)" }, "↓ ", word("Download"));
+  const download = make("a", { className: "button", title: "Download this sample (D)" }, icon("download"), word("Download"));
   download.setAttribute("aria-label", "Download this sample");
-  const closer = button("✕", "Close (Esc)", () => dialog.close(), { aria: { label: "Close" } });
+  const closer = button(icon("close"), "Close (Esc)", () => dialog.close(), { aria: { label: "Close" } });
   const scrubber = make("input", { type: "range", min: 0, step: 1, aria: { label: "Step" } });
   const first = make("small"), last = make("small"), film = make("div", { className: "film", aria: { role: "group", label: "Prompts" } });
   const stepB = make("select", { aria: { label: "Step of B" } }), promptB = make("select", { aria: { label: "Prompt of B" } });
@@ -211,8 +219,7 @@
   const videos = (event, play) => { const video = event.target.closest?.(".shot")?.querySelector("video"); if (video) play ? video.play().catch(() => {}) : video.pause(); };
   document.addEventListener("mouseover", (event) => videos(event, true));
   document.addEventListener("mouseout", (event) => videos(event, false));
-  document.addEventListener("DOMContentLoaded", () => {
-    const wanted = /^#sample-(\d+)-(\d+)$/.exec(location.hash);
-    if (wanted && section()) open(Number(wanted[1]), Number(wanted[2]) - 1, null);
-  });
+  // An address that names a sample opens it; this file comes after the page (app.js brings it).
+  const wanted = /^#sample-(\d+)-(\d+)$/.exec(location.hash);
+  if (wanted && section()) open(Number(wanted[1]), Number(wanted[2]) - 1, null);
 })();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import sys
 from collections import Counter
 
@@ -32,6 +33,42 @@ def _databases_are_closed():
     platform = sys.modules.get("tests.support.platform")
     if platform is not None:
         platform.close_all()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One Chromium for all tests, of whatever folder; a skip (a failure with REQUIRE_E2E=1) where there is none."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not path:
+        pytest.skip("no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser, make_server):
+    """A page whose console must stay free of errors (a broken policy is one of them).
+
+    It asks for ``make_server`` only to be closed before the servers are: a page that still
+    polls would report the refused connection.
+    """
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    page = context.new_page()
+    errors = []
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    # The browser itself reports the 422 of a refused form and the 409 of a caption that was changed
+    # in another tab; every other error is ours.
+    told = ("status of 422", "status of 409")
+    assert [error for error in errors if not any(status in error for status in told)] == []
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -70,9 +70,8 @@ def bring(
     done = 0
     for number, file in enumerate(files, 1):
         label = f"{file.name} ({number} of {len(files)})" if len(files) > 1 else file.name
-        before = done
-        told(before, total, label)
-        _bring_one(wish, file, token, lambda here, b=before, m=label: told(b + here, total, m))  # type: ignore[misc]
+        told(done, total, label)
+        _bring_one(wish, file, token, _from(done, total, label, told))
         done += file.size
     wanted.unlink(missing_ok=True)
     told(total, total, "")
@@ -142,6 +141,13 @@ def _part(wish: Wish, file: Remote) -> Path:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+def _from(
+    done: int, total: int, label: str, told: Callable[[int, int, str], None]
+) -> Callable[[int], None]:
+    """Tells of one file as of a part of all."""
+    return lambda here: told(done + here, total, label)
 
 
 def _bring_one(wish: Wish, file: Remote, token: str | None, told: Callable[[int], None]) -> None:

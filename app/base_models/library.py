@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from app.preferences import Preferences
@@ -99,8 +97,3 @@ def write(settings: Settings, library: Library) -> None:
     new = target.with_name(f"{FILE}.{os.getpid()}.new")
     new.write_text(json.dumps(asdict(library), ensure_ascii=False), "utf-8")
     new.replace(target)
-
-
-def roots(settings: Settings, cache: Path, folders: Sequence[str]) -> list[Path]:
-    """Folders that hold models."""
-    return [cache, settings.models_dir, *(Path(folder) for folder in folders)]

@@ -23,7 +23,6 @@ PLACE = {
     "options": "further long options of sbatch, in one text",
 }
 POLL_SECONDS = 0.5
-NO_SERVER_SECONDS = 3.0
 
 
 def add_to(commands: Subparsers) -> None:

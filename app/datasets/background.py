@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.datasets import editing, examining, library
+from app.datasets import editing, examining, fixing, library
 from app.tasks import Work
 
 
@@ -26,6 +26,15 @@ def report(work: Work) -> dict[str, Any]:
         dataset = library.get(work.arguments["dataset"])
         done = examining.examine(dataset, lambda n, total: work.progress(n, total, unit="files"))
         return {"examined": done}
+
+
+def fix(work: Work) -> dict[str, Any]:
+    """The task ``dataset.fix``: a fix that draws pictures. Killed, it has touched nothing yet, or it
+    is finished like any edit."""
+    with work.database():
+        dataset = library.get(work.arguments["dataset"])
+        edit = fixing.fix(dataset, work.arguments["fix"])
+        return {"edit": edit.id if edit is not None else None}
 
 
 def thumbnails(work: Work) -> dict[str, Any]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from sqlalchemy import select
 
+from app import tasks
 from app.datasets import bulk, captions, editing, grid, health, pictures
+from app.datasets.seeing import READ_ERRORS
 from app.datasets.steps import Step
 from app.datasets.walking import walk
 from app.db import db
 from app.errors import UserError
 from app.models import Dataset, DatasetEdit, DatasetItem
 
-MOST_DRAWN = 200
+KIND = "dataset.fix"
+DRAWING = ("turn", "to_rgb", "convert")
+"""Fixes that take longer than a request may."""
+MOST_DRAWN = 1000
 """So many pictures are drawn anew by one click; the next click goes on."""
 
 
@@ -24,6 +30,16 @@ def fix(dataset: Dataset, key: str) -> DatasetEdit | None:
     if key not in FIXES:
         raise UserError("There is no such fix.")
     return FIXES[key][1](dataset)
+
+
+def order(dataset: Dataset, key: str) -> DatasetEdit | None:
+    """The same for a request: what draws pictures is left to a task, and None too."""
+    if key not in DRAWING:
+        return fix(dataset, key)
+    before = tasks.latest(f"dataset:{dataset.id}", KIND)
+    if before is None or before.is_final:
+        tasks.start(KIND, f"dataset:{dataset.id}", {"dataset": dataset.id, "fix": key})
+    return None
 
 
 def _items(dataset: Dataset, names: Sequence[str]) -> Sequence[DatasetItem]:
@@ -98,23 +114,28 @@ def _own_ending(dataset: Dataset) -> DatasetEdit | None:
 def _part_names(dataset: Dataset) -> DatasetEdit | None:
     """Of names that differ in case alone each but the first gets a number, its caption with it."""
     names = _names(dataset, "clash")
-    taken = {file.name.casefold() for file in walk(Path(dataset.path), recursive=True).files}
+    files = [file.name for file in walk(Path(dataset.path), recursive=True).files]
+    taken = {os.path.splitext(name)[0].casefold() for name in files}
     ids = {item.name: item.id for item in _items(dataset, names)}
+    first: dict[str, str] = {}
     stems: dict[str, str] = {}
-    seen: set[str] = set()
     steps = []
     for name in names:
         stem, ending = os.path.splitext(name)
-        if name.casefold() not in seen and stem not in stems:
-            seen.add(name.casefold())
+        if stem not in stems and first.setdefault(name.casefold(), name) == name:
             continue
         if stem not in stems:
             number = 2
-            while any(known.startswith(f"{stem} ({number}).".casefold()) for known in taken):
+            while f"{stem} ({number})".casefold() in taken:
                 number += 1
             stems[stem] = f"{stem} ({number})"
-            taken.add(f"{stems[stem]}{ending}".casefold())
+            taken.add(stems[stem].casefold())
         steps.append(Step(name, ids.get(name, 0), file=True, becomes=stems[stem] + ending))
+    kept = {os.path.splitext(name)[0] for name in first.values()}
+    for name in set(files) - set(names):
+        stem, ending = os.path.splitext(name)
+        if stem in stems and stem not in kept:
+            steps.append(Step(name, file=True, becomes=stems[stem] + ending))
     return _make(dataset, "clash", f"{len(steps)} files renamed", steps)
 
 
@@ -161,6 +182,36 @@ def _to_rgb(dataset: Dataset) -> DatasetEdit | None:
     )  # fmt: skip
 
 
+def _convert(dataset: Dataset) -> DatasetEdit | None:
+    """Pictures in formats that no engine reads, as jpg or png; the originals are kept in the trash."""
+    from app.datasets.importing.sorting import convert
+
+    names = _names(dataset, "format")[:MOST_DRAWN]
+    if not names:
+        return None
+
+    def build(folder: Path, new: Path) -> list[Step]:
+        steps = []
+        for name in names:
+            try:
+                made = convert(folder / name, new / os.path.splitext(name)[0])
+            except READ_ERRORS as error:
+                if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                continue  # broken, or of a format that cannot be read here: it stays as it is
+            becomes, stat = made.relative_to(new).as_posix(), made.stat()
+            stamp = (stat.st_size, stat.st_mtime_ns)
+            steps.append(Step(name, file=True, becomes=becomes, made=True, stamp=stamp))
+        if not steps:
+            raise UserError(
+                "None of them can be read here. Convert them elsewhere, or delete them."
+            )
+        return steps
+
+    edit = editing.prepare(dataset, "convert", f"{len(names)} pictures as jpg or png", build)
+    return editing.carry_out(dataset, edit, background=False)
+
+
 def _make(dataset: Dataset, kind: str, summary: str, steps: Sequence[Step]) -> DatasetEdit | None:
     return editing.make(dataset, kind, summary, steps) if steps else None
 
@@ -175,6 +226,7 @@ FIXES: dict[str, tuple[str, Callable[[Dataset], DatasetEdit | None]]] = {
     "remove_orphans": ("Delete them", _remove_orphans),
     "remove_duplicates": ("Delete all but the first", _remove("same", "copies")),
     "remove_unreadable": ("Delete them", _remove("unreadable", "unreadable pictures")),
+    "convert": ("Convert them", _convert),
     "turn": ("Turn them", _turn),
     "to_rgb": ("Make them plain RGB", _to_rgb),
 }

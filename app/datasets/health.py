@@ -159,6 +159,7 @@ def _endings(seen: _Seen) -> Iterator[Finding]:
     yield Finding(
         "format", "harms", "Formats that the engines pass over",
         "They read .png, .jpg, .jpeg, .webp (kohya_ss also .bmp), and skip these in silence.", names,
+        fix="convert",
     )  # fmt: skip
     folded: dict[str, list[str]] = defaultdict(list)
     for file in seen.files:

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import delete, func, insert, select, update
 
 from app import tasks
-from app.datasets import library, telling
+from app.datasets import library, telling, thumbnails
 from app.datasets.seeing import see_picture
 from app.datasets.walking import File, walk
 from app.db import db
@@ -98,6 +98,8 @@ def run(work: Work) -> dict[str, Any]:
     with work.database():
         dataset = library.get(work.arguments["dataset"])
         scan(dataset, tell=lambda done, total: work.progress(done, total, unit="files"))
+        # So much came at once that nobody should wait for its thumbnails page by page.
+        thumbnails.start(dataset)
         return {"files": dataset.files}
 
 

@@ -113,6 +113,8 @@ def facts_of(image: Image.Image) -> dict[str, Any]:
 
 def in_words(error: Exception, path: Path, name: str) -> str:
     """What Pillow says about a broken file, with its name in place of its path."""
+    if isinstance(error, Image.DecompressionBombError):
+        return "it declares more pixels than any real picture has, so it is not opened"
     text = str(getattr(error, "strerror", None) or error).replace(str(path), name)
     text = _IN_MEMORY.sub(repr(name), text)
     return text[:160] or "it cannot be read"

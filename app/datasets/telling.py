@@ -81,6 +81,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def unreadable_pictures(broken: Sequence[str]) -> Iterator[str]:
+    """Both engines end a whole run at the first one."""
     if broken:
         yield (
             f"Pictures that cannot be read would stop the run: {_some(broken)}. "
@@ -89,11 +90,13 @@ def unreadable_pictures(broken: Sequence[str]) -> Iterator[str]:
 
 
 def empty_captions(empty: Sequence[str], engine: EngineName) -> Iterator[str]:
+    """Where an empty one ends the run."""
     if empty and not ENGINES[engine].traits.reading.empty_captions:
         yield f"Empty caption files stop {engine}: {_some(empty)}. Write or delete them."
 
 
 def unreadable_captions(unreadable: Sequence[str]) -> Iterator[str]:
+    """Both engines end a whole run at the first one."""
     if unreadable:
         yield (
             f"Captions that cannot be read would stop the run: {_some(unreadable)}. "
@@ -115,12 +118,14 @@ def not_writable(path: Path, engine: EngineName, *, fatal: bool) -> Iterator[str
 def without_caption(
     path: Path, images: Sequence[File], captions: int, ending: str
 ) -> Iterator[str]:
+    """Pictures that are trained on the trigger word, or on nothing."""
     if captions < len(images):
         missing = len(images) - captions
         yield f"{path.name}: {missing} of {len(images)} pictures have no {ending} caption."
 
 
 def skipped(path: Path, listing: Listing, engine: EngineName) -> Iterator[str]:
+    """What the engine passes over without a word."""
     known = endings(engine)
     names = [
         f.name
@@ -134,6 +139,7 @@ def skipped(path: Path, listing: Listing, engine: EngineName) -> Iterator[str]:
 
 
 def unfinished(path: Path, images: int, unknown: int, *, cut: bool) -> Iterator[str]:
+    """What the look did not get to."""
     if unknown:
         yield (
             f"{path.name}: {images - unknown} of {images} pictures are measured so far; "

@@ -85,10 +85,15 @@ def _pictures(job: Job, paths: list[str], spec: JobSpec) -> list[tuple[str, str]
     ]
 
 
+def _named(model: str) -> str:
+    return model if _HUB_ID.fullmatch(model) else Path(model).name
+
+
 def _settings(job: Job, spec: JobSpec) -> list[tuple[str, Any]]:
     network, optimizer = spec.network, spec.optimizer
     return [
-        ("Base model", spec.base_model),
+        # Of a path of this machine the name alone: the card is for others.
+        ("Base model", _named(spec.base_model or "")),
         ("Network", f"{network.type}, rank {network.rank}, alpha {network.alpha:g}"),
         ("Steps", job.step or job.total_steps),
         ("Learning rate", f"{optimizer.learning_rate:g}"),

@@ -22,6 +22,7 @@ WHAT: dict[What, str] = {
     "report": "Report",
 }
 CARD = "README.md"
+REPORT = "report.html"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def choose(job: Job, what: Iterable[What]) -> tuple[Chosen, ...]:
         kept = [run.spec, run.run_card, *sorted(run.native.glob("*"))]
         paths += [(path, path.relative_to(run.root).as_posix()) for path in kept]
     if "report" in wanted:
-        paths += [(run.output / "report.html", "report.html")]
+        paths += [(run.output / REPORT, REPORT)]
     named = {path: source for source, path in paths if source.is_file() and not source.is_symlink()}
     return tuple(Chosen(s.relative_to(run.root).as_posix(), p) for p, s in named.items())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -47,7 +48,7 @@ class HubRemote:
         operations = []
         for file in files:
             operation = CommitOperationAdd(path_in_repo=file.name, path_or_fileobj=str(file.path))
-            _asked(lambda add=operation: self._api.preupload_lfs_files(self._repo, [add]))  # type: ignore[misc]
+            _asked(partial(self._api.preupload_lfs_files, self._repo, [operation]))
             told(file.size, file.name)
             operations.append(operation)
         message = f"Upload {len(files)} file{'s' * (len(files) > 1)}"

@@ -25,7 +25,8 @@ from app.jobs.rundir import RunDir
 from app.platform import Platform
 from engines import families, presets
 from engines.base import DatasetFacts, LaunchPlan, UnsupportedError
-from engines.spec import EngineName, JobSpec, ResumeFrom
+from engines.registry import EngineName, setting_prefix
+from engines.spec import JobSpec, ResumeFrom
 
 HUB_SECONDS = 2.0
 """How long a check waits for the Hub's answer; later the answer comes before the start."""
@@ -132,7 +133,7 @@ def _check(
     if installation.problem and not waits:
         errors["engine"] = (
             f"{installation.name} is not installed. Run {installation.how}, or point "
-            f"{installation.name.upper().replace('-', '_')}_DIR and _PYTHON at it."
+            f"{setting_prefix(installation.name)}_DIR and _PYTHON at it."
         )
     spec = workspace.resolved(spec, platform.settings)
     facts, found, warnings = _look(spec, installation, thorough=thorough)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.platform import Platform
 from app.slurm import cards
 from app.slurm.cards import Memory, Smallest
-from app.slurm.nodes import Cluster, Gpus, Partition
 from app.slurm.options import OptionError, SlurmOptions
 from app.slurm.settings import SlurmSettings
+
+if TYPE_CHECKING:
+    from app.slurm.nodes import Cluster, Gpus, Partition
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class ClusterCard:
     """
 
     where: str
+    type: str = ""
     gb: float | None = None
     note: str = ""
     memory_gb: float | None = None
@@ -78,6 +82,7 @@ def _of(
     memory = smallest.memory
     return ClusterCard(
         where,
+        type=smallest.type,
         gb=memory.gb if memory else None,
         note=_note(smallest, memory, options),
         memory_gb=min(node.memory for node in fitting) / 1024 * 1.0737,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.jobs import service, store
 from app.jobs.rundir import TornFileError, read_json
 from app.models import Job
-from app.slurm.nodes import Cluster, Load
+
+if TYPE_CHECKING:
+    from app.slurm.nodes import Cluster, Load
 
 _NAME = re.compile(r"lora-(\d+)\.(\d+)-\w+")
 

@@ -25,7 +25,6 @@ Axis = Literal["step", "time"]
 LOSS, RATE, SECONDS, MEMORY = "loss", "learning_rate", "seconds_per_step", "gpu_memory"
 FIRST = (LOSS, RATE, SECONDS, MEMORY)
 MOST_WIDTH = 2000
-_MOST_SERIES = 40
 _BUILT = ".built"
 _LONGEST_STEP = 86_400.0
 

@@ -52,10 +52,12 @@ def cost_so_far(platform: Platform, job: Job) -> float | None:
     return None if price is None else seconds_used(job) / 3600 * price
 
 
-def cost_at_end(platform: Platform, job: Job) -> float | None:
-    """What it will have cost when it ends as foreseen; None where that is not known."""
-    so_far = cost_so_far(platform, job)
+def costs(platform: Platform, job: Job) -> tuple[float | None, float | None]:
+    """What it has cost, and what it will have cost when it ends as foreseen, where that is known."""
     price = price_per_hour(platform)
-    if so_far is None or price is None or job.finish_at is None:
-        return None
-    return so_far + max(0.0, job.finish_at - time.time()) / 3600 * price
+    if price is None:
+        return None, None
+    so_far = seconds_used(job) / 3600 * price
+    if job.finish_at is None or not job.status.is_active:
+        return so_far, None
+    return so_far, so_far + max(0.0, job.finish_at - time.time()) / 3600 * price

@@ -32,6 +32,7 @@ EDGES = (448, 320, 224)
 
 
 def subject(job: Job) -> str:
+    """What the background work of a job's report goes by."""
     return f"report:{job.id}"
 
 

@@ -104,6 +104,7 @@ class Launch:
     started: float | None = None
 
     def to_json(self) -> dict[str, Any]:
+        """As launch.json holds it."""
         data: dict[str, Any] = {"version": VERSION}
         data.update((name, getattr(self, name)) for name in ("job_id", "attempt", "cwd", "marker"))
         for name in ("argv", "env_names", "gpus"):
@@ -284,12 +285,6 @@ class RunDir:
     def attempt(self, number: int) -> AttemptDir:
         """Attempt ``number``, from 1; its folder need not exist yet."""
         return AttemptDir(self.attempts / str(number))
-
-    def attempt_numbers(self) -> list[int]:
-        """The attempts that have a folder, in order."""
-        if not self.attempts.is_dir():
-            return []
-        return sorted(int(path.name) for path in self.attempts.iterdir() if path.name.isdigit())
 
     def create(self) -> None:
         """Make the folders that are not there yet."""

@@ -58,7 +58,7 @@ def run(work: Work) -> dict[str, Any]:
         work.progress(number, len(looks), name, unit="checks")
         try:
             found += look(settings)
-        except Exception as error:  # one look that breaks leaves the others theirs
+        except Exception as error:  # noqa: BLE001 - one look that breaks leaves the others theirs
             found.append(Finding(name, "warn", f"It could not be looked at: {error}."))
     return {"at": time.time(), "findings": [f._asdict() for f in found]}
 

@@ -142,9 +142,9 @@ class Series:
             over = math.inf
             for number, first, last in reversed(list(_spans(raw, len(self)))):
                 begins = raw(first).step
-                last = _first(raw, first, last, lambda s, o=over: s.step >= o)  # type: ignore[misc]
+                last = _first(raw, first, last, _at_least(_step, over))
                 over = min(over, begins)
-                low = _first(raw, first, last, lambda s: key(s) >= start)
+                low = _first(raw, first, last, _at_least(key, start))
                 high = _first(raw, low, last, lambda s: key(s) > end)
                 if high > low:
                     found.append((number, low, high))
@@ -186,7 +186,7 @@ def _spans(raw: _Raw, size: int) -> Iterator[tuple[int, int, int]]:
     start = 0
     while start < size:
         number = raw(start).attempt
-        end = _first(raw, start, size, lambda sample, n=number: sample.attempt > n)  # type: ignore[misc]
+        end = _first(raw, start, size, _at_least(_attempt, number + 1))
         yield number, start, end
         start = end
 
@@ -200,6 +200,14 @@ def _first(raw: _Raw, low: int, high: int, holds: Callable[[Sample], bool]) -> i
         else:
             low = middle + 1
     return low
+
+
+def _at_least(key: Callable[[Sample], float], bound: float) -> Callable[[Sample], bool]:
+    return lambda sample: key(sample) >= bound
+
+
+def _attempt(sample: Sample) -> float:
+    return sample.attempt
 
 
 def _step(sample: Sample) -> float:

@@ -10,18 +10,38 @@ from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, bindparam, func, select, update
+from sqlalchemy.orm import defer
 
 from app.db import db
 from app.errors import NotFoundError
 from app.jobs.states import ACTIVE, MOVES, IllegalMoveError, JobState
 from app.models import Attempt, Fact, Job, JobEvent
 
-# Asked by every page and poll of the jobs table; a statement made once costs half of one made anew.
-_COUNTS = select(Job.state, func.count()).group_by(Job.state)
-_VERSIONS = select(
-    func.coalesce(func.sum(Job.version), 0), func.coalesce(func.max(Job.id), 0), func.count()
+# Asked at every tick or on every page: made once and of tables alone, which is five times as fast.
+_JOB, _KNOWN, _EVENT = Job.__table__.c, Fact.__table__.c, JobEvent.__table__.c
+_COUNTS = select(_JOB.state, func.count()).group_by(_JOB.state)
+_FACT = select(_KNOWN.value).where(_KNOWN.key == bindparam("key"))
+_NEWEST_EVENT = select(func.max(_EVENT.id))
+_VERSION = select(
+    func.coalesce(func.sum(_JOB.version), 0),
+    func.coalesce(func.max(_JOB.id), 0),
+    func.count(),
+    select(_KNOWN.value).where(_KNOWN.key == "queue").scalar_subquery(),
 )
-_FACT = select(Fact.value).where(Fact.key == bindparam("fact"))
+_IS_ACTIVE = Job.state.in_([s.value for s in ACTIVE])
+_ACTIVE = select(Job).where(_IS_ACTIVE).order_by(Job.id).execution_options(populate_existing=True)
+_ACTIVE_STATES = select(Job.id, Job.state).where(_IS_ACTIVE)
+
+_LONG = (defer(Job.document), defer(Job.notes))
+_LAUNCHABLE = (
+    select(Job)
+    .where(
+        Job.state == JobState.QUEUED.value, Job.held.is_(False), Job.not_before <= bindparam("now")
+    )
+    .order_by(Job.priority.desc(), Job.id)
+    .limit(50)
+    .execution_options(populate_existing=True)
+)
 
 
 def add(**columns: Any) -> Job:
@@ -108,12 +128,11 @@ def active(asleep: Collection[int] = ()) -> Sequence[Job]:
 
     Freshly read.
     """
-    active_ones = Job.state.in_([s.value for s in ACTIVE])
     if not asleep:
-        return _jobs(select(Job).where(active_ones).order_by(Job.id))
-    rows = db.session.execute(select(Job.id, Job.state).where(active_ones)).all()
+        return db.session.scalars(_ACTIVE).all()
+    rows = db.session.execute(_ACTIVE_STATES).all()
     awake = [n for n, state in rows if state != JobState.STARTING.value or n not in asleep]
-    return _jobs(select(Job).where(Job.id.in_(awake)).order_by(Job.id)) if awake else ()
+    return db.session.scalars(_ACTIVE.where(Job.id.in_(awake))).all() if awake else ()
 
 
 def newest_attempts(jobs: Sequence[Job]) -> dict[int, Attempt]:
@@ -131,12 +150,7 @@ def newest_attempts(jobs: Sequence[Job]) -> dict[int, Attempt]:
 
 def launchable(now: float) -> Sequence[Job]:
     """Queued jobs that may start now, in launch order: priority, then age."""
-    return _jobs(
-        select(Job)
-        .where(Job.state == JobState.QUEUED.value, Job.held.is_(False), Job.not_before <= now)
-        .order_by(Job.priority.desc(), Job.id)
-        .limit(50)
-    )
+    return db.session.scalars(_LAUNCHABLE, {"now": now}).all()
 
 
 def _jobs(statement: Any) -> Sequence[Job]:
@@ -146,8 +160,11 @@ def _jobs(statement: Any) -> Sequence[Job]:
 def page(
     *, state: str | None = None, search: str = "", limit: int = 50, before: int | None = None
 ) -> Sequence[Job]:
-    """Jobs, newest first, at most ``limit``, with a smaller id than ``before``."""
-    statement = select(Job).order_by(Job.id.desc()).limit(limit)
+    """Jobs, newest first, at most ``limit``, with a smaller id than ``before``.
+
+    Their document and notes are read when asked for: a table shows neither.
+    """
+    statement = select(Job).order_by(Job.id.desc()).limit(limit).options(*_LONG)
     if state:
         statement = statement.where(Job.state == state)
     if search:
@@ -178,9 +195,9 @@ def counts() -> dict[str, int]:
 
 def table_version() -> str:
     """Changes whenever any row of the jobs table, or the queue itself, changed."""
-    total, most, count = db.session.execute(_VERSIONS).one()
+    total, most, count, queue = db.session.execute(_VERSION).one()
     cluster = ".down" if fact("slurm") else ""
-    return f"{total}.{most}.{count}.{fact('queue') or 'on'}{cluster}"
+    return f"{total}.{most}.{count}.{queue or 'on'}{cluster}"
 
 
 def open_attempt(job: Job, **columns: Any) -> Attempt:
@@ -228,12 +245,12 @@ def newest_event_of(job: Job) -> int:
 
 def newest_event() -> int:
     """Id of the newest event of any job; 0 when there is none. Cheap: the end of an index."""
-    return db.session.scalar(select(func.max(JobEvent.id))) or 0
+    return db.session.scalar(_NEWEST_EVENT) or 0
 
 
 def fact(key: str) -> str:
     """A remembered fact about the queue; empty when there is none."""
-    return db.session.scalar(_FACT, {"fact": key}) or ""
+    return db.session.scalar(_FACT, {"key": key}) or ""
 
 
 def remember(key: str, value: str) -> None:

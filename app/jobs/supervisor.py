@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
+HURRY_SECONDS, HURRY_FOR = 0.2, 5.0
+"""How often, and for how long, a run is looked at that was just started or told to stop."""
 
 
 class Supervisor:
@@ -61,6 +63,7 @@ class Supervisor:
         self._busy: dict[int, threading.Thread] = {}
         self._asleep = elsewhere.Asleep()
         self._following: dict[int, Following] = {}
+        self._hurry = 0.0
         self.autostop = Autostop(platform)
         self.last_tick: float | None = None
         """When the last tick ended, by the monotonic clock; None before the first."""
@@ -101,7 +104,12 @@ class Supervisor:
                 self.last_tick = time.monotonic()
             except Exception:
                 log.exception("a tick failed; the next one starts afresh")
-            rung = self._bell.wait(TICK_SECONDS)
+            rung = self._bell.wait(self.pause)
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next round, if nobody rings."""
+        return HURRY_SECONDS if time.monotonic() < self._hurry else TICK_SECONDS
 
     def _has_work(self) -> bool:
         """Whether a run is followed, or something is done beside the rounds."""
@@ -205,6 +213,7 @@ class Supervisor:
         steps = actions.get("save_and_stop") if job.wish == "save-and-stop" else None
         executor = self._platform.executor_for(attempt.executor)
         executor.stop(folder, job.wish or "stop", steps or None)
+        self._hurry = time.monotonic() + HURRY_FOR
 
     def _launch_queued(self) -> None:
         if service.queue_paused() or self.autostop.state.holds_queue:
@@ -248,6 +257,7 @@ class Supervisor:
         store.open_attempt(job, number=number, gpus=text, executor=executor)
         job_id = job.id
         self._work(job, lambda: launching.launch(self._platform, job_id, number))
+        self._hurry = time.monotonic() + HURRY_FOR
 
     def _work(self, job: Job, task: Callable[[], None]) -> None:
         """Run ``task`` beside the ticks; the job is left alone until it is done."""

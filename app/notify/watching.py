@@ -19,6 +19,8 @@ from app.platform import current
 _DISK = "notify.disk"
 _UPLOADS = "notify.uploads"
 _OVERLAP = 10.0
+_LOOK_SECONDS = 5.0
+"""So often the disk and failed uploads are looked at, which ring no bell; events are at each tick."""
 _NEAR = 600.0
 """Seconds before the machine goes away at which a person is told."""
 _RUNNING = (JobState.STARTING.value, JobState.RUNNING.value)
@@ -31,13 +33,16 @@ class Watcher:
     def __init__(self) -> None:
         self._events = EventCursor("notify.cursor")
         self._warned = ""
+        self._looked = -_LOOK_SECONDS
 
     def tick(self) -> None:
         """One look. Needs an application context."""
         self._events.look(_told)
-        _disk()
-        _uploads()
         self._machine()
+        if time.monotonic() - self._looked >= _LOOK_SECONDS:
+            self._looked = time.monotonic()
+            _disk()
+            _uploads()
 
     def _machine(self) -> None:
         """Told once for each countdown that has reached its last minutes, and for each order."""

@@ -39,7 +39,7 @@ _SLICE = re.compile(r"\d+g\.(\d+)gb")
 
 @dataclass(frozen=True)
 class Memory:
-    """GB of one GPU, and the sentence that says where it is from. ``sure``: it cannot be more."""
+    """GB of one GPU, and where it is from; a whole sentence where it is not ``sure``: it may be more."""
 
     gb: float
     source: str
@@ -50,18 +50,18 @@ def memory_of(kind: str, told: Mapping[str, float]) -> Memory | None:
     """Of a GPU of this type; ``told`` is SLURM_GPU_MEMORY."""
     name = kind.lower()
     if name in told:
-        return Memory(told[name], f"SLURM_GPU_MEMORY says {told[name]:g} GB for {kind}")
+        return Memory(told[name], "SLURM_GPU_MEMORY")
     if part := _SLICE.search(name):
-        return Memory(float(part.group(1)), f"the name {kind}")
+        return Memory(float(part.group(1)), "the name of its type")
     words = re.sub(r"[_\s-]+", " ", name)
     if sized := _SIZE.search(words):
-        return Memory(float(sized.group(1)), f"the name {kind}")
+        return Memory(float(sized.group(1)), "the name of its type")
     model = _model(words)
     sizes = SIZES.get(model)
     if sizes is None:
         return None
     if len(sizes) == 1:
-        return Memory(sizes[0], f"NVIDIA's data sheet for {kind}")
+        return Memory(sizes[0], "NVIDIA's data sheet")
     every = " and ".join(f"{size} GB" for size in sizes)
     return Memory(
         sizes[0], f"{kind} is sold with {every}; SLURM_GPU_MEMORY says which one it is", False

@@ -58,7 +58,7 @@ def _do(task: dict[str, Any], tell: IO[str]) -> dict[str, Any]:
         traceback.print_exc()
         where = f" ({error.filename})" if error.filename else ""
         return {"error": f"{error.strerror or error}{where}."}
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - told to the parent, and the log holds it whole
         traceback.print_exc()
         return {"error": f"It broke off: {type(error).__name__}: {error}. The log tells where."}
     return {"result": result if isinstance(result, dict) else {}}

@@ -28,7 +28,9 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "dataset.edit": Kind("app.datasets.background:edit", "disk", "Changing captions"),
+    "dataset.fix": Kind("app.datasets.background:fix", "disk", "Putting pictures right"),
     "dataset.report": Kind("app.datasets.background:report", "disk", "Health report"),
+    "dataset.sample": Kind("app.datasets.sample:run", "disk", "Drawing the sample dataset"),
     "dataset.scan": Kind("app.datasets.scanning:run", "disk", "Looking through the folder"),
     "dataset.thumbnails": Kind("app.datasets.background:thumbnails", "disk", "Making thumbnails"),
     "dataset.import": Kind(

@@ -57,7 +57,7 @@ class Runner:
         if not self._adopted:
             self._adopted = True
             if count := store.requeue_orphans():
-                log.warning("%d pieces of background work go on where they were", count)
+                log.warning("background work that goes on where it was: %d", count)
         for task_id in store.to_cancel() if self._children else ():
             self._end(task_id)
         busy = Counter(self._lanes.values())

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from app import waking
 from app.db import db
@@ -20,6 +20,18 @@ from app.tasks.work import log_path
 from app.vault import Vault
 
 UNFINISHED = ("waiting", "running")
+
+# Asked at every tick: made once.
+_ACTIVE = (select(Task).where(Task.state.in_(UNFINISHED)).order_by(Task.id)).execution_options(
+    populate_existing=True
+)
+_STARTABLE = (
+    select(Task)
+    .where(Task.state == "waiting", Task.not_before <= bindparam("now"))
+    .order_by(Task.id)
+    .limit(50)
+    .execution_options(populate_existing=True)
+)
 
 
 def start(
@@ -74,10 +86,10 @@ def recent(kind: str, limit: int = 20) -> Sequence[Task]:
 
 def active(kind_prefix: str = "") -> Sequence[Task]:
     """Everything that waits or runs, oldest first."""
-    query = select(Task).where(Task.state.in_(UNFINISHED)).order_by(Task.id)
+    query = _ACTIVE
     if kind_prefix:
         query = query.where(Task.kind.startswith(kind_prefix, autoescape=True))
-    return db.session.scalars(query.execution_options(populate_existing=True)).all()
+    return db.session.scalars(query).all()
 
 
 def page(
@@ -143,10 +155,7 @@ def result_of(task: Task) -> dict[str, Any]:
 
 def startable(now: float) -> Sequence[Task]:
     """What waits and may start, oldest first."""
-    query = (
-        select(Task).where(Task.state == "waiting", Task.not_before <= now).order_by(Task.id)
-    ).limit(50)
-    return db.session.scalars(query.execution_options(populate_existing=True)).all()
+    return db.session.scalars(_STARTABLE, {"now": now}).all()
 
 
 def to_cancel() -> Sequence[int]:

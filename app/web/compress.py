@@ -39,7 +39,9 @@ def _compress(response: Response) -> Response:
         sent.close()
     if len(data) < SMALLEST:
         return response
-    packed = _kept(data) if request.endpoint == "static" else gzip.compress(data, 5, mtime=0)
+    packed = (
+        _kept(data) if request.endpoint in ("static", "bundle") else gzip.compress(data, 5, mtime=0)
+    )
     response.set_data(packed)
     response.headers["Content-Encoding"] = "gzip"
     response.vary.add("Accept-Encoding")

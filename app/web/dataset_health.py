@@ -31,15 +31,17 @@ def show(dataset_id: int) -> ResponseReturnValue:
         found = health.examine(dataset, resolution)
     except OSError as error:
         raise UserError(f"{dataset.path} cannot be read: {error.strerror}.") from error
-    task = tasks.latest(f"dataset:{dataset.id}", health.REPORT)
+    mine = [
+        t for t in tasks.find(f"dataset:{dataset.id}") if t.kind in (health.REPORT, fixing.KIND)
+    ]
     return render_template(
         "pages/dataset_health.html",
         dataset=dataset,
         health=found,
         fixes={key: title for key, (title, _) in fixing.FIXES.items()},
         shown=SHOWN,
-        task=task if task is not None and task.state not in ("done", "cancelled") else None,
-        reported=task is not None,
+        task=mine[0] if mine and mine[0].state not in ("done", "cancelled") else None,
+        reported=any(t.kind == health.REPORT for t in mine),
         **_buckets(dataset, resolution),
     )
 
@@ -75,7 +77,7 @@ def report(dataset_id: int) -> ResponseReturnValue:
 @bp.post("/datasets/<int:dataset_id>/fix")
 def fix(dataset_id: int) -> ResponseReturnValue:
     dataset = library.get(dataset_id)
-    fixing.fix(dataset, request.form.get("fix", ""))
+    fixing.order(dataset, request.form.get("fix", ""))
     return redirect(url_for(".show", dataset_id=dataset.id), 303)
 
 

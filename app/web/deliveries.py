@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from app import delivery
 from app.delivery.choosing import choose
+from app.delivery.store import State
 from app.delivery.targets import known
 from app.jobs import service
 from app.models import Delivery, Job, Task
@@ -41,7 +42,7 @@ class Glance(NamedTuple):
 
     targets: tuple[delivery.Target, ...]
     tasks: dict[str, Task | None]
-    copies: Sequence[tuple[Delivery, delivery.State]]
+    copies: Sequence[tuple[Delivery, State]]
     has_files: bool
     polls: bool
     version: str

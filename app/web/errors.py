@@ -75,6 +75,6 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 
 
 def _unforeseen(error: Exception) -> ResponseReturnValue:
-    log.exception("%s %s failed", request.method, request.path)
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
     text = "An error of this program. It was written to its log; running jobs are not affected."
     return _answer(text, 500, "Something went wrong")

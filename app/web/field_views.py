@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from app.web.family_inputs import text_of
 from app.web.filters import bound
+from app.web.glossary import Term, term_of
 from app.web.places import input_name, pattern_of
 from engines.abilities import Limits, words
 from engines.catalogue.inputs import FamilyInput
@@ -54,6 +55,8 @@ class View:
     refused: bool = False
     numeric: bool = False
     wide: bool = False
+    term: Term | None = None
+    """Its word in the glossary."""
 
     @property
     def described(self) -> str:
@@ -104,6 +107,7 @@ class Drawing:
             refused=asks and bool(sentence),
             numeric=row.kind in ("integer", "number"),
             wide=row.kind == "mapping" or row.path == "sampling.prompts",
+            term=term_of(row.path),
         )
 
     def input(self, item: FamilyInput, dataset: int = 0) -> View:

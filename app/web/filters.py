@@ -143,10 +143,9 @@ def pace(seconds: float | None) -> str:
 
 def cost(job: Job) -> str:
     """What a job has cost and will have at its end, where the price of an hour is known; else empty."""
-    spent = pricing.cost_so_far(current(), job) if job.attempt else None
+    spent, whole = pricing.costs(current(), job) if job.attempt else (None, None)
     if spent is None:
         return ""
-    whole = pricing.cost_at_end(current(), job) if job.status.is_active else None
     return f"{spent:.2f}" if whole is None else f"{spent:.2f} of about {whole:.2f}"
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.base_models import read_library
 from app.jobs import retention, service
 from app.jobs.cluster_card import cluster_card
 from app.jobs.installations import Installation
 from app.platform import current
-from app.slurm.nodes import Cluster
 from app.web import forms, memory_choice, model_state, place_fields
 from app.web.field_views import Drawing, View
 from app.web.places import Place, place_of
@@ -19,6 +18,9 @@ from engines import abilities, families, presets
 from engines.families import Family
 from engines.fields import table
 from engines.spec import EngineName
+
+if TYPE_CHECKING:
+    from app.slurm.nodes import Cluster
 
 BASIC = (
     "name", "family", "base_model", "trigger_word", "engine", "length.steps", "length.epochs",

@@ -13,7 +13,7 @@ from app.jobs.launching import read_plan_files
 from app.jobs.states import JobState
 from app.models import Attempt, Job
 from app.platform import current
-from app.web import checkpoints, curves, deliveries, htmx, logs, machine, samples
+from app.web import checkpoints, curves, deliveries, first_steps, htmx, logs, machine, samples
 from engines.adapter import ENGINES
 
 bp = Blueprint("jobs", __name__)
@@ -24,13 +24,19 @@ FIRST_LOG_BYTES = 64 * 1024
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    return render_template("pages/jobs.html", **_table())
+    table = _table()
+    plain = not (table["search"] or table["state"] or table["before"])
+    steps = first_steps.steps() if plain and not table["page"].counts.get("succeeded") else None
+    return render_template(
+        "pages/jobs.html", **table, steps=steps, steps_version=steps.version if steps else ""
+    )
 
 
 @bp.get("/jobs/table")
 def table() -> ResponseReturnValue:
-    context = _table()
-    return htmx.fragment("jobs_table", **context)
+    if htmx.shows(_version()):
+        return "", 204
+    return htmx.fragment("jobs_table", **_table())
 
 
 def _table() -> dict[str, Any]:
@@ -38,9 +44,9 @@ def _table() -> dict[str, Any]:
     search = request.args.get("q", "").strip()
     before = request.args.get("before", type=int)
     known = state if state in list(JobState) else None
+    # Before the rows: what changes between the two is then drawn by the next poll.
+    version = _version()
     page = service.page(state=known, search=search, limit=PAGE_SIZE, before=before)
-    report = current().gpus.report()
-    free = guards.free_gb(current())
     return {
         "page": page,
         "state": known or "",
@@ -51,12 +57,16 @@ def _table() -> dict[str, Any]:
         "cluster": elsewhere.notice(current()),
         "on_slurm": current().settings.executor == "slurm",
         "places": elsewhere.places([job.id for job in page.jobs if job.status.is_active]),
-        "gpus": report.gpus,
-        "free_gb": free,
+        "gpus": current().gpus.report().gpus,
+        "free_gb": guards.free_gb(current()),
         "engines": service.engines(),
         "safe": delivery.jobs_with_copy([job.id for job in page.jobs]),
-        "version": f"{service.table_version()}.{free:.0f}",
+        "version": version,
     }
+
+
+def _version() -> str:
+    return f"{service.table_version()}.{guards.free_gb(current()):.0f}"
 
 
 @bp.get("/jobs/<int:job_id>")
@@ -86,6 +96,7 @@ def _papers(job: Job) -> dict[str, Any]:
         "job": job,
         "spec": yaml_text.dump(service.clone(job)),
         "files": read_plan_files(service.run_dir(job)),
+        "notes": service.plan_summary(job),
         "papers_version": _papers_version(job),
     }
 
@@ -101,7 +112,6 @@ def _status(job: Job) -> dict[str, Any]:
     return {
         "job": job,
         "attempt": attempt,
-        "notes": service.plan_summary(job),
         "cluster": cluster,
         "version": f"{job.version}.down" if cluster else str(job.version),
         "lost": _lost_steps(job, attempt),

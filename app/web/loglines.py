@@ -87,7 +87,8 @@ class Painter:
 
 def _of_palette(index: int) -> tuple[int, int, int]:
     if index < 16:
-        return tuple(255 if index % 8 & bit else 0 for bit in (1, 2, 4))  # type: ignore[return-value]
+        red, green, blue = (255 if index % 8 & bit else 0 for bit in (1, 2, 4))
+        return red, green, blue
     if index < 232:
         index -= 16
         return index // 36 * 51, index // 6 % 6 * 51, index % 6 * 51

@@ -7,19 +7,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Flask, render_template
+from flask import Blueprint, Flask, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.jobs.cluster_use import Use, our_jobs, use
 from app.models import Job
 from app.platform import current
 from app.slurm import cards
-from app.slurm.nodes import Cluster, Kind, Load, Node, Partition
 from app.slurm.states import Seen, waiting_words
-from app.slurm.watch import Report
 from app.web import htmx
+
+if TYPE_CHECKING:
+    from app.slurm.nodes import Cluster, Kind, Load, Node, Partition
+    from app.slurm.watch import Report
 
 bp = Blueprint("machines", __name__)
 
@@ -46,8 +48,8 @@ def index() -> ResponseReturnValue:
 @bp.get("/machines/now")
 def now() -> ResponseReturnValue:
     report = _report()
-    if report is None:
-        return "", 204
+    if report is None or report.version == request.args.get("v"):
+        return "", 204  # before anything is counted: most polls end here
     return htmx.fragment("machines_now", **_now(report))
 
 
@@ -101,6 +103,8 @@ def _report() -> Report | None:
 def _now(report: Report | None) -> dict[str, Any]:
     if report is None:
         return {"report": None, "cluster": None, "version": "none"}
+    from app.slurm.nodes import Cluster  # only where there is a cluster
+
     cluster = report.cluster or Cluster()
     ours = our_jobs(cluster)
     nodes = _nodes(cluster, ours)
@@ -114,7 +118,7 @@ def _now(report: Report | None) -> dict[str, Any]:
         "version": report.version,
         "cluster": report.cluster,
         "use": use(cluster.jobs, ours),
-        "partitions": [_partition(one, cluster.jobs, ours) for one in cluster.partitions],
+        "partitions": _partitions(cluster, ours),
         "nodes": nodes[:MOST_NODES],
         "more_nodes": len(nodes) - MOST_NODES,
         "waiting": waiting[:MOST_WAITING],
@@ -137,15 +141,20 @@ def _kinds(nodes: Iterable[Node]) -> dict[Kind, int]:
     return counts
 
 
-def _partition(partition: Partition, jobs: Iterable[Load], ours: dict[str, Job]) -> PartitionView:
+def _partitions(cluster: Cluster, ours: dict[str, Job]) -> list[PartitionView]:
     slurm = current().settings.slurm
     told = slurm.gpu_memory if slurm else {}
-    known = {gpus.type: cards.memory_of(gpus.type, told) for gpus in partition.gpus}
-    return PartitionView(
-        partition,
-        use((load for load in jobs if partition.name in load.partition.split(",")), ours),
-        {kind: f"{'' if m.sure else 'at least '}{m.gb:g} GB" for kind, m in known.items() if m},
-    )
+    known = {gpus.type: cards.memory_of(gpus.type, told) for gpus in cluster.gpus}
+    memory = {kind: f"{'' if m.sure else 'at least '}{m.gb:g} GB" for kind, m in known.items() if m}
+    within: dict[str, list[Load]] = {}
+    for load in cluster.jobs:
+        # A job that waits may have named several.
+        for name in load.partition.split(","):
+            within.setdefault(name, []).append(load)
+    return [
+        PartitionView(one, use(within.get(one.name, ()), ours), memory)
+        for one in cluster.partitions
+    ]
 
 
 def _nodes(cluster: Cluster, ours: dict[str, Job]) -> list[NodeView]:

@@ -126,7 +126,7 @@ def _page(
 @bp.get("/countdown")
 def banner() -> ResponseReturnValue:
     shown = countdown()
-    return htmx.fragment("countdown", countdown=lambda: shown, **{"version": shown["version"]})
+    return htmx.fragment("countdown", countdown=lambda: shown, version=shown["version"])
 
 
 @bp.post("/settings")

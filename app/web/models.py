@@ -45,6 +45,7 @@ def _page(errors: dict[str, str] | None = None) -> str:
         library=library,
         entries=sorted(library.entries, key=lambda entry: -entry.used),
         labels={key: family.label for key, family in families.families().items()},
+        published=_published(),
         sources=_SOURCES,
         disk=shutil.disk_usage(settings.data_dir),
         cache=platform.hub.cache,
@@ -65,6 +66,14 @@ def _page(errors: dict[str, str] | None = None) -> str:
         errors=errors or {},
         form=request.form,
     )
+
+
+def _published() -> dict[str, set[str]]:
+    """The families that a repository is the usual model of, so that its own is chosen beforehand."""
+    found: dict[str, set[str]] = {}
+    for key, family in families.families().items():
+        found.setdefault(family.default_model, set()).add(key)
+    return found
 
 
 def _other_disk(cache: Path, data_dir: Path) -> Any:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.jobs import elsewhere
 from app.models import Job
 from app.settings import Settings
-from app.slurm.nodes import Cluster, Gpus
+
+if TYPE_CHECKING:
+    from app.slurm.nodes import Cluster, Gpus
 
 _TITLES = {
     "partition": ("Partition", "Name of one, or several with commas."),

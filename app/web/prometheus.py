@@ -17,7 +17,6 @@ from app.jobs import store
 from app.jobs.states import JobState
 from app.models import Delivery, Job, Task
 from app.platform import current
-from app.slurm.nodes import Kind
 
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
@@ -124,6 +123,8 @@ def _cluster() -> Iterator[GaugeMetricFamily]:
     watch = current().cluster
     if watch is None:
         return
+    from app.slurm.nodes import Kind
+
     report = watch.report()
     up = 0 if report.problem or report.cluster is None else 1
     yield _single("cluster_up", "Whether Slurm's controller answers.", up)

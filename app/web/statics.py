@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def _bundle_address(kind: str, *names: str) -> str:
     return url_for("bundle", kind=kind, names=joined, v=_bundle(kind, joined)[1])
 
 
-@cache
+@lru_cache(64)  # anybody may ask for any combination
 def _bundle(kind: str, joined: str) -> tuple[bytes, str]:
     """The bytes of a bundle and their hash. Raises NotFoundError for what is no file of ours."""
     static = ROOT / "static"

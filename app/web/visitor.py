@@ -31,10 +31,6 @@ class Visitor:
     reads_only: bool = False
     job_id: int | None = None
 
-    @property
-    def is_owner(self) -> bool:
-        return self.who == _OWNER
-
     def may(self) -> bool:
         """Whether the address that is asked for is open to this visitor."""
         if request.endpoint == "auth.leave":

@@ -16,7 +16,7 @@ _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 def split(path: str) -> list[str | int]:
     """``datasets[0].num_repeats`` as its parts: names, and numbers for places in a list."""
-    return [name if name else int(number) for name, number in _STEP.findall(path)]
+    return [name or int(number) for name, number in _STEP.findall(path)]
 
 
 def generic(path: str) -> str:
@@ -33,7 +33,7 @@ def place(root: dict[str, Any], path: str, value: Any) -> None:
         if isinstance(part, int):
             while len(here) <= part:
                 here.append({})
-            here[part] = here[part] if here[part] else empty
+            here[part] = here[part] or empty
             here = here[part]
         else:
             here = here.setdefault(part, empty)

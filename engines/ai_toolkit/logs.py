@@ -20,7 +20,6 @@ _LOSS = re.compile(r"\bloss: (\S+)")
 _NAN = re.compile(r"(?:^|\])\s*(?:Prior )?loss is nan\s*$")
 _SAVED = re.compile(r"^Saved checkpoint to (.+?)\s*$")
 _REMOVED = re.compile(r"^Removing old save: (.+?)\s*$")
-_SKIPPED = re.compile(r"^# OOM during training step, skipping batch (\d+)/\d+ #")
 
 _PHASES = (
     (Phase.STARTING, re.compile(r"^(Running \d+ job|Running\s+\d+ process)")),
@@ -83,12 +82,3 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def skipped_for_memory(piece: str) -> int | None:
-    """How many steps in a row were skipped for want of GPU memory, if the piece says so.
-
-    The fourth in a row ends the training.
-    """
-    found = _SKIPPED.match(piece)
-    return int(found[1]) if found else None

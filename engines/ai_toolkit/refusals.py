@@ -59,8 +59,10 @@ def open_inputs(spec: JobSpec) -> Iterator[Refusal]:
         ),
         "sample.samples": (
             len(spec.sampling.prompts),
-            f"ai-toolkit cannot draw a sample of {spec.family} without a picture to start from: "
-            "name one for each prompt, or remove the prompts.",
+            (
+                f"ai-toolkit cannot draw a sample of {spec.family} without a picture to start from: "
+                "name one for each prompt, or remove the prompts."
+            ),
         ),
     }
     for wanted in family.inputs if family else ():

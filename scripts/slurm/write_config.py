@@ -125,6 +125,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 GresTypes=gpu
 SchedulerType=sched/backfill
+MailProg=/bin/true
 
 # The dashboard decides about a further attempt; Slurm never starts a job again by itself.
 JobRequeue=0
@@ -137,21 +138,15 @@ SlurmdTimeout=120
 SlurmctldTimeout=60
 ReturnToService=2
 
-MpiDefault=none
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
-JobCompType=jobcomp/none
-
 {nodes}
 
 # All boxes for whoever does not mind which GPU; one partition for each type of GPU.
 {partitions}
 """
 CONFINED = "ProctrackType=proctrack/cgroup\nTaskPlugin=task/affinity,task/cgroup"
-UNCONFINED = "ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none"
+UNCONFINED = "ProctrackType=proctrack/linuxproc"
 CGROUP_CONF = """\
 # Written by write_config.py: the same file on every box, as /etc/slurm/cgroup.conf.
-CgroupAutomount=yes
 ConstrainCores=yes
 ConstrainRAMSpace=yes
 # A job sees the GPUs that it was given, and no others.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+import pytest
+
 from app import schema
 from app.settings import Settings
 
@@ -29,3 +31,15 @@ def test_before_a_migration_the_old_database_is_copied(tmp_path):
     copy = sqlite3.connect(copies[0])
     assert copy.execute("SELECT value FROM kept").fetchone() == (7,)
     copy.close()
+
+
+def test_a_database_of_a_newer_version_is_refused_in_a_sentence_and_left_alone(tmp_path):
+    settings = Settings.from_env({"DATA_DIR": str(tmp_path)})
+    schema.migrate(settings)
+    database = sqlite3.connect(tmp_path / "lora.db")
+    database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.commit()
+    database.close()
+    with pytest.raises(schema.NewerDatabaseError, match=r"revision 9999.*lora\.db\.before-9999-"):
+        schema.migrate(settings)
+    assert list(tmp_path.glob("*.before-*")) == []

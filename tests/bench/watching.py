@@ -150,16 +150,34 @@ def watched(table: Table, server: Server, document: dict[str, object]) -> None:
     thread.start()
     both = load(server, WATCH_SECONDS - 1)
     thread.join()
-    over.set()
-    recording.join()
     polls = sum(map(len, page.statuses.values()))
     empty = sum(statuses.count(204) for statuses in page.statuses.values())
     table.add("one watched job, a step a second", f"{both:.2f} % of a core (asked: 1)")
     table.add("  of that the open page", f"{both - alone:.2f} %")
+    floor = _bare(server, polls) - alone
+    table.add("  as many answers of /healthz, as slowly asked for", f"{floor:.2f} %")
     table.add("  its polls", f"{polls / WATCH_SECONDS:.1f} a second, {empty} of {polls} empty")
     table.add("master and worker", f"{sum(map(pss_mb, gunicorns(server))):.0f} MB PSS")
+    over.set()
+    recording.join()
     server.post("/api/v1/jobs/2/stop")
     server.wait_for(2, "cancelled")
+
+
+def _bare(server: Server, polls: int) -> float:
+    """Percent of a core while the least that this server can answer is asked for as often."""
+    line, over = Line(server), time.monotonic() + WATCH_SECONDS
+
+    def ask() -> None:
+        while time.monotonic() < over:
+            line.get("/healthz")
+            time.sleep(WATCH_SECONDS / polls)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    found = load(server, WATCH_SECONDS - 1)
+    thread.join()
+    return found
 
 
 def bytes_of_a_poll(table: Table, server: Server, line: Line) -> None:

@@ -6,12 +6,9 @@ import signal
 
 import pytest
 
-from tests.e2e.conftest import browser, page
 from tests.support.wait import until
 
 pytestmark = pytest.mark.cluster
-
-__all__ = ["browser", "page"]
 
 
 def machines(server):

@@ -59,4 +59,6 @@ def test_without_javascript_the_curve_is_a_picture(browser, drawn):
     page.goto(f"{drawn.url}/jobs/1")
     assert page.locator(".curve img").evaluate("image => image.naturalWidth") > 0
     assert not page.locator(".curve-tools").is_visible()
+    page.click("#curve-numbers summary")
+    assert "Learning rate" in page.locator("#curve-values").inner_text()
     context.close()

@@ -40,7 +40,7 @@ def area(page, name):
 
 
 def said(page, name, text):
-    until(lambda: tile(page, name).locator("[role=status]").inner_text() == text, 10, text)
+    until(lambda: tile(page, name).locator("[role=status]").inner_text() == text, 30, text)
 
 
 def test_typing_saves_by_itself_survives_a_reload_and_is_undone(page, editor, folder):
@@ -97,11 +97,11 @@ def test_many_captions_are_previewed_changed_and_undone(page, editor, folder):
 def test_the_grid_goes_on_while_one_scrolls_and_every_picture_has_its_thumbnail(page, editor):
     assert page.locator(".tile").count() == 60
     page.keyboard.press("End")
-    until(lambda: page.locator(".tile").count() == 120, 10, "the second page")
+    until(lambda: page.locator(".tile").count() == 120, 30, "the second page")
     page.keyboard.press("End")
-    until(lambda: page.locator(".tile").count() == 130, 10, "the last page")
+    until(lambda: page.locator(".tile").count() == 130, 30, "the last page")
     first = page.locator(".tile img >> nth=0")
-    until(lambda: first.evaluate("image => image.naturalWidth") > 0, 10, "a thumbnail")
+    until(lambda: first.evaluate("image => image.naturalWidth") > 0, 30, "a thumbnail")
 
 
 def test_a_picture_is_cropped_by_dragging_and_deleted_from_the_full_size_view(page, editor, folder):

@@ -44,6 +44,8 @@ def test_a_finished_job_is_backed_up_and_told_without_a_hand_and_the_page_shows_
     job = server.post("/api/v1/jobs", document)
     page.goto(f"{server.url}/jobs/{job['id']}")
     page.locator("#job-delivery .head .state.succeeded").wait_for(timeout=20_000)
+    # Beside the file itself, too, though the job is over: no reload.
+    page.locator("#job-outputs summary .state.succeeded").wait_for(timeout=20_000)
     played = "document.documentElement.dataset.played === 'succeeded'"
     until(lambda: page.evaluate(played), 20, "the sound of a success")
     told = until(lambda: hook.messages[1:], 20, "the message that it finished")

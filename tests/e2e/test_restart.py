@@ -47,7 +47,7 @@ def test_a_second_copy_on_the_same_data_starts_nothing_twice(make_server, docume
     from tests.support.server import Server
 
     server = make_server(STANDIN_SECONDS="0.05")
-    second = Server(tmp_path, {k: v for k, v in server.env.items() if k not in ("PORT",)})
+    second = Server(tmp_path, {k: v for k, v in server.env.items() if k != "PORT"})
     second.start()
     try:
         second.post("/api/v1/jobs", document)

@@ -40,7 +40,7 @@ def weights(path):
 
 def train(desk, folder, *, kills):
     folder.mkdir()
-    server = Server(folder, {k: v for k, v in desk.env.items() if k not in ("DATA_DIR",)})
+    server = Server(folder, {k: v for k, v in desk.env.items() if k != "DATA_DIR"})
     server.start()
     steps = 48
     document = desk.document(

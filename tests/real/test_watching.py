@@ -58,6 +58,8 @@ def test_every_phase_all_samples_and_the_final_files_are_shown(desk, server, pag
     )
     watched.goto(f"{server.url}/jobs/1")
     until(lambda: server.job(1)["state"] in ("succeeded", "failed"), 900, "the run ends")
+    job = server.job(1)
+    assert job["state"] == "succeeded", job["reason"]
     watched.wait_for_selector("#job-status [data-state=succeeded]", timeout=20_000)
     seen = set(json.loads(watched.evaluate("sessionStorage.seen")))
     assert {"running", "loading", "training", "succeeded"} <= seen, seen

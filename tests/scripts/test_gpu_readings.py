@@ -111,7 +111,9 @@ def test_two_files_of_a_limited_size_are_kept(tmp_path, trainer):
 
 @pytest.mark.parametrize("slurm", [True, False])
 def test_the_companion_ends_with_the_trainer_and_is_no_leftover(tmp_path, slurm):
-    launch = {"argv": ["sleep", "0.3"], "cwd": str(tmp_path), "marker": "m", "stop": []}
+    # A busy machine may need a while to start the companion: the trainer ends once it is there.
+    wait = "until [ -s gpu.jsonl ]; do sleep 0.02; done" if slurm else "exit 0"
+    launch = {"argv": ["sh", "-c", wait], "cwd": str(tmp_path), "marker": "m", "stop": []}
     (tmp_path / "launch.json").write_text(json.dumps({"version": 1, **launch}))
     env = {"PATH": os.defpath, **({"SLURM_JOB_ID": "7"} if slurm else {})}
     done = subprocess.run(

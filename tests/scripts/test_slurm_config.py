@@ -5,10 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from typing import NamedTuple
 
 import pytest
 
 from app.settings import ROOT
+
+
+class Done(NamedTuple):
+    """What a run of the script said."""
+
+    returncode: int
+    stderr: str
+
 
 SCRIPTS = ROOT / "scripts/slurm"
 BOXES = """
@@ -19,19 +29,26 @@ plain cpus=8 memory=16000
 """
 
 
+@pytest.fixture(scope="module")
+def script():
+    """The script as a module: starting Python for each test would take a second in all."""
+    spec = spec_from_file_location("write_config", SCRIPTS / "write_config.py")
+    module = module_from_spec(spec)
+    sys.modules["write_config"] = module  # where its dataclasses look for their words
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["write_config"]
+
+
 @pytest.fixture
-def write(tmp_path):
+def write(tmp_path, script, capsys):
+    """A function that writes the files of a list; what it answered and said, and the files."""
+
     def run(text, *more):
         (tmp_path / "boxes.txt").write_text(text)
-        command = [sys.executable, "-I", SCRIPTS / "write_config.py", tmp_path / "boxes.txt"]
-        done = subprocess.run(
-            [*command, "--out", tmp_path / "out", *more],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        code = script.main([str(tmp_path / "boxes.txt"), "--out", str(tmp_path / "out"), *more])
         made = {p.name: p.read_text() for p in (tmp_path / "out").glob("*")}
-        return done, made
+        return Done(code, capsys.readouterr().err), made
 
     return run
 

@@ -12,7 +12,7 @@ from pathlib import Path
 _TRAINER = Path(__file__).with_name("trainer.py")
 
 _KOHYA = f"""
-import os, subprocess, sys, tomllib
+import os, shlex, sys, tomllib
 config = tomllib.load(open(sys.argv[sys.argv.index("--config_file") + 1], "rb"))
 per_epoch = int(os.environ.get("STANDIN_BATCHES", "4"))
 epochs = config["max_train_epochs"] - config.get("initial_epoch", 1) + 1
@@ -21,10 +21,10 @@ words = [sys.executable, {str(_TRAINER)!r}, "--engine", "kohya_ss", "--write-lor
          "--steps", str(epochs * per_epoch), "--output", config["output_dir"],
          "--name", config["output_name"], "--rank", str(config["network_dim"]),
          "--step-seconds", os.environ.get("STANDIN_SECONDS", "0.02")]
-os.execv(words[0], words + os.environ.get("STANDIN_ARGUMENTS", "").split())
+os.execv(words[0], words + shlex.split(os.environ.get("STANDIN_ARGUMENTS", "")))
 """
 _AI_TOOLKIT = f"""
-import glob, json, os, struct, sys, yaml
+import glob, json, os, shlex, struct, sys, yaml
 process = yaml.safe_load(open(sys.argv[1]))["config"]
 name, process = process["name"], process["process"][0]
 
@@ -43,16 +43,20 @@ words = [sys.executable, {str(_TRAINER)!r}, "--engine", "ai-toolkit", "--write-l
          "--save-every", str(process["save"]["save_every"]),
          "--rank", str(process["network"]["linear"]),
          "--step-seconds", os.environ.get("STANDIN_SECONDS", "0.02")]
-os.execv(words[0], words + os.environ.get("STANDIN_ARGUMENTS", "").split())
+os.execv(words[0], words + shlex.split(os.environ.get("STANDIN_ARGUMENTS", "")))
 """
 
 
 def make(folder: Path) -> dict[str, str]:
     """Both checkouts below ``folder``; the settings that point the program at them."""
     kohya, toolkit = folder / "sd-scripts", folder / "ai-toolkit"
-    for home, name, text in ((kohya, "train_network.py", _KOHYA), (toolkit, "run.py", _AI_TOOLKIT)):
+    for home, names, text in (
+        (kohya, ("train_network.py", "sdxl_train_network.py"), _KOHYA),
+        (toolkit, ("run.py",), _AI_TOOLKIT),
+    ):
         home.mkdir(parents=True)
-        (home / name).write_text(text)
+        for name in names:
+            (home / name).write_text(text)
     return {
         "KOHYA_SS_DIR": str(kohya), "KOHYA_SS_PYTHON": sys.executable,
         "AI_TOOLKIT_DIR": str(toolkit), "AI_TOOLKIT_PYTHON": sys.executable,

@@ -1,6 +1,7 @@
 /* Stands in for NVIDIA's library in the tests of app.gpu. Environment, read at every call
    (i = the number NVML gives): DOUBLE_COUNT, DOUBLE_INIT (code of nvmlInit), DOUBLE_LOST_i,
-   DOUBLE_BUS_i (PCI bus number), DOUBLE_USED_i (bytes), DOUBLE_WATTS_i, DOUBLE_PID_i.
+   DOUBLE_BUS_i (PCI bus number), DOUBLE_USED_i (bytes, or a file that holds them), DOUBLE_WATTS_i, DOUBLE_PID_i,
+   DOUBLE_NAME_i, DOUBLE_LOAD_i (percent), DOUBLE_CELSIUS_i.
    What is not here answers as on an old driver: function not found. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,17 +30,38 @@ int nvmlShutdown(void) { return 0; }
 const char *nvmlErrorString(int code) { return code == 9 ? "Driver Not Loaded" : code == 15 ? "GPU is lost" : "an error"; }
 int nvmlDeviceGetCount_v2(unsigned *out) { *out = whole("DOUBLE_COUNT", 2); return 0; }
 int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **out) { *out = (void *)(long)(i + 1); return of("NO_HANDLE", *out) ? 15 : 0; }
-int nvmlDeviceGetName(void *d, char *out, unsigned size) { snprintf(out, size, "FAKE GPU %ld (test double)", (long)d - 1); return lost(d); }
+int nvmlDeviceGetName(void *d, char *out, unsigned size) {
+    const char *name = of("NAME", d);
+    if (name) snprintf(out, size, "%s", name);
+    else snprintf(out, size, "FAKE GPU %ld (test double)", (long)d - 1);
+    return lost(d);
+}
 int nvmlDeviceGetUUID(void *d, char *out, unsigned size) { snprintf(out, size, "GPU-fake-%ld", (long)d - 1); return lost(d); }
 int nvmlDeviceGetMemoryInfo(void *d, Memory *out) {
     const char *used = of("USED", d);
+    char text[32] = "0";
+    if (used && *used == '/') {
+        FILE *file = fopen(used, "r");
+        if (file) { if (!fgets(text, sizeof text, file)) text[0] = 0; fclose(file); }
+        used = text;
+    }
     out->total = 24ull << 30;
     out->used = used ? strtoull(used, 0, 10) : 0;
     out->free = out->total - out->used;
     return lost(d);
 }
-int nvmlDeviceGetUtilizationRates(void *d, Rates *out) { out->gpu = 7; out->memory = 1; return lost(d); }
-int nvmlDeviceGetTemperature(void *d, int sensor, unsigned *out) { (void)sensor; *out = 40; return lost(d); }
+int nvmlDeviceGetUtilizationRates(void *d, Rates *out) {
+    const char *load = of("LOAD", d);
+    out->gpu = load ? atoi(load) : 7;
+    out->memory = 1;
+    return lost(d);
+}
+int nvmlDeviceGetTemperature(void *d, int sensor, unsigned *out) {
+    const char *warm = of("CELSIUS", d);
+    (void)sensor;
+    *out = warm ? atoi(warm) : 40;
+    return lost(d);
+}
 int nvmlDeviceGetPowerUsage(void *d, unsigned *out) {
     const char *watts = of("WATTS", d);
     if (!watts) return 3; /* not supported */

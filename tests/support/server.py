@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,9 @@ class Server:
             **kept, "DATA_DIR": str(self.data), "PORT": str(self.port), "DISK_SOFT_GB": "0",
             "DISK_HARD_GB": "0", "HF_HUB_OFFLINE": "1", **env,
         }  # fmt: skip
+        self.headers = (
+            {"Authorization": f"Bearer {env['AUTH_TOKEN']}"} if "AUTH_TOKEN" in env else {}
+        )
         self.log = folder / "server.log"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -74,18 +78,26 @@ class Server:
         return found
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        request = urllib.request.Request(self.url + path, headers=self.headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read())
 
     def post(self, path: str, data: Any = None) -> Any:
         request = urllib.request.Request(
             self.url + path,
             data=json.dumps(data or {}).encode(),
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", **self.headers},
             method="POST",
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read())
+
+    def form(self, path: str, **fields: str | list[str]) -> None:
+        """Post a form as a page without JavaScript does."""
+        data = urllib.parse.urlencode(fields, doseq=True).encode()
+        request = urllib.request.Request(self.url + path, data, self.headers)
+        with urllib.request.urlopen(request, timeout=30):
+            pass  # it led to a page
 
     def job(self, job_id: int) -> Any:
         return self.get(f"/api/v1/jobs/{job_id}")

@@ -1,133 +1,166 @@
-"""A server with everything on its pages: jobs that are over, run and wait, samples, a dataset."""
+"""A server with everything on its pages: jobs in every state, samples, datasets, models."""
 
 from __future__ import annotations
 
-import math
-import random
-import time
+import shutil
+import subprocess
 import urllib.request
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw
-
-from app.jobs.curves import Curves
-from app.jobs.points import Point, append_points, read_points
-from app.jobs.rundir import RunDir
-from tests.support import chaos, engines
+from tests.support import engines, models, showcase_past, showcase_pictures
 from tests.support.server import Server
 from tests.support.wait import until
 
 PROMPTS = ("ohwx dog on a beach at sunset", "a portrait of ohwx dog", "a lighthouse in the snow")
-FINISHED, RUNNING, HELD, CANCELLED = 1, 2, 3, 4
+FINISHED, OTHER, FAILED, RUNNING, QUEUED, HELD, CANCELLED = 1, 2, 3, 4, 5, 6, 7
+STEPS, BEGUN, LONGER = 1500, 1200, 3000
+BIRTH = """Loading the base model
+  unet: 1680 tensors, fp16
+  text encoder 1: 196 tensors, fp16
+  text encoder 2: 517 tensors, fp16
+Making the adapter: 48 modules
+Caching latents to disk: 20 of 20
+Training starts"""
+DEATH = """Traceback (most recent call last):
+  File "train.py", line 412, in step
+    loss.backward()
+  File "autograd.py", line 88, in backward
+    run(self, gradient)
+torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 512.00 MiB."""
 PAGES = {
-    "jobs": "/", "new-job": "/jobs/new?family=sd15", "import": "/jobs/import", "job": f"/jobs/{RUNNING}",
-    "finished": f"/jobs/{FINISHED}", "cancelled": f"/jobs/{CANCELLED}", "held": f"/jobs/{HELD}",
+    "jobs": "/", "new-job": "/jobs/new?family=sdxl", "import": "/jobs/import", "job": f"/jobs/{RUNNING}",
+    "finished": f"/jobs/{FINISHED}", "failed": f"/jobs/{FAILED}",
+    "cancelled": f"/jobs/{CANCELLED}", "held": f"/jobs/{HELD}",
     "stop": f"/jobs/{RUNNING}/stop", "samples": f"/jobs/{FINISHED}/samples",
+    "log": f"/jobs/{FAILED}/log/read",
     "other-engine": f"/jobs/{FINISHED}/for/kohya_ss",
-    "compare": f"/compare?jobs={FINISHED}&jobs={RUNNING}",
+    "compare": f"/compare?jobs={FINISHED}&jobs={OTHER}",
     "datasets": "/datasets", "dataset": "/datasets/1", "health": "/datasets/1/health",
     "models": "/models", "machine": "/machine", "machines": "/machines", "meter": "/meter", "engines": "/engines",
     "settings": "/settings", "access": "/access", "selfcheck": "/selfcheck",
-    "system": "/system", "api": "/api", "login": "/login",
+    "system": "/system", "api": "/api", "login": "/login", "glossary": "/glossary",
 }  # fmt: skip
 
 
-def prepare(folder: Path) -> Server:
-    """Starts it; ``end`` stops what runs."""
-    made = {**engines.make(folder / "engines"), "STANDIN_SECONDS": "0.05"}
+def prepare(folder: Path, pace: float = 0.3, **env: str) -> Server:
+    """Starts it; ``end`` stops what runs. ``pace``: seconds a step of the job that runs."""
+    made = {
+        **engines.make(folder / "engines"), **gpu(folder), "PRICE_PER_HOUR": "0.42",
+        "STANDIN_SECONDS": "0", "STANDIN_ARGUMENTS": f"--lifelike --say '{BIRTH}'", "STANDIN_BATCHES": "27",
+        "HF_HOME": str(folder / "huggingface"), **env,
+    }  # fmt: skip
     server = Server(folder, made)
-    dogs(server.data / "datasets" / "dogs")
-    server.start()
+    showcase_pictures.datasets(server.data / "datasets")
+    model = models.sparse(
+        server.data / "models/sd_xl_base_1.0.safetensors", models.SHAPES["sdxl"], 6_938_000_000
+    )
+    models.sparse(
+        server.data / "models/flux1-dev.safetensors", models.SHAPES["flux"], 23_800_000_000
+    )
+    models.sparse(
+        server.data / "models/vae/sdxl_vae.safetensors", models.OTHERS["vae"], 335_000_000
+    )
+    document = spec(server.data / "datasets" / "ohwx dog", model)
     try:
-        fill(server, chaos.document(folder))
+        past(server, document)
+        present(server, document, pace)
     except BaseException:
         server.kill()
         raise
     return server
 
 
-def fill(server: Server, plain: dict[str, Any]) -> None:
-    """Four jobs of four states, made through the API."""
-    with urllib.request.urlopen(f"{server.url}/datasets", timeout=10):
-        pass  # the page looks for new folders
-    document = {
-        **plain, "trigger_word": "ohwx dog", "engine": "ai-toolkit",
-        "sampling": {"prompts": list(PROMPTS), "every_steps": 1000, "width": 512, "height": 512},
+def gpu(folder: Path) -> dict[str, str]:
+    """A card, where a C compiler can make the library that tells of one."""
+    if shutil.which("cc") is None:
+        return {}
+    (folder / "nvml").mkdir()
+    source, library = Path(__file__).with_name("nvml_double.c"), folder / "nvml/libnvidia-ml.so.1"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    return {
+        "LD_LIBRARY_PATH": str(library.parent), "DOUBLE_COUNT": "1", "DOUBLE_BUS_0": "1",
+        "DOUBLE_NAME_0": "NVIDIA GeForce RTX 4090", "DOUBLE_USED_0": str(folder / "nvml/used"),
+        "DOUBLE_LOAD_0": "97", "DOUBLE_CELSIUS_0": "64", "DOUBLE_WATTS_0": "318",
     }  # fmt: skip
-    document["datasets"] = [{"path": str(server.data / "datasets" / "dogs"), "resolution": [512]}]
-    wanted = (
-        {"name": "ohwx-dog", "length": {"steps": 60}, "saving": {"every_steps": 20}},
-        {"name": "ohwx-dog-rank-8", "length": {"steps": 4000}, "saving": {"every_steps": 500}},
-    )
-    for changes in wanted:
-        server.post("/api/v1/jobs", {**document, **changes})
-    server.wait_for(FINISHED, "succeeded")
-    until(lambda: server.job(RUNNING)["step"] > 40, 60, "the second job is on its way")
-    for job, name in ((FINISHED, "ohwx-dog"), (RUNNING, "ohwx-dog-rank-8")):
-        for step in (0, 20, 40, 60):
-            samples(server.data / f"jobs/{job}/output/{name}/samples", step)
-        losses(RunDir(server.data / f"jobs/{job}"), 400)
-    held = {**document, "name": "paper-cut-style", "engine": "kohya_ss", "sampling": {}}
-    server.post("/api/v1/jobs?hold=1", held)
+
+
+def spec(dataset: Path, model: Path) -> dict[str, Any]:
+    """What all the jobs here have in common."""
+    return {
+        "name": "ohwx-dog", "family": "sdxl", "engine": "ai-toolkit", "base_model": str(model),
+        "trigger_word": "ohwx dog", "datasets": [{"path": str(dataset), "repeats": 5}],
+        "length": {"steps": STEPS}, "network": {"rank": 16}, "saving": {"every_steps": 500},
+        "sampling": {"prompts": list(PROMPTS), "every_steps": 250},
+    }  # fmt: skip
+
+
+def past(server: Server, document: dict[str, Any]) -> None:
+    """Three jobs that are over: they run as fast as they can and are then made to look older."""
+    server.start()
+    server.post("/api/v1/jobs", document)
+    server.post("/api/v1/jobs", {**document, "name": "ohwx-dog-kohya", "engine": "kohya_ss"})
+    for job in (FINISHED, OTHER):
+        server.wait_for(job, "succeeded")
+    server.kill()
+    usual = server.env["STANDIN_ARGUMENTS"]
+    server.env["STANDIN_ARGUMENTS"] = f"{usual} --fail-at 212 --exit-code 1 --last-words '{DEATH}'"
+    server.start()
+    server.post("/api/v1/jobs", {**document, "name": "paper-cut-style", "network": {"rank": 128}})
+    server.wait_for(FAILED, "failed")
+    server.kill()
+    server.env["STANDIN_ARGUMENTS"] = usual
+    for job in (FINISHED, OTHER):
+        showcase_past.dress(server.data / f"jobs/{job}", PROMPTS, STEPS)
+    showcase_past.age(server.data / "lora.db")
+
+
+def present(server: Server, document: dict[str, Any], pace: float) -> None:
+    """One job in the middle of its run, others that wait, and what else people set up."""
+    server.env["STANDIN_SECONDS"] = str(pace)
+    server.start()
+    running = {
+        **document, "name": "ohwx-dog-rank-32", "length": {"steps": LONGER}, "network": {"rank": 32}
+    }  # fmt: skip
+    server.post("/api/v1/jobs?hold=1", running)
+    showcase_past.begin(server.data / f"jobs/{RUNNING}", running["name"], PROMPTS, BEGUN)
+    server.form(f"/jobs/{RUNNING}/release")
+    until(lambda: server.job(RUNNING)["step"] > BEGUN, 60, "the job is on its way")
+    showcase_past.backdate(server.data / "lora.db", RUNNING, BEGUN)
+    (server.data.parent / "nvml").mkdir(exist_ok=True)
+    (server.data.parent / "nvml/used").write_text("13900000000")
+    server.post("/api/v1/jobs", {**document, "name": "ohwx-dog-prodigy", "engine": "kohya_ss"})
+    style = {**document, "trigger_word": "wtrclr", "name": "watercolour-style"}
+    style["datasets"] = [{"path": str(server.data / "datasets" / "watercolour")}]
+    server.post("/api/v1/jobs?hold=1", style)
     server.post("/api/v1/jobs?hold=1", {**document, "name": "second-thoughts"})
     server.post(f"/api/v1/jobs/{CANCELLED}/stop")
-
-
-def dogs(folder: Path) -> None:
-    """A small dataset, one caption of it missing."""
-    folder.mkdir(parents=True)
-    for number in range(12):
-        picture(folder / f"dog {number:02}.png", number * 5, (640, 512 + number % 3 * 128))
-        if number:
-            (folder / f"dog {number:02}.txt").write_text(f"ohwx dog, on grass, number {number}")
-
-
-def samples(folder: Path, step: int) -> None:
-    """One of each prompt, as ai-toolkit names them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for prompt in range(len(PROMPTS)):
-        path = folder / f"1795444136000__{step:09}_{prompt}.png"
-        picture(path, step + prompt * 70, (512, 512))
-
-
-def losses(run: RunDir, steps: int) -> None:
-    """A curve as a training draws it: down, noisy, and one spike."""
-    # Taken in as the runner takes them in, which hears nothing of these.
-    numbers, now = random.Random(1), time.time()
-    append_points(
-        run.metrics,
-        [
-            Point(1, step, now - (steps - step) / 20, _loss(step, numbers), 1e-4)
-            for step in range(1, steps)
-        ],
-    )
-    Curves(run.curves).build(read_points(run.metrics))
-
-
-def _loss(step: int, numbers: random.Random) -> float:
-    return 0.12 * math.exp(-step / 120) + 0.06 + numbers.gauss(0, 0.012) + 0.3 * (step == 140)
-
-
-def picture(path: Path, seed: int, size: tuple[int, int]) -> None:
-    """Hills under a sky; ``seed`` moves the light and the hills."""
-    width, height = size
-    sky = (120 + seed % 110, 150 + seed * 3 % 60, 205 - seed % 70)
-    image = Image.new("RGB", size, sky)
-    draw = ImageDraw.Draw(image)
-    sun = width * (20 + seed % 60) // 100
-    draw.ellipse((sun - 45, 60, sun + 45, 150), fill=(255, 226, 170))
-    for hill in range(3):
-        tint = tuple(int(part * (0.62 - hill * 0.16)) for part in (sky[2], sky[1], sky[0]))
-        base = height * (55 + hill * 14) / 100
-        edge = [(x, base + 40 * math.sin(x / 90 + seed + hill * 2)) for x in range(0, width + 9, 8)]
-        draw.polygon([*edge, (width, height), (0, height)], fill=tint)
-    image.save(path)
+    with urllib.request.urlopen(
+        urllib.request.Request(f"{server.url}/datasets", headers=server.headers)
+    ):
+        pass  # the page looks for new folders
+    server.form("/datasets/1/trigger", trigger_word="ohwx dog")
+    server.form("/datasets/1/report")
+    server.form("/models/look")
+    server.form("/selfcheck/run")
+    server.form(f"/jobs/{FINISHED}/report")
+    server.form("/access/tokens", name="Anna, to look on", scope="read", job="")
+    server.form("/access/tokens", name="The script that submits", scope="full", job="")
+    server.form(
+        "/settings/notifications", name="My phone", address="ntfy://a-topic-of-mine",
+        events=["finished", "failed", "stalled"],
+    )  # fmt: skip
+    server.form(
+        "/settings/deliveries", kind="s3", name="Loras", place="loras/{name}-{id}",
+        endpoint="https://s3.example.com", key_id="key", key="secret", automatic="never",
+        what=["lora", "samples"],
+    )  # fmt: skip
 
 
 def end(server: Server) -> None:
-    """Stop what runs, then the server."""
+    """Stop what runs, let nothing else start, then the server."""
     try:
+        server.form("/queue/pause")
         server.post(f"/api/v1/jobs/{RUNNING}/stop")
         server.wait_for(RUNNING, "cancelled")
     finally:

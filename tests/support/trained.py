@@ -106,7 +106,9 @@ class Trained:
                 for bucket in (block["bucket_info"] or {"buckets": {}})["buckets"].values():
                     yield (bucket["resolution"][0], bucket["resolution"][1]), bucket["count"]
             return
-        for width, height, count in re.findall(r"^(\d+)x(\d+): (\d+) files", self.log(), re.M):
+        for width, height, count in re.findall(
+            r"^(\d+)x(\d+): (\d+) files", self.log(), re.MULTILINE
+        ):
             yield (int(width), int(height)), int(count)
 
 

@@ -9,8 +9,11 @@ Standard library only, so that any interpreter runs it. Times are in seconds, si
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import math
 import os
+import random
 import signal
 import sqlite3
 import struct
@@ -49,14 +52,17 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--hang", action="store_true", help="after the last step, for ever")
     p.add_argument("--report", type=Path, help="JSON about the process, written at the start")
     p.add_argument("--say", default="", help="a line printed at the start")
+    p.add_argument("--last-words", default="", help="lines printed where --fail-at ends it")
+    p.add_argument("--lifelike", action="store_true", help="a wavering loss, files of megabytes")
     return p
 
 
 class Bar:
     """One tqdm bar as it looks in a file: ``\\r`` between updates, drawn twice a step."""
 
-    def __init__(self, label: str, total: int) -> None:
+    def __init__(self, label: str, total: int, first: int = 0) -> None:
         self.label, self.total, self.begin = label, total, time.monotonic()
+        self.first = first
 
     def draw(self, n: int, postfix: str) -> None:
         share = n / max(1, self.total)
@@ -64,7 +70,7 @@ class Bar:
         full, part = divmod(eighths, 8)
         picture = ("█" * full + (BLOCKS[part] if full < 10 else "")).ljust(10)
         passed = time.monotonic() - self.begin
-        speed = n / passed if n and passed else 0.0
+        speed = (n - self.first) / passed if n > self.first and passed else 0.0
         left = _clock((self.total - n) / speed) if speed else "?"
         rate = (
             "?it/s" if not speed else f"{speed:5.2f}it/s" if speed >= 1 else f"{1 / speed:5.2f}s/it"
@@ -88,10 +94,10 @@ def say(text: str) -> None:
 
 
 def lora_bytes(
-    rank: int = 4, *, nan: bool = False, step: int = 0, engine: str = "kohya_ss"
-) -> bytes:
-    """A whole safetensors file with one LoRA pair of ``rank``, float16, and its metadata."""
-    stem, wide = "lora_unet_down_blocks_0_attentions_0_proj_in", 8
+    rank: int = 4, *, nan: bool = False, step: int = 0, engine: str = "kohya_ss",
+    blocks: int = 1, wide: int = 8,
+) -> bytes:  # fmt: skip
+    """A whole safetensors file of LoRA pairs of ``rank``, float16, and its metadata."""
     value = struct.pack("<e", float("nan") if nan else 0.25)
     tensors, header = b"", {}
     if engine == "kohya_ss":
@@ -105,7 +111,8 @@ def lora_bytes(
     else:
         header["__metadata__"] = {"training_info": json.dumps({"step": step, "epoch": 0})}
     shapes = {"alpha": [1], "lora_down.weight": [rank, wide], "lora_up.weight": [wide, rank]}
-    for name, shape in shapes.items():
+    for block, (name, shape) in itertools.product(range(blocks), shapes.items()):
+        stem = f"lora_unet_down_blocks_{block}_attentions_0_proj_in"
         count = shape[0] * (shape[1] if len(shape) > 1 else 1)
         part = struct.pack("<e", rank) if name == "alpha" else value * count
         place = [len(tensors), len(tensors) + len(part)]
@@ -138,7 +145,8 @@ class Trainer:
         if not self.ai:
             say(f"\nsaving checkpoint: {path}")
             state = f"{stem}-state/train_state.json"
-        data = lora_bytes(o.rank, nan=o.nan, step=self.step, engine=o.engine)
+        size = {"blocks": 48, "wide": 1280} if o.lifelike else {}
+        data = lora_bytes(o.rank, nan=o.nan, step=self.step, engine=o.engine, **size)
         if o.tear:
             path.write_bytes(data[: len(data) // 2])
             os.kill(os.getpid(), signal.SIGKILL)
@@ -167,16 +175,19 @@ class Trainer:
         """All the steps. Returns the exit status."""
         o, loss = self.o, 1.0
         self.control(status="running", info="Training", step=self.step)
-        bar = Bar(o.name if self.ai else "steps", o.steps)
+        bar = Bar(o.name if self.ai else "steps", o.steps, self.step)
         bar.draw(self.step, "")
         while self.step < o.steps:
             time.sleep(o.step_seconds)
-            old, loss = loss, loss * 0.99
             self.step += 1
+            old, loss = loss, self.lifelike() if o.lifelike else loss * 0.99
             bar.draw(self.step, self.postfix(old))
             if o.nan and self.ai:
                 say("loss is nan")
             bar.draw(self.step, self.postfix(loss))
+            # A step takes no time where a whole run is wanted at once; the table would take it.
+            if o.lifelike and not o.step_seconds and self.step % 50 and self.step != o.fail_at:
+                continue
             stop, save = self.control(step=self.step)
             if stop:
                 self.control(status="stopped", info="Job stopped")
@@ -185,11 +196,15 @@ class Trainer:
                 self.save(final=False)
                 self.control(save_now=0)
             if self.step == o.fail_at:
+                say("\n" + o.last_words)
                 return int(o.exit_code)
         if o.write_lora:
             self.save(final=True)
         self.control(status="completed", info="Training completed")
         return int(o.exit_code)
+
+    def lifelike(self) -> float:
+        return 0.07 + 0.1 * math.exp(-self.step / 400) + random.gauss(0, 0.008)
 
     def postfix(self, loss: float) -> str:
         if self.ai:

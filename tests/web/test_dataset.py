@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from PIL import Image
 
-from app.datasets import editing, grid, library
+from app import tasks
+from app.datasets import editing, grid, library, scanning
 from tests.support.pictures import dataset, picture
 
 JSON = {"Accept": "application/json"}
@@ -167,6 +169,21 @@ def test_the_report_reads_each_picture_and_its_fixes_can_be_undone(client, app, 
         editing.undo(dogs, edit)
     assert (folder / "alone.txt").read_text() == "nobody"
     assert (folder / "d.txt").read_bytes() == b""
+
+
+def test_a_fix_that_draws_pictures_is_left_to_a_task(client, app, dogs):
+    Image.new("RGBA", (64, 64), (9, 9, 9, 100)).save(f"{dogs.path}/glass.png")
+    scanning.scan(dogs)
+    client.get("/datasets/1/health")
+    for _ in range(2):
+        assert client.post("/datasets/1/fix", data={"fix": "to_rgb"}).status_code == 303
+    assert "Putting pictures right" in client.get("/datasets/1/health").text
+    with app.app_context():
+        assert [task.kind for task in tasks.active()] == ["dataset.fix"]
+    app.extensions["vast-lora"].tasks.run_all()
+    with Image.open(f"{dogs.path}/glass.png") as image:
+        assert image.mode == "RGB"
+    assert "Putting pictures right" not in client.get("/datasets/1/health").text
 
 
 def test_the_new_job_form_begins_with_the_dataset_and_shows_its_health_and_buckets(client, dogs):

@@ -10,6 +10,8 @@ from PIL import Image
 
 from app import tasks
 from app.datasets import library, removing
+from app.jobs import store
+from app.jobs.states import JobState
 from app.platform import EXTENSION
 from tests.support.zips import picture
 
@@ -100,19 +102,24 @@ def test_a_name_that_was_given_away_keeps_the_undo_waiting(client, dog):
     assert "another dog" in answer.text
 
 
-def test_a_dataset_of_a_waiting_job_is_neither_deleted_nor_renamed(app, client, job, pictures):
+def test_a_dataset_of_a_waiting_or_running_job_is_neither_deleted_nor_renamed(
+    app, client, job, pictures
+):
     with app.app_context():
         dataset = library.register(pictures)
         dataset.managed = True
         from app.db import db
 
         db.session.commit()
-    for what in ("delete", "rename"):
-        answer = client.post(f"/datasets/1/{what}", data={"name": "cat"})
-        assert answer.status_code == 409
-        assert "job 1 (dog) is queued and uses it" in answer.text
+    for state in ("queued", "running"):
+        for what in ("delete", "rename"):
+            answer = client.post(f"/datasets/1/{what}", data={"name": "cat"})
+            assert answer.status_code == 409
+            assert f"job 1 (dog) is {state} and uses it" in answer.text
+        for move in (JobState.STARTING, JobState.RUNNING) if state == "queued" else ():
+            store.move(job, move)
     assert pictures.is_dir()
-    client.post("/jobs/1/stop")
+    store.move(job, JobState.FAILED)
     assert client.post("/datasets/1/rename", data={"name": "cat"}).status_code == 303
     assert pictures.with_name("cat").is_dir()
 

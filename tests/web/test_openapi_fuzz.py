@@ -10,6 +10,7 @@ import os
 import pytest
 
 from app import tasks
+from app.base_models import Entry, Library, library
 from tests.support.finished import finished_job
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
@@ -26,6 +27,9 @@ def test_no_request_that_the_document_allows_or_forbids_ends_in_a_5xx(app):
         for name in ("dog", "cat", "bird"):
             finished_job(app, name=name)
         tasks.start("notify.send", "x", {"target": "x"})
+        settings = app.extensions["vast-lora"].settings
+        entry = Entry("k", "models", "a.safetensors", str(settings.models_dir / "a"), 5, 0.0, True)
+        library.write(settings, Library(1.0, (entry,)))
     schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
     operations = [result.ok() for result in schema.get_all_operations()]
     assert len(operations) > 25
@@ -33,7 +37,7 @@ def test_no_request_that_the_document_allows_or_forbids_ends_in_a_5xx(app):
     for operation in sorted(operations, key=lambda op: op.method == "delete"):
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             _attack(operation, operation.as_strategy(mode))
-        there = {"job_id": 2, "task_id": 1, "target": "x"}
+        there = {"job_id": 2, "task_id": 1, "target": "x", "key": "k"}
         wanted = {name: there[name] for name in there if f"{{{name}}}" in operation.path}
         if wanted:
             _attack(operation, operation.as_strategy(path_parameters=wanted))

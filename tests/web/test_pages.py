@@ -43,7 +43,7 @@ def test_the_jobs_page_teaches_when_it_is_empty(client):
 
 
 def test_a_poll_with_nothing_new_is_answered_with_204(client, job):
-    page = client.get("/").text
+    page = client.get("/").text.partition('id="jobs-table"')[2]
     address = page.split('hx-get="')[1].split('"')[0].replace("&amp;", "&")
     assert client.get(address).status_code == 204
     store.change(job, step=3)
@@ -69,7 +69,7 @@ def test_a_row_of_the_table_is_drawn_anew_when_the_job_changes_or_is_another(
 
 
 def test_the_table_has_one_poll_for_the_region_and_none_per_row(client, job):
-    assert client.get("/").text.count("hx-trigger") == 1
+    assert client.get("/").text.partition('id="jobs-table"')[2].count("hx-trigger") == 1
 
 
 def test_a_final_job_page_polls_no_more(client, job):

@@ -172,8 +172,10 @@ def test_a_full_disk_while_unpacking_adds_nothing_and_goes_on_once_there_is_room
     filler.write_bytes(b"\0" * (shutil.disk_usage(small_disk).free - 4_000_000))
     client.post("/datasets/1/upload", data={"files": [(io.BytesIO(data), "cat.zip")]})
     assert tasks.run_all() == [
-        "The disk is full. Nothing was added to the dataset. Free some, then press Go on: "
-        "it need not be uploaded again."
+        (
+            "The disk is full. Nothing was added to the dataset. Free some, then press Go on: "
+            "it need not be uploaded again."
+        )
     ]
     folder = app.extensions[EXTENSION].settings.datasets_dir / "cat"
     assert [path for path in folder.rglob("*") if path.suffix in (".png", ".bmp", ".part")] == []

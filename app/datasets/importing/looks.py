@@ -61,11 +61,12 @@ class Looks:
             self.of(path, kind, data)
 
     def keep(self) -> None:
-        """Have on disk what was seen so far."""
+        """Have on disk what was seen so far. What a full disk does not take is read again some day."""
         with self._lock:
-            if self._journal is not None:
-                self._journal.close()
-                self._journal = None
+            journal, self._journal = self._journal, None
+            if journal is not None:
+                with contextlib.suppress(OSError):
+                    journal.close()
 
     def hand_over(self, moves: Iterable[tuple[str, str]]) -> dict[str, Facts]:
         """What is known of each file by its new name, once it was moved there; with its thumbnail."""

@@ -40,11 +40,14 @@ def run(work: Work) -> dict[str, Any]:
             raise UserError(f"The folder of {dataset.name}, {root}, is not there.")
         _sweep(root)
         staging = root / f"{_STAGING}{work.id}"
+        looks = Looks(staging, work.settings, dataset.id)
         try:
             staging.mkdir(exist_ok=True)
-            result = _bring_in(work, dataset, Looks(staging, work.settings, dataset.id), staging)
+            result = _bring_in(work, dataset, looks, staging)
         except OSError as error:
             raise _told(error, staging) from error
+        finally:
+            looks.keep()
         for upload_id in work.arguments.get("uploads", ()):
             upload_of(work).forget(upload_id)
         shutil.rmtree(staging, ignore_errors=True)

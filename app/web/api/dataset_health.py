@@ -57,10 +57,12 @@ class BucketsJson(BaseModel):
 
 
 class FixedJson(BaseModel):
-    """The edit that a fix made, which the page can undo; null where there was nothing to fix."""
+    """The edit that a fix made, which the page can undo; null where there was nothing to fix, or where
+    ``task`` makes it in the background."""
 
     edit: int | None
     summary: str
+    task: TaskJson | None
 
 
 class HealthQuery(Given):
@@ -136,8 +138,15 @@ def fix(dataset_id: int, body: FixBody) -> FixedJson:
     """Put one kind of finding right, where that is mechanical."""
     if body.fix not in fixing.FIXES:
         raise UserError(f"There is no such fix; there are: {', '.join(fixing.FIXES)}.")
-    edit = fixing.fix(library.get(dataset_id), body.fix)
-    return FixedJson(edit=edit.id if edit else None, summary=edit.summary if edit else "")
+    dataset = library.get(dataset_id)
+    edit = fixing.order(dataset, body.fix)
+    task = (
+        tasks.latest(f"dataset:{dataset.id}", fixing.KIND) if body.fix in fixing.DRAWING else None
+    )
+    return FixedJson(
+        edit=edit.id if edit else None, summary=edit.summary if edit else "",
+        task=as_json(task) if task is not None else None,
+    )  # fmt: skip
 
 
 @operation(

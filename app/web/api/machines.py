@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
 
@@ -11,8 +11,10 @@ from app.jobs.cluster_use import our_jobs
 from app.jobs.describing import iso
 from app.platform import current
 from app.slurm import cards
-from app.slurm.nodes import Gpus, Load, Node, Partition
 from app.web.api.registry import operation
+
+if TYPE_CHECKING:
+    from app.slurm.nodes import Gpus, Load, Node, Partition
 
 Words = Literal["free", "busy", "leaving", "out", "down"]
 

@@ -85,7 +85,7 @@ def _convolutions(ledger: Ledger, arguments: dict[str, str]) -> None:
     if not rank:
         return
     ledger.put("network.conv_rank", int(rank))
-    ledger.put("network.conv_alpha", alpha if alpha else 1.0)
+    ledger.put("network.conv_alpha", alpha or 1.0)
     for name, field in (("conv_dim", "network.conv_rank"), ("conv_alpha", "network.conv_alpha")):
         arguments.pop(name, None)
         value = rank if name == "conv_dim" else alpha or 1.0
@@ -140,7 +140,7 @@ def _rates(ledger: Ledger) -> None:
     text = ledger.take("text_encoder_lr")
     many = [r for r in map(asked, text if isinstance(text, list) else [text]) if r is not None]
     model = unet if unet is not None else both
-    ledger.put("optimizer.learning_rate", model if model else 1e-4)
+    ledger.put("optimizer.learning_rate", model or 1e-4)
     if unet is not None:
         ledger.move("unet_lr", "optimizer.learning_rate", unet)
     trained = _trains_text(ledger) and (not many or any(many))

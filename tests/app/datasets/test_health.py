@@ -9,6 +9,7 @@ from PIL import Image, ImageCms
 
 from app.datasets import editing, examining, fixing, grid, health, library, scanning, thumbnails
 from app.db import db
+from app.errors import UserError
 from app.models import DatasetItem
 from tests.support.pictures import dataset, picture
 from tests.support.platform import make_app
@@ -143,16 +144,18 @@ def test_captions_of_another_encoding_or_ending_and_clashing_names_are_put_right
     (folder / "b.txt").rename(folder / "b.caption")
     picture(folder / "A.png", seed=9)
     (folder / "A.txt").write_text("another")
+    (folder / "C.png").write_bytes(picture(folder / "c.png", seed=11).read_bytes()[:-4] + b"more")
+    (folder / "c.txt").write_text("only the second has one")
     scanning.scan(dogs)
     seen = found(dogs)
     assert [seen[k].fix for k in ("encoding", "ending", "clash")] == [
         "reencode", "own_ending", "part_names",
     ]  # fmt: skip
     edits = [fixing.fix(dogs, key) for key in ("reencode", "own_ending", "part_names")]
-    assert found(dogs) == {}
-    assert (folder / "a (2).png").exists() or (folder / "A (2).png").exists()
+    assert set(found(dogs)) == {"missing", "near"}
     assert {i.name: i.caption for i in DatasetItem.query.filter_by(trashed="")} == {
         "A.png": "another", "a (2).png": "café", "b.png": "a dog",
+        "C.png": None, "c (2).png": "only the second has one",
     }  # fmt: skip
     assert not any(fixing.fix(dogs, key) for key in ("reencode", "own_ending", "part_names"))
     for edit in reversed(edits):
@@ -160,6 +163,24 @@ def test_captions_of_another_encoding_or_ending_and_clashing_names_are_put_right
     assert (folder / "a.txt").read_bytes() == b"caf\xe9"
     assert (folder / "b.caption").exists()
     assert (folder / "A.txt").read_text() == "another"
+
+
+def test_formats_that_no_engine_reads_are_converted_by_a_click_and_come_back(dogs):
+    folder = editing.Path(dogs.path)
+    Image.linear_gradient("L").convert("RGB").save(folder / "photo.avif")
+    (folder / "photo.txt").write_text("a photo")
+    (folder / "torn.gif").write_bytes(b"GIF89a")
+    scanning.scan(dogs)
+    assert found(dogs)["format"].fix == "convert"
+    edit = fixing.fix(dogs, "convert")
+    assert found(dogs)["format"].names == ("torn.gif",)
+    item = DatasetItem.query.filter_by(name="photo.jpg").one()
+    assert (item.format, item.caption) == ("JPEG", "a photo")
+    with pytest.raises(UserError, match="None of them can be read"):
+        fixing.fix(dogs, "convert")
+    editing.undo(dogs, edit)
+    assert (folder / "photo.avif").exists()
+    assert not (folder / "photo.jpg").exists()
 
 
 def test_endings_are_lowered_with_their_captions_and_the_row_stays(dogs):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import zlib
 
 import pillow_heif
 import pytest
@@ -185,6 +186,15 @@ def test_a_picture_larger_than_any_real_one_stays_out(empty, bring, monkeypatch)
         bring(empty, **{"huge.jpg": picture(1, "JPEG") + b"\0" * 2000, "b.png": picture()})
     )
     assert "too large" in told["huge.jpg"]
+
+
+def test_a_small_file_that_declares_a_huge_picture_stays_out_unopened(empty, bring):
+    whole = bytearray(picture(1))
+    whole[16:24] = (60_000).to_bytes(4, "big") * 2
+    whole[29:33] = zlib.crc32(whole[12:29]).to_bytes(4, "big")
+    told = reasons(bring(empty, **{"bomb.png": bytes(whole), "b.png": picture()}))
+    assert "more pixels than any real picture" in told["bomb.png"]
+    assert list(tree(library.folder(empty))) == ["b.png"]
 
 
 def _bomb():

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,24 @@ def test_a_job_that_succeeded_goes_to_its_automatic_targets_by_itself(app):
     assert sorted(set(places)) == [(1, "dog-1"), (1, "drive:x/1"), (2, "drive:x/2")]
     assert len(tasks.active("delivery.")) == 3
     assert delivery.pending([bad]) == ["Job 2, dog: 1 file waiting."]
+
+
+def test_a_report_that_is_written_after_the_end_follows_the_other_files(app, rclone):
+    watcher = delivery.Watcher()
+    watcher.tick()
+    target = {"place": "drive:x/{id}", "automatic": "success"}
+    delivery.add("rclone", target, ("lora", "report"))
+    job = finished_job(app)
+    store.change(job, finished=time.time())
+    watcher.tick()
+    run(app)
+    written = service.run_dir(job).output / "report.html"
+    written.write_text("<p>it went well")
+    assert delivery.pending([job]) == ["Job 1, dog: 1 file not sent."]
+    delivery.Watcher().tick()
+    assert run(app) == [""]
+    assert set(states(job)) == {"dog.safetensors", "report.html"}
+    assert delivery.all_delivered()
 
 
 def test_a_lora_that_was_sent_nowhere_is_named(app):

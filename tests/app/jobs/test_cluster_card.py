@@ -145,6 +145,22 @@ def test_the_form_offers_presets_for_the_partitions_card_though_this_machine_has
     assert "no GPU here" in local
 
 
+def test_the_preview_on_the_form_names_the_partition_the_type_and_the_source(make, tmp_path):
+    home = tmp_path / "sd-scripts"
+    home.mkdir()
+    (home / "train_network.py").write_text("")
+    app = make(KOHYA_SS_DIR=str(home), KOHYA_SS_PYTHON="/bin/true").app
+    fields = {
+        "name": "x", "family": "sd15", "engine": "kohya_ss", "base_model": "a/b",
+        "datasets.0.path": str(tmp_path), "length.steps": "10", "place.partition": "a100-80gb",
+    }  # fmt: skip
+    shown = " ".join(app.test_client().post("/jobs/preview", data=fields).text.split())
+    assert "<dt>Smallest GPU in partition a100-80gb</dt><dd>80 GB" in shown
+    assert "Smallest GPU in partition a100-80gb: a100-80gb, by the name of its type." in shown
+    elsewhere = app.test_client().post("/jobs/preview", data={**fields, "place.executor": "local"})
+    assert "Smallest GPU in" not in elsewhere.text
+
+
 def slurm_lines(platform):
     return {line.what: line for line in doctor.examine() if line.what in ("Slurm", "partition")}
 

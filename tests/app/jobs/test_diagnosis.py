@@ -98,8 +98,10 @@ def test_an_unknown_cause_quotes_the_last_exception_and_not_its_wrapper():
         ("huggingface_hub.errors.RemoteEntryNotFoundError: 404 Client Error.", "missing-model"),
         ("MemoryError", "memory"),
         (
-            "RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible "
-            "that dataloader's workers are out of shared memory.",
+            (
+                "RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible "
+                "that dataloader's workers are out of shared memory."
+            ),
             "shared-memory",
         ),
         ("RuntimeError: DataLoader worker (pid 7) is killed by signal: Killed.", "memory"),

@@ -61,15 +61,6 @@ def test_a_run_directory_names_every_part_of_the_contract(tmp_path: Path) -> Non
     ]
 
 
-def test_attempts_are_counted_in_order_and_other_folders_are_not(tmp_path: Path) -> None:
-    run = RunDir(tmp_path / "7")
-    assert run.attempt_numbers() == []
-    run.create()
-    for name in ("10", "2", "notes"):
-        (run.attempts / name).mkdir()
-    assert run.attempt_numbers() == [2, 10]
-
-
 def test_making_a_run_directory_twice_keeps_what_is_there(tmp_path: Path) -> None:
     run = RunDir(tmp_path / "7")
     run.create()

@@ -7,6 +7,7 @@ import pytest
 from app.jobs import service, store
 from app.jobs.executor import Running
 from app.jobs.states import JobState
+from app.jobs.supervisor import HURRY_FOR, HURRY_SECONDS, TICK_SECONDS
 from app.platform import current
 from tests.support.supervised import end, running, tick_until
 
@@ -26,6 +27,18 @@ def test_a_submitted_job_starts_by_itself_with_its_native_files(app, document):
     assert (service.run_dir(job).native / "config.toml").is_file()
     assert environment["PYTHONUNBUFFERED"] == "1"
     assert [e.new for e in job.events if e.new] == ["queued", "starting", "running"]
+
+
+def test_a_run_just_started_or_told_to_stop_is_looked_at_more_often_for_some_seconds(app, document):
+    supervisor = current().supervisor
+    assert supervisor.pause == TICK_SECONDS
+    job = running(document)
+    assert supervisor.pause == HURRY_SECONDS
+    supervisor._hurry -= HURRY_FOR
+    assert supervisor.pause == TICK_SECONDS
+    service.stop(job)
+    supervisor.tick()
+    assert supervisor.pause == HURRY_SECONDS
 
 
 def test_a_machine_without_gpus_runs_one_job_at_a_time(app, document):

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from engines.ai_toolkit import AiToolkit
-from engines.ai_toolkit.logs import skipped_for_memory
 from engines.base import Phase, Progress
 
 REPLAY = Path(__file__).parents[2] / "replay" / "ai_toolkit"
@@ -118,8 +117,3 @@ def test_bars_of_other_things_tell_the_phase_only(piece, phase):
 )  # fmt: skip
 def test_other_lines_tell_nothing(piece):
     assert AiToolkit().parse(piece) is None
-
-
-def test_a_step_skipped_for_want_of_memory_is_counted():
-    assert skipped_for_memory("# OOM during training step, skipping batch 2/3 #") == 2
-    assert skipped_for_memory("####") is None

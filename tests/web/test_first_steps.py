@@ -1,0 +1,130 @@
+"""What leads a newcomer: the list on the home page, the sample dataset, the glossary."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from PIL import Image
+
+from app.datasets import library, sample
+from app.gpu import Gpu, GpuReport
+from app.jobs import store
+from app.jobs.states import JobState
+from app.platform import EXTENSION
+from app.web import first_steps, glossary
+from engines.fields import table
+from tests.support.platform import make_app
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A machine with no engine, no model and no GPU."""
+    return make_app(tmp_path, {"HF_HOME": str(tmp_path / "hf")})
+
+
+def card(gb: int) -> GpuReport:
+    return GpuReport((Gpu(0, "u", "FAKE", gb << 30, 0, 0, 0, 0.0, 0, ()),))
+
+
+def test_a_bare_machine_is_told_what_is_missing_and_the_exact_command(bare):
+    page = bare.test_client().get("/").text
+    assert "0 of 4 done" in page
+    assert "./scripts/bootstrap.sh kohya_ss" in page
+    assert 'action="/engines/kohya_ss/install"' in page
+    assert 'action="/first-steps/sample"' in page
+
+
+def test_each_step_ticks_itself_off_and_the_list_goes_when_a_job_has_trained(app, client, job):
+    first = client.get("/first-steps").text
+    assert "2 of 4 done" not in first
+    assert "1 of 4 done" in first
+    with app.app_context():
+        found = store.get(1)
+        for state in (JobState.STARTING, JobState.RUNNING):
+            store.move(found, state, attempt=1)
+    assert client.get("/first-steps").text.strip() == '<section id="first-steps" hidden></section>'
+    assert 'id="first-steps"' not in client.get("/").text
+
+
+def test_a_poll_with_nothing_new_is_answered_without_a_body(bare):
+    client = bare.test_client()
+    version = client.get("/").text.partition("/first-steps?v=")[2].partition('"')[0]
+    assert client.get(f"/first-steps?v={version}").status_code == 204
+
+
+def test_the_list_can_be_put_away_and_had_back(bare):
+    client = bare.test_client()
+    assert client.post("/first-steps/dismiss").status_code == 303
+    assert 'id="first-steps"' not in client.get("/").text
+    assert client.post("/first-steps/again").status_code == 303
+    assert 'id="first-steps"' in client.get("/").text
+
+
+def test_the_sample_dataset_is_drawn_once_with_a_caption_for_each_picture(bare):
+    client = bare.test_client()
+    where = client.post("/first-steps/sample").headers["Location"]
+    assert client.post("/first-steps/sample").headers["Location"] == where
+    bare.extensions[EXTENSION].tasks.run_all()
+    with bare.app_context():
+        dataset = sample.find()
+        assert dataset is not None
+        assert (dataset.images, dataset.captions) == (12, 12)
+        assert dataset.trigger_word == "vlbot"
+        folder = library.folder(dataset)
+    with Image.open(folder / "robot-01.png") as picture:
+        assert picture.size == (640, 640)
+    assert not [*folder.glob(".*.new")]
+    page = client.get("/").text
+    assert "datasets.0.path=sample-robot" in page
+    assert "trigger_word=vlbot" in page
+
+
+def test_a_drawing_that_was_cut_goes_on_and_leaves_what_is_there(bare):
+    client = bare.test_client()
+    client.post("/first-steps/sample")
+    with bare.app_context():
+        found = sample.find()
+        assert found is not None
+        first = library.folder(found) / "robot-01.png"
+    Image.new("RGB", (8, 8)).save(first)
+    bare.extensions[EXTENSION].tasks.run_all()
+    with Image.open(first) as kept:
+        assert kept.size == (8, 8)
+    assert len([*first.parent.glob("*.png")]) == 12
+
+
+@pytest.mark.parametrize(
+    ("report", "family"),
+    [(GpuReport(()), "sd15"), (card(8), "sd15"), (card(24), "sdxl")],
+)
+def test_the_preset_fits_the_machine_and_each_of_its_fields_is_one_of_the_form(report, family):
+    preset = first_steps.preset_for(report)
+    assert preset.family == family
+    known = {name.replace("[]", ".0") for name in table()}
+    assert {name for name, _ in preset.fields} <= known
+
+
+def test_the_form_that_the_preset_fills_in_has_no_complaint(bare):
+    client = bare.test_client()
+    client.post("/first-steps/sample")
+    bare.extensions[EXTENSION].tasks.run_all()
+    with bare.app_context():
+        found = first_steps.steps()
+        assert found is not None
+        given = dict(parse_qsl(urlsplit(found.first_job).query))
+    text = client.post("/jobs/preview", data={**given, "engine": "auto"}).text
+    assert "20" in text
+    page = client.get(found.first_job).text
+    assert 'aria-invalid="true"' not in page
+    assert 'value="256"' in page
+
+
+def test_each_word_of_a_field_is_in_the_glossary_and_the_field_exists(client):
+    page = client.get("/glossary").text
+    keys = [term.key for term in glossary.terms()]
+    assert len(set(keys)) == len(keys)
+    for term in glossary.terms():
+        assert f'id="{term.key}"' in page
+        assert set(term.fields) <= {*table(), "card"}
+    assert 'href="/glossary#rank"' in client.get("/jobs/new").text

@@ -1,0 +1,62 @@
+"""What goes wrong in a request: said in a sentence, with nothing lost and nothing told that is secret."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from app.jobs import service
+from app.platform import EXTENSION
+from app.web import health, statics
+
+
+def test_the_password_of_a_database_is_on_no_page(app, client, monkeypatch):
+    platform = app.extensions[EXTENSION]
+    secret = dataclasses.replace(platform.settings, database_url="postgresql://me:pa55word@db/lora")
+    monkeypatch.setattr(platform, "settings", secret)
+    page = client.get("/system").text
+    assert "DATABASE_URL" in page
+    assert "pa55word" not in page
+
+
+def test_a_database_that_does_not_answer_is_told_by_healthz_without_an_error(client, monkeypatch):
+    def broken(*words):
+        raise OperationalError("SELECT", {}, Exception("disk I/O error"))
+
+    monkeypatch.setattr(health.db.session, "execute", broken)
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json["database"]) == (503, "ill")
+    assert "I/O" not in answer.text
+
+
+@pytest.mark.parametrize("path", [
+    "/static/bundle/css/..%2f..%2fpyproject.css", "/static/bundle/css/app+..%2fx.css",
+    "/static/bundle/toml/pyproject.toml", "/static/bundle/css/nothing.css",
+])  # fmt: skip
+def test_a_bundle_holds_nothing_but_files_of_ours(client, path):
+    assert client.get(path).status_code == 404
+
+
+def test_any_number_of_combinations_of_files_is_remembered_in_bounded_memory():
+    assert statics._bundle.cache_parameters()["maxsize"] == 64
+
+
+def test_each_line_of_the_prompts_is_a_prompt_with_its_commas(client, form):
+    lines = "a dog, on grass\n\n  a cat, asleep  \n"
+    answer = client.post("/jobs/", data={**form, "hold": "1", "sampling.prompts": lines})
+    assert answer.status_code == 303, answer.text
+    with client.application.app_context():
+        document = json.loads(service.get(1).document)
+    assert document["sampling"]["prompts"] == ["a dog, on grass", "a cat, asleep"]
+    again = client.get("/jobs/new?clone=1").text
+    assert "a dog, on grass\na cat, asleep</textarea>" in again
+
+
+def test_a_refusal_to_htmx_is_a_sentence_for_the_flash_and_no_page(client, job):
+    answer = client.post("/jobs/1/retry", headers={"HX-Request": "true"})
+    assert answer.status_code == 409
+    assert "only a finished job can be tried again" in answer.text
+    assert "<html" not in answer.text
