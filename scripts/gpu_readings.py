@@ -152,12 +152,43 @@ class Trainer:
         return self.is_gone()
 
     def is_gone(self) -> bool:
+        return self.has_ended() or os.getppid() != self.parent
+
+    def has_ended(self) -> bool:
         try:
             with open(f"/proc/{self.pid}/stat", encoding="utf-8", errors="replace") as file:
                 ended = file.read().rpartition(")")[2].split()[0] in "ZX"
         except (OSError, IndexError):
             return True
-        return ended or os.getppid() != self.parent
+        return ended
+
+
+def end_family(folder: str) -> None:
+    """The runner was killed, so nobody else ends what it started: every process of its attempt."""
+    try:
+        with open(f"{folder}/launch.json", encoding="utf-8") as file:
+            marked = f"VAST_LORA_ATTEMPT={json.load(file)['marker']}".encode()
+    except (OSError, ValueError, LookupError):
+        return
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and sum(kill_if(int(n), marked) for n in numbers()):
+        time.sleep(LOOK)
+
+
+def numbers() -> list[str]:
+    return [name for name in os.listdir("/proc") if name.isdigit()]
+
+
+def kill_if(pid: int, marked: bytes) -> bool:
+    """Kill a process that has these words in its environment; True if it had."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            if marked not in file.read().split(b"\0"):
+                return False
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        return False
+    return True
 
 
 def main(folder: str, pid: int, every: float = EVERY) -> int:
@@ -169,6 +200,8 @@ def main(folder: str, pid: int, every: float = EVERY) -> int:
     while not trainer.ends_within(pause):
         readings.write()
         pause = every
+    if not trainer.has_ended():
+        end_family(folder)
     return 0
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from app.platform import Platform
 
 MOST_GPUS = 64
-AWAKE_SECONDS = 10.0
+AWAKE_SECONDS = 60.0
 """A waiting job is looked at so often, whatever Slurm says."""
 NOTICE = "slurm"
 """The fact that holds what people have to know about the cluster."""

@@ -18,6 +18,8 @@ from app.slurm.states import Seen
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 2.0
+MANY = 100
+"""More jobs than this are asked for half as often: the answer is long."""
 SOON_SECONDS, SOON_FOR = 0.5, 4.0
 """After Slurm was told something it is asked so often, for so long: an answer is awaited."""
 LINGER_SECONDS = 15.0
@@ -149,4 +151,5 @@ class Rounds:
             self._do(self._changed)
         now = time.monotonic()
         soon = now < self._soon_until and not self.snapshot.down
-        self._next = now + (min(SOON_SECONDS, self.every) if soon else self.every)
+        many = len(self.snapshot.jobs) > 2 * MANY
+        self._next = now + (SOON_SECONDS if soon else self.every * (2 if many else 1))

@@ -141,3 +141,28 @@ def test_a_stop_kills_the_companion_without_counting_it(tmp_path):
     assert runner.wait(20) == 0
     record = json.loads((tmp_path / "exit.json").read_text())
     assert (record["signal"], record["stopped"], record["leftovers_killed"]) == ("SIGKILL", True, 0)
+
+
+def test_a_runner_that_is_killed_leaves_no_trainer_behind(tmp_path):
+    """A proctrack that follows parents loses sight of what a killed runner leaves."""
+    marker = "1.1.of-this-test"
+    (tmp_path / "launch.json").write_text(json.dumps({"marker": marker}))
+    code = (
+        "import os, subprocess, sys, time\n"
+        "mark = {**os.environ, 'VAST_LORA_ATTEMPT': sys.argv[3]}\n"
+        "trainer = subprocess.Popen(['sleep', '60'], env=mark, start_new_session=True)\n"
+        "subprocess.Popen([sys.executable, '-I', '-S', sys.argv[1], sys.argv[2],\n"
+        "                  str(trainer.pid), '0.05'])\n"
+        "print(trainer.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    runner = subprocess.Popen(
+        [sys.executable, "-c", code, ROOT / "scripts/gpu_readings.py", tmp_path, marker],
+        stdout=subprocess.PIPE,
+    )
+    trainer = int(runner.stdout.readline())
+    until((tmp_path / "gpu.jsonl").exists, 20, "the companion looks")
+    runner.kill()
+    runner.wait()
+    runner.stdout.close()
+    until(lambda: not os.path.exists(f"/proc/{trainer}"), 20, "the trainer is ended")

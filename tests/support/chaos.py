@@ -64,6 +64,7 @@ class Chaos:
         )  # fmt: skip
         self.document = document(folder)
         self.markers: set[str] = set()
+        self.fault = ""
         self.small_disk = env is None and _mount_small_disk(self.server.data)
         self.slowest_start = 0.0
 
@@ -75,7 +76,7 @@ class Chaos:
     def round(self) -> str:
         """Submit a job, break something while it runs, and look whether the truth is told."""
         engine = self.random.choice(("kohya_ss", "ai-toolkit"))
-        fault = self.random.choice(self.kinds)
+        fault = self.fault = self.random.choice(self.kinds)
         document = {**self.document, "engine": engine}
         if fault == "tear":
             document["engine"] = "ai-toolkit"

@@ -36,6 +36,7 @@ def run(
                 say(f"{number:4} {chaos.round()}")
             chaos.end()
         except BaseException:
+            say(f"fault: {chaos.fault}")
             say(chaos.server.log.read_text(errors="replace")[-3000:])
             raise
         finally:
