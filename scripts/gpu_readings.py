@@ -163,13 +163,21 @@ class Trainer:
         return ended
 
 
-def end_family(folder: str) -> None:
-    """The runner was killed, so nobody else ends what it started: every process of its attempt."""
+def launch_of(folder: str) -> dict[str, Any]:
+    """What the runner wrote about itself; empty where it cannot be read."""
     try:
         with open(f"{folder}/launch.json", encoding="utf-8") as file:
-            marked = f"VAST_LORA_ATTEMPT={json.load(file)['marker']}".encode()
-    except (OSError, ValueError, LookupError):
+            return dict(json.load(file))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def end_family(folder: str) -> None:
+    """The runner was killed, so nobody else ends what it started: every process of its attempt."""
+    marker = launch_of(folder).get("marker")
+    if not marker:
         return
+    marked = f"VAST_LORA_ATTEMPT={marker}".encode()
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and sum(kill_if(int(n), marked) for n in numbers()):
         time.sleep(LOOK)
@@ -196,6 +204,8 @@ def main(folder: str, pid: int, every: float = EVERY) -> int:
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(one, signal.SIG_IGN)  # a stop is for the trainer; we see its end
     trainer, readings = Trainer(pid), Readings(folder)
+    # The runner may have been killed before we could look who our parent is.
+    trainer.parent = (launch_of(folder).get("runner") or {}).get("pid", trainer.parent)
     pause = min(FIRST, every)
     while not trainer.ends_within(pause):
         readings.write()

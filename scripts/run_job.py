@@ -153,11 +153,11 @@ class Runner:
             argv[0], argv, environment, setsid=True, setsigmask=(), setsigdef=RESTORED
         )
         self.running, self.launch["trainer"] = True, identity(self.trainer)
-        write_json(f"{self.folder}/launch.json", self.launch)
         if "SLURM_JOB_ID" in os.environ:  # the dashboard is elsewhere and cannot look at this GPU
             reader = f"{os.path.dirname(os.path.abspath(__file__))}/gpu_readings.py"
             watch = [sys.executable, "-I", "-S", reader, self.folder, str(self.trainer)]
-            self.beside = os.posix_spawn(watch[0], watch, os.environ, setsigmask=())
+            self.beside = os.posix_spawn(watch[0], watch, os.environ, setsid=True, setsigmask=())
+        write_json(f"{self.folder}/launch.json", self.launch)
 
     def reap(self) -> bool:
         """Collect every child that ended. True while any descendant lives: orphans become ours."""

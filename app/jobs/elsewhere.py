@@ -37,6 +37,16 @@ def executor_of(job: Job, settings: Settings) -> str:
     return "slurm" if wanted == "slurm" and settings.slurm is not None else "local"
 
 
+def why_nowhere(job: Job, settings: Settings) -> str:
+    """Why the job cannot run where it was meant to; empty when it can."""
+    if job.executor != "slurm" or settings.slurm is not None:
+        return ""
+    return (
+        "It was meant for Slurm, which is not set up here any more. Set EXECUTOR or SLURM_PARTITION "
+        "and retry, or clone it for this machine."
+    )
+
+
 def chosen(settings: Settings, place: Mapping[str, str]) -> dict[str, str]:
     """The columns of a new job, from what a person chose: executor, and fields of SlurmOptions.
 

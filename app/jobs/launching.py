@@ -94,6 +94,8 @@ def _give_up(job_id: int, number: int, reason: str) -> None:
 
 
 def _launch(platform: Platform, job: Job, number: int) -> None:
+    if why := elsewhere.why_nowhere(job, platform.settings):
+        raise PreparationError(why)
     spec = workspace.resolved(lengthened(job), platform.settings)
     run = service.run_dir(job)
     installation = installations.require(platform.settings, engine_name(job))

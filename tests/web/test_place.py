@@ -109,3 +109,14 @@ def test_pages_say_what_a_job_waits_for_in_slurm_and_on_which_node_it_runs(make,
         launch = executor.started[0][1]
         assert (launch.gpus, launch.ask["gpus"]) == ((), 1)
         assert "CUDA_VISIBLE_DEVICES" not in launch.env_names
+
+
+def test_a_job_meant_for_slurm_never_runs_here_instead(make, document):
+    app, client = make()
+    with app.app_context():
+        client.post("/api/v1/jobs", json=document)
+        store.change(store.get(1), executor="slurm")
+        tick = current().supervisor.tick
+        until(lambda: tick() or store.get(1).state == "failed", 20, "it is refused")
+        assert "meant for Slurm" in store.get(1).reason
+        assert not current().executor.started
