@@ -33,6 +33,7 @@ class Looks:
         self._lock = threading.Lock()
         self._known = dict(_earlier(staging / _JOURNAL))
         self._journal: IO[str] | None = None
+        self._over = False
 
     def of(self, path: Path, kind: str, data: bytes | None = None) -> dict[str, Any]:
         """What a file below the staging folder shows (see ``reading.read``)."""
@@ -63,6 +64,7 @@ class Looks:
     def keep(self) -> None:
         """Have on disk what was seen so far. What a full disk does not take is read again some day."""
         with self._lock:
+            self._over = True
             journal, self._journal = self._journal, None
             if journal is not None:
                 with contextlib.suppress(OSError):
@@ -95,6 +97,8 @@ class Looks:
         return self._thumbs / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.webp"
 
     def _write(self, line: str) -> None:
+        if self._over:
+            return  # a thread that was still reading as the import broke off
         if self._journal is None:
             self._journal = (self._staging / _JOURNAL).open("a", encoding="utf-8")
         self._journal.write(line + "\n")
