@@ -51,3 +51,21 @@ def test_a_native_line_leads_to_its_field_inside_a_closed_group(page, make_serve
     focused = "document.activeElement.id === 'optimizer.learning_rate'"
     until(lambda: page.evaluate(focused), 10, "the focus is on the field")
     until(lambda: page.locator("#job-preview .lit").count() > 0, 10, "its lines are lit")
+
+
+def test_an_engine_chosen_while_the_familys_fields_are_on_their_way_stays_chosen(page, make_server):
+    server = make_server()
+    page.goto(f"{server.url}/jobs/new")
+    late = []
+    page.route(
+        "**/jobs/fields", lambda route: late.append(route) if not late else route.continue_()
+    )
+    page.select_option("#family", "sd15")
+    until(lambda: page.evaluate("1") and late, 10, "the family's fields are asked for")
+    page.select_option("#engine", "kohya_ss")
+    drawn_for(page, "kohya_ss")
+    # The browser gave the first question up; where it did not, its answer comes now.
+    late[0].continue_()
+    page.wait_for_selector("#job-preview h2:has-text('kohya_ss')")
+    assert page.input_value("#engine") == "kohya_ss"
+    assert page.input_value("#family") == "sd15"
