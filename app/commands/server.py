@@ -17,7 +17,7 @@ from engines.registry import ENGINE_NAMES
 def add_to(commands: Subparsers) -> None:
     """Add the parsers."""
     serve = commands.add_parser("serve", help="run the dashboard in the foreground")
-    serve.add_argument("--no-jobs", action="store_true", help="serve pages only; start no job")
+    serve.add_argument("--no-jobs", action="store_true", help="pages only, no job: for Windows")
     serve.set_defaults(run=_serve)
     migrate = commands.add_parser("migrate", help="bring the database to the current schema")
     migrate.set_defaults(run=_migrate)
@@ -75,8 +75,15 @@ def _port_problem(host: str, port: int) -> str:
 
 def _serve_pages(host: str, port: int) -> int:
     """Serve without a supervisor, for systems that cannot run jobs (Windows)."""
-    import waitress
-
+    try:
+        import waitress
+    except ImportError:
+        print(
+            "vast-lora: --no-jobs is for Windows, where its server is installed. "
+            "Elsewhere leave it out, and pause the queue on the Jobs page.",
+            file=sys.stderr,
+        )
+        return 2
     from app import create_app
     from app.settings import Settings
 

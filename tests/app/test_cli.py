@@ -89,6 +89,16 @@ def test_a_port_that_is_taken_is_told_with_what_to_set(tmp_path):
     assert "Set PORT to another number" in done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="its server is installed there")
+def test_pages_alone_are_for_windows_and_elsewhere_that_is_said(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    done = lora(tmp_path, "serve", "--no-jobs", PORT=str(port))
+    assert done.returncode == 2
+    assert "leave it out" in done.stderr
+
+
 def test_a_setting_that_makes_no_sense_refuses_to_start(tmp_path):
     done = lora(tmp_path, "serve", PORT="web")
     assert (done.returncode, "PORT is 'web'" in done.stderr) == (2, True)
