@@ -90,11 +90,12 @@ class FakeExecutor:
         self.stopped: list[tuple[AttemptDir, str]] = []
         self.status: dict[Path, Status] = {}
         self.leftovers = 0
+        self.at_start: Status = Running(trainer_started=True)
 
     def start(self, attempt: AttemptDir, launch: Launch, environment: Mapping[str, str]) -> None:
         attempt.root.mkdir(parents=True, exist_ok=True)
         self.started.append((attempt, launch, dict(environment)))
-        self.status[attempt.root] = Running(trainer_started=True)
+        self.status[attempt.root] = self.at_start
 
     def poll(self, attempt: AttemptDir) -> Status:
         return self.status.get(attempt.root, Lost())

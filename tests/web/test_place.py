@@ -91,12 +91,12 @@ def test_a_machine_without_gpus_plans_for_those_of_the_cluster(make, document):
 def test_pages_say_what_a_job_waits_for_in_slurm_and_on_which_node_it_runs(make, document):
     app, client = make(EXECUTOR="slurm")
     with app.app_context():
-        client.post("/api/v1/jobs", json=document)
         executor = current().executor_for("slurm")
+        executor.at_start = Running(False, waiting="waiting in Slurm: Resources")
+        client.post("/api/v1/jobs", json=document)
         tick = current().supervisor.tick
         until(lambda: tick() or executor.started, 20, "it is handed over")
         folder = executor.started[0][0]
-        executor.status[folder.root] = Running(False, waiting="waiting in Slurm: Resources")
         until(lambda: tick() or "Resources" in store.get(1).phase, 20, "it waits")
         assert store.get(1).state == "starting"
         assert "waiting in Slurm: Resources" in client.get("/jobs/1").text
