@@ -210,7 +210,7 @@ def main(folder: str, pid: int, every: float = EVERY) -> int:
     while not trainer.ends_within(pause):
         readings.write()
         pause = every
-    if not trainer.has_ended():
+    if os.getppid() != trainer.parent:  # also where the trainer has ended: it may leave children
         end_family(folder)
     return 0
 
