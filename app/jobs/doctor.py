@@ -129,7 +129,7 @@ def _gpus() -> list[Line]:
         where = "here jobs" if current().settings.executor == "slurm" else "jobs"
         return [Line("GPU", False, False, f"{text}; {where} run on the CPU, one at a time")]
     return [
-        Line(f"GPU {g.index}", True, False, f"{g.name}, {(g.memory_total or 0) / GB:.0f} GB")
+        Line(f"GPU {g.index}", True, False, f"{g.name}, {(g.memory_total or 0) / 2**30:.0f} GB")
         for g in report.gpus
     ]
 

@@ -26,6 +26,8 @@ from engines.presets import ladder
 from engines.spec import EngineName, JobSpec
 
 GB = 1e9
+CARD_GB = 2**30 / 1e9
+"""What the makers of cards call a GB, in GB."""
 _ALIKE_JOBS = 50
 """So many of the newest finished jobs are looked through for one of the same kind."""
 _STATES_KEPT = 1
@@ -205,7 +207,7 @@ def _with_warnings(found: Preflight) -> Preflight:
             f"The disk may fill up: up to {found.disk.high:.1f} GB will be written and "
             f"{found.free_disk:.1f} GB are free. Keep fewer checkpoints, or free some space."
         )
-    if found.vram and found.gpu_vram and found.vram.low > found.gpu_vram * 1.0737:
+    if found.vram and found.gpu_vram and found.vram.low > found.gpu_vram * CARD_GB:
         size = f"{found.gpu_vram:.0f} GB"
         card = (
             f"The {size} of the smallest GPU in {found.place.where}"
@@ -213,7 +215,7 @@ def _with_warnings(found: Preflight) -> Preflight:
             else f"The GPU's {size}"
         )
         warnings.append(
-            f"{card} will probably not do: {found.vram.low:.0f} GB and more "
+            f"{card} will probably not do: {found.vram.low / CARD_GB:.0f} GB and more "
             "are needed. Choose a smaller memory preset, quantise, offload, or lower the resolution."
         )
     limit = found.place.memory_gb if found.place else memory_limit_gb()

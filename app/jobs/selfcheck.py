@@ -71,7 +71,7 @@ def _gpus(_settings: Settings) -> Iterator[Finding]:
             "GPU", mark, f"{report.problem or 'No GPU was found'}; jobs would run on the CPU."
         )
     for card in report.gpus:
-        size = f"{(card.memory_total or 0) / GB:.0f} GB"
+        size = f"{(card.memory_total or 0) / 2**30:.0f} GB"
         if card.usable:
             yield Finding(f"GPU {card.index}", "ok", f"{card.name}, {size}.")
         else:

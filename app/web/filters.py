@@ -21,7 +21,7 @@ from app.web import kept_rows, loglines
 def install(app: Flask) -> None:
     """Register the filters."""
     for function in (
-        bound, query, size, duration, clock, number, loss, ago, time_left, percent, cost, pace,
+        bound, query, size, gpu_memory, duration, span, clock, number, loss, ago, time_left, percent, cost, pace,
         tab, running_tab, series_title, reading, task_title, task_look, task_rate,
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
@@ -42,15 +42,23 @@ def query(words: Mapping[str, Any]) -> str:
 
 
 def size(count: float | None) -> str:
-    """Bytes with a decimal unit: 3300000 is 3.3 MB."""
+    """Bytes with a decimal unit, which no line's end parts: 3300000 is 3.3 MB."""
     if count is None:
         return "–"
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+            return f"{value:.0f}\u00a0{unit}" if unit == "B" or value >= 100 else f"{value:.1f}\u00a0{unit}"
         value /= 1000
-    return f"{value:.1f} TB"
+    return f"{value:.1f}\u00a0TB"
+
+
+def gpu_memory(count: float | None) -> str:
+    """Bytes as the makers of cards count them, 2**30 to a GB: a card of 24 GB is called so."""
+    if count is None:
+        return "–"
+    value = f"{count / 2**30:.1f}".removesuffix(".0")
+    return f"{value}\u00a0GB"
 
 
 def duration(seconds: float | None) -> str:
@@ -63,6 +71,17 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def span(low: float, high: float) -> str:
+    """A time that is known roughly, in whole minutes: 44 to 52 min."""
+    if high < 60:
+        return "less than 1 min"
+    unit, name = (60, "min") if high < 5400 else (3600, "h")
+    digits = 0 if unit == 60 else 1
+    ends = [f"{value / unit:.{digits}f}" for value in (low, high)]
+    text = ends[1] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+    return f"{text} {name}".replace(" ", "\u00a0")
 
 
 def clock(seconds: float | None) -> str:
@@ -87,12 +106,20 @@ def series_title(name: str) -> str:
 
 def reading(value: float, name: str) -> str:
     """A value of a curve."""
-    return size(value) if name == curves.MEMORY else f"{value:.4g}"
+    return gpu_memory(value) if name == curves.MEMORY else f"{value:.4g}"
 
 
 def ago(seconds: float | None) -> str:
-    """How long ago, in words."""
-    return "–" if seconds is None else f"{duration(time.time() - seconds)} ago"
+    """How long ago, in words; nobody needs its seconds after a minute."""
+    if seconds is None:
+        return "–"
+    spent = max(0, round(time.time() - seconds))
+    if spent < 60:
+        return f"{spent} s ago"
+    if spent < 3600:
+        return f"{spent // 60} min ago"
+    hours = spent // 3600
+    return f"{hours} h ago" if hours < 48 else f"{hours // 24} days ago"
 
 
 def number(value: Any) -> str:
