@@ -121,7 +121,8 @@ def without_caption(
     """Pictures that are trained on the trigger word, or on nothing."""
     if captions < len(images):
         missing = len(images) - captions
-        yield f"{path.name}: {missing} of {len(images)} pictures have no {ending} caption."
+        verb = "has" if missing == 1 else "have"
+        yield f"{path.name}: {missing} of {len(images)} pictures {verb} no {ending} caption."
 
 
 def skipped(path: Path, listing: Listing, engine: EngineName) -> Iterator[str]:

@@ -15,7 +15,7 @@ from engines.adapter import ENGINES
 from engines.fields import title_of
 
 MOST = 6
-_LABELS = frozenset({"name", "version"})
+_LABELS = frozenset({"name", "version", "engine"})
 
 
 class Row(NamedTuple):

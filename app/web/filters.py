@@ -48,7 +48,11 @@ def size(count: float | None) -> str:
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
-            return f"{value:.0f}\u00a0{unit}" if unit == "B" or value >= 100 else f"{value:.1f}\u00a0{unit}"
+            return (
+                f"{value:.0f}\u00a0{unit}"
+                if unit == "B" or value >= 100
+                else f"{value:.1f}\u00a0{unit}"
+            )
         value /= 1000
     return f"{value:.1f}\u00a0TB"
 

@@ -55,8 +55,10 @@ def _part(job: Job) -> dict[str, Any]:
         part = logsearch.before(path, max(0, end))
     elif request.args.get("after") is not None:
         part = logsearch.stretch(path, max(0, request.args.get("after", 0, type=int)))
-    else:
+    elif "at" in request.args:
         part = logsearch.around(path, max(0, at))
+    else:
+        part = logsearch.stretch(path, 0)  # nobody asked for a line, so none is marked
     return {
         "job": job,
         "number": number,

@@ -165,12 +165,16 @@ def _name(pid: int) -> str:
 
 
 def spark(rows: Sequence[tuple[float, float]], top: float | None = None) -> Spark:
-    """Paths in a box of 240 × 48, newest at the right edge; ``top`` is the full height."""
+    """Paths in a box of 240 × 48, newest at the right edge; ``top`` is the full height.
+
+    What was seen fills the box from the first seconds on, and two minutes of it at most.
+    """
     high = top or max([*(value for _, value in rows), 1e-9])
     newest = rows[-1][0]
+    seen = min(HISTORY, max(newest - rows[0][0], 1.0))
     places = [
         (
-            max(0.0, _WIDE * (1 - (newest - at) / HISTORY)),
+            max(0.0, _WIDE * (1 - (newest - at) / seen)),
             _HIGH - 1 - (_HIGH - 2) * min(1.0, value / high),
         )
         for at, value in rows

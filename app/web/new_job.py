@@ -9,7 +9,8 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from flask.typing import ResponseReturnValue
 
 from app.errors import InvalidSpecError
-from app.jobs import service
+from app.jobs import guards, service
+from app.platform import current
 from app.web import form_page, forms, memory_choice, model_state, native_view, place_fields
 from app.web.places import pattern_of, place_of
 from engines import families
@@ -117,7 +118,8 @@ def page(
     values = _settled(values)
     context = form_page.context(values, dict(errors or {}))
     shown = _preview(values) if with_preview or values.get("name") else {"preview": None}
-    return render_template("pages/job_new.html", **context, **shown, **told)
+    free = guards.free_gb(current())
+    return render_template("pages/job_new.html", **context, **shown, **told, free_gb=free)
 
 
 def _preview(values: Mapping[str, str]) -> dict[str, Any]:

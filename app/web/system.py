@@ -41,4 +41,6 @@ def _shown(name: str) -> str:
         return "set" if value else "not set"
     if name == "DATABASE_URL" and "@" in str(value):
         return "set"
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return "" if value is None else str(value)

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Error, Page
 
 WATCH = """(() => {
   const seen = window.__vitals = { shifts: [], tasks: [], lcp: 0, deprecated: [] };
@@ -97,12 +97,22 @@ def axe_source() -> str:
     return Path(found.origin).with_name("axe.min.js").read_text("utf-8")
 
 
+def _told(page: Page, source: str, tries: int = 5) -> Any:
+    """Brings the script and runs it at one go, so that no reload comes in between; one amid it: again."""
+    run = "axe.run({resultTypes: ['violations'], rules: {'target-size': {enabled: true}}})"
+    for left in reversed(range(tries)):
+        page.wait_for_load_state("load")
+        try:
+            return page.evaluate(f"{source};\n{run}")
+        except Error as error:
+            if not left or "context was destroyed" not in str(error):
+                raise
+    raise AssertionError("unreachable")
+
+
 def axe(page: Page, source: str) -> tuple[list[str], int]:
     """What axe-core finds, one line for each element, and how many rules it found kept."""
-    page.evaluate(source)
-    told = page.evaluate(
-        "axe.run({resultTypes: ['violations'], rules: {'target-size': {enabled: true}}})"
-    )
+    told = _told(page, source)
     findings = [
         f"{rule['id']}: {node['target']} {node['failureSummary']}"
         for rule in told["violations"]

@@ -155,7 +155,7 @@ def test_the_preview_on_the_form_names_the_partition_the_type_and_the_source(mak
         "datasets.0.path": str(tmp_path), "length.steps": "10", "place.partition": "a100-80gb",
     }  # fmt: skip
     shown = " ".join(app.test_client().post("/jobs/preview", data=fields).text.split())
-    assert "<dt>Smallest GPU in partition a100-80gb</dt><dd>80 GB" in shown
+    assert "<dt>Smallest GPU in partition a100-80gb</dt><dd>80&nbsp;GB" in shown
     assert "Smallest GPU in partition a100-80gb: a100-80gb, by the name of its type." in shown
     elsewhere = app.test_client().post("/jobs/preview", data={**fields, "place.executor": "local"})
     assert "Smallest GPU in" not in elsewhere.text
