@@ -54,7 +54,7 @@ def glance(job: Job) -> Glance:
     tasks = {target.id: delivery.task_of(job, target.id) for target in targets}
     copies = [(row, delivery.state_of(row)) for row in delivery.rows(job.id)]
     polls = bool(targets) and (not job.status.is_final or delivery.under_way(job))
-    has_files = bool(targets) and bool(choose(job, tuple(delivery.WHAT)))
+    has_files = bool(targets and job.attempt) and bool(choose(job, tuple(delivery.WHAT)))
     told: list[tuple[int, int | str, str]] = [(row.id, state, row.error) for row, state in copies]
     told += [(task.id, task.version, "") for task in tasks.values() if task]
     version = f"{zlib.crc32(repr(told).encode()):08x}.{job.state}.{has_files:d}.{polls:d}"
