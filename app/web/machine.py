@@ -170,6 +170,8 @@ def spark(rows: Sequence[tuple[float, float]], top: float | None = None) -> Spar
     What was seen fills the box from the first seconds on, and two minutes of it at most.
     """
     high = top or max([*(value for _, value in rows), 1e-9])
+    if len(rows) == 1:
+        rows = [(rows[0][0] - 1.0, rows[0][1]), rows[0]]  # one reading is a level, no point
     newest = rows[-1][0]
     seen = min(HISTORY, max(newest - rows[0][0], 1.0))
     places = [
