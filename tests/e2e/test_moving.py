@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from PIL import Image
 
 from app.jobs.rundir import RunDir
-from tests.support import showcase, vitals
+from tests.support import showcase_past, vitals
 from tests.support.wait import until
 
 pytestmark = pytest.mark.e2e
@@ -49,7 +51,7 @@ def test_a_job_page_stays_where_it_is_from_the_start_to_the_samples(
     server.post("/api/v1/jobs/1/release")
     try:
         until(lambda: page.locator("[data-state='running']").count(), 30, "the page says running")
-        showcase.losses(RunDir(server.data / "jobs/1"), 50)
+        showcase_past.losses(RunDir(server.data / "jobs/1"), 50, time.time(), seed=1)
         until(lambda: page.locator(".curve").count(), 30, "the chart is there")
         for step in (1, 2, 3):
             sample(server.data / "jobs/1/output/dog/samples", step)
