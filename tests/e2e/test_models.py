@@ -26,7 +26,11 @@ def test_a_model_is_fetched_while_the_form_is_filled_in(page, make_server, tmp_p
         page.click("#base-model-state button:has-text('Download now')")
         page.wait_for_selector("#base-model-state progress[value]")
         page.fill("#trigger_word", "ohwx dog")
-        until(lambda: "of 6.0\u00a0MB" in page.inner_text("#base-model-state"), 20, "progress in bytes")
+        until(
+            lambda: "of 6.0\u00a0MB" in page.inner_text("#base-model-state"),
+            20,
+            "progress in bytes",
+        )
         # What was typed meanwhile stays, and what the form chose itself stays chosen.
         assert page.input_value("#trigger_word") == "ohwx dog"
         assert page.input_value("#engine") == "auto"
