@@ -127,11 +127,29 @@ class Asleep:
             self._jobs.add(job.id)
 
 
-def note(job: Job, attempt: Attempt, status: Running) -> None:
+class Waiting:
+    """What jobs wait for, written down at the end of a round: hundreds often begin to wait for the same."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, list[int]] = {}
+
+    def note(self, job: Job, words: str) -> None:
+        """It waits for this."""
+        if job.phase != words:
+            self._jobs.setdefault(words, []).append(job.id)
+
+    def write(self) -> None:
+        """Show it on their rows."""
+        jobs, self._jobs = self._jobs, {}
+        for words, job_ids in jobs.items():
+            store.change_all(job_ids, phase=words)
+
+
+def note(job: Job, attempt: Attempt, status: Running, waiting: Waiting) -> None:
     """Show what it waits for, and tell once where it runs."""
-    if status.waiting and job.phase != status.waiting:
-        store.change(job, phase=status.waiting)
-    elif not status.waiting and job.phase.startswith(_WAITS):
+    if status.waiting:
+        waiting.note(job, status.waiting)
+    elif job.phase.startswith(_WAITS):
         store.change(job, phase="starting" if job.status is JobState.STARTING else "")
     if status.place and attempt.place != status.place:
         store.change_attempt(attempt, place=status.place)

@@ -155,13 +155,9 @@ class Following:
         wanted["finish_at"] = self._finish_at(job, wanted["step"], wanted["total_steps"])
         new = {key: value for key, value in wanted.items() if not _same(getattr(job, key), value)}
         if self._log.offset != attempt.log_offset:
-            store.change_attempt(
-                attempt,
-                log_offset=self._log.offset,
-                last_step=wanted["step"],
-                steps_per_epoch=seen.steps_per_epoch,
-                start_step=self._start_step,
-            )
+            # Written with the job below, in one transaction: each waits for the disk.
+            attempt.log_offset, attempt.last_step = self._log.offset, wanted["step"]
+            attempt.steps_per_epoch, attempt.start_step = seen.steps_per_epoch, self._start_step
             new["last_output"] = time.time()
         if new:
             store.change(job, **new)

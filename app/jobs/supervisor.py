@@ -62,6 +62,7 @@ class Supervisor:
         self._lock: IO[str] | None = None
         self._busy: dict[int, threading.Thread] = {}
         self._asleep = elsewhere.Asleep()
+        self._waiting = elsewhere.Waiting()
         self._following: dict[int, Following] = {}
         self._hurry = 0.0
         self.autostop = Autostop(platform)
@@ -137,6 +138,7 @@ class Supervisor:
             if job.id not in busy:
                 attempt = attempts.get(job.id)
                 self._safely(job, lambda job, attempt=attempt: self._advance(job, attempt))  # type: ignore[misc]
+        self._waiting.write()
         elsewhere.tell_notice(self._platform)
         self._launch_queued()
         self._platform.tasks.tick()
@@ -179,7 +181,7 @@ class Supervisor:
 
     def _watch(self, job: Job, attempt: Attempt, folder: AttemptDir, status: Running) -> None:
         """A live run: say RUNNING once the trainer is there, follow it, pass on a stop."""
-        elsewhere.note(job, attempt, status)
+        elsewhere.note(job, attempt, status, self._waiting)
         if job.status is JobState.STARTING and status.trainer_started:
             store.move(job, JobState.RUNNING)
         if job.status is JobState.STOPPING:
