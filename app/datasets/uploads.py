@@ -25,7 +25,7 @@ from app.errors import ConflictError, NotFoundError, UserError
 
 KEPT_SECONDS = 3 * 24 * 3600
 MOST_AT_ONCE = 20_000
-_BLOCK = 256 * 1024
+_BLOCK = 64 * 1024  # as gunicorn.conf.py receives them
 _RESERVE = 64 * 1024 * 1024
 
 

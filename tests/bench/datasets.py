@@ -199,7 +199,7 @@ from app.wsgi import app
 def bare():
     from flask import request
     with open(os.environ["BARE_FILE"], "wb", buffering=0) as out:
-        while block := request.stream.read(262144):
+        while block := request.stream.read(65536):
             out.write(block)
     return {"ok": True}
 

@@ -53,7 +53,7 @@ def big():
 @app.put("/up")
 def up():
     with open(os.environ["BARE_UP"], "wb", buffering=0) as out:
-        while block := request.stream.read(262144):
+        while block := request.stream.read(65536):
             out.write(block)
     return {"ok": True}
 """
