@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import sys
 from collections import Counter
 
 import pytest
+
+from tests.support import chromium
 
 KINDS = ("e2e", "cluster", "engine", "gpu")
 _skipped: Counter[str] = Counter()
@@ -38,17 +39,10 @@ def _databases_are_closed():
 @pytest.fixture(scope="session")
 def browser():
     """One Chromium for all tests, of whatever folder; a skip (a failure with REQUIRE_E2E=1) where there is none."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not path:
-        pytest.skip("no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield chromium
-        chromium.close()
+    with chromium.started() as found:
+        if found is None:
+            pytest.skip("no Chromium on this machine")
+        yield found
 
 
 @pytest.fixture

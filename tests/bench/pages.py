@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import statistics
 import sys
 import tempfile
@@ -27,10 +26,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Response
 
 from tests.bench.table import Table
-from tests.support import showcase, vitals
+from tests.support import chromium, showcase, vitals
 
 LOADS = int(os.environ.get("BENCH_LOADS", "3"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
@@ -115,20 +114,17 @@ def measure_pages(
     server_url: str,
     pages: Mapping[str, str],
     *,
-    chromium: str = "",
     seconds: float = SECONDS,
     told: Callable[[PageRow], None] = lambda row: None,
 ) -> list[PageRow]:
     """A row for each page, in both themes what axe finds; ``told`` hears of each as it comes."""
-    path = chromium or os.environ.get("CHROMIUM") or shutil.which("chromium") or "chromium"
     rows = []
-    with sync_playwright() as playwright:
-        words = ["--no-sandbox", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=path, args=words)
+    with chromium.started() as browser:
+        if browser is None:
+            sys.exit("There is no Chromium on this machine: install it, or name it in CHROMIUM.")
         for name, address in pages.items():
             rows.append(_measure(browser, name, server_url + address, seconds))
             told(rows[-1])
-        browser.close()
     return rows
 
 

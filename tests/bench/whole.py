@@ -28,6 +28,7 @@ from tests.bench.dataset_pages import fill
 from tests.bench.limits import Bare, running
 from tests.bench.measures import Measure
 from tests.bench.watching import Line, unchanged
+from tests.support import chromium
 from tests.support.server import Server
 from tests.support.wait import until
 
@@ -227,16 +228,16 @@ class Bench:
         return time.perf_counter() - begin
 
     def _in_chromium(self) -> Iterator[Measure]:
-        with browser.chromium() as chromium:
-            if chromium is None:
+        with chromium.started() as found:
+            if found is None:
                 return
-            bare = browser.load(chromium, f"{self.bare.url}/table", 5)
+            bare = browser.load(found, f"{self.bare.url}/table", 5)
             for what, path in (
                 ("jobs", "/"),
                 ("a finished job", "/jobs/2"),
                 ("New job", "/jobs/new"),
             ):
-                load = browser.load(chromium, self.ours.url + path, 5)
+                load = browser.load(found, self.ours.url + path, 5)
                 yield Measure(
                     f"page {what}: requests", load.requests, "", None, "", 8,
                     peers=f"{GUI} 117, SimpleTuner 143, lora-scripts 46",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from PIL import Image
 
 from tests.support import engines
+from tests.support.models import pipeline
+from tests.support.pictures import folder
 from tests.support.platform import schema_file
 from tests.support.server import Server
 
@@ -15,14 +16,8 @@ from tests.support.server import Server
 @pytest.fixture
 def document(tmp_path):
     """A spec that the stand-in engines train, with a real folder of pictures."""
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    for index in range(4):
-        Image.new("RGB", (64, 64), (index * 50, 0, 0)).save(pictures / f"{index}.png")
-        (pictures / f"{index}.txt").write_text("a shape")
-    model = tmp_path / "model"
-    model.mkdir()
-    (model / "model_index.json").write_text("{}")
+    pictures = folder(tmp_path / "pictures")
+    model = pipeline(tmp_path / "model")
     return {
         "name": "dog", "family": "sd15", "engine": "kohya_ss", "base_model": str(model),
         "datasets": [{"path": str(pictures), "resolution": [64]}], "length": {"steps": 40},

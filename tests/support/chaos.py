@@ -19,11 +19,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from app.jobs import processes
 from app.jobs.rundir import AttemptDir, read_json
-from tests.support import engines
+from tests.support import engines, models, pictures
 from tests.support.server import Server
 from tests.support.wait import until
 
@@ -259,15 +257,10 @@ def _check_log(attempt: AttemptDir) -> None:
 
 
 def document(folder: Path) -> dict[str, Any]:
-    pictures = folder / "pictures"
-    pictures.mkdir(parents=True)
-    for index in range(4):
-        Image.new("RGB", (64, 64), (index * 50, 0, 0)).save(pictures / f"{index}.png")
-    model = folder / "model"
-    model.mkdir()
-    (model / "model_index.json").write_text("{}")
+    shots = pictures.folder(folder / "pictures", caption=None)
+    model = models.pipeline(folder / "model")
     return {
         "name": "chaos", "family": "sd15", "base_model": str(model),
-        "datasets": [{"path": str(pictures), "resolution": [64]}], "length": {"steps": STEPS},
+        "datasets": [{"path": str(shots), "resolution": [64]}], "length": {"steps": STEPS},
         "memory": {"mixed_precision": "no"}, "network": {"rank": 4}, "saving": {"every_steps": 7},
     }  # fmt: skip

@@ -47,6 +47,13 @@ os.execv(words[0], words + shlex.split(os.environ.get("STANDIN_ARGUMENTS", "")))
 """
 
 
+def without_trainer(home: Path) -> dict[str, str]:
+    """A checkout of sd-scripts that is found, and trains nothing; the settings that name it."""
+    home.mkdir(parents=True)
+    (home / "train_network.py").write_text("")
+    return {"KOHYA_SS_DIR": str(home), "KOHYA_SS_PYTHON": "/bin/true"}
+
+
 def make(folder: Path) -> dict[str, str]:
     """Both checkouts below ``folder``; the settings that point the program at them."""
     kohya, toolkit = folder / "sd-scripts", folder / "ai-toolkit"

@@ -65,6 +65,13 @@ def write(path: Path, shapes: dict[str, list[int]], dtype: str = "F16", **extra:
     return path
 
 
+def pipeline(folder: Path) -> Path:
+    """A folder that passes for Stable Diffusion 1.5 in the layout of diffusers."""
+    (folder / "unet").mkdir(parents=True)
+    (folder / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    return folder
+
+
 def sparse(path: Path, shapes: dict[str, list[int]], size: int) -> Path:
     """As large as the published file, by its header and its length, with hardly a byte on the disk."""
     told = content({**shapes, "rest.weight": []})

@@ -22,6 +22,16 @@ def picture(path: Path, size: tuple[int, int] = (64, 48), seed: int = 0) -> Path
     return path
 
 
+def folder(path: Path, count: int = 4, caption: str | None = "a shape") -> Path:
+    """A folder of plain pictures, each with this caption, as a form or a spec names one."""
+    path.mkdir(parents=True)
+    for index in range(count):
+        Image.new("RGB", (64, 64), (index * 40, 0, 0)).save(path / f"{index}.png")
+        if caption is not None:
+            (path / f"{index}.txt").write_text(caption, "utf-8")
+    return path
+
+
 def dataset(folder: Path, captions: Mapping[str, str | None]) -> Dataset:
     """A scanned dataset of pictures with these captions; None is a picture without a file."""
     for seed, (name, caption) in enumerate(captions.items()):

@@ -9,17 +9,16 @@ from __future__ import annotations
 import argparse
 import io
 import itertools
-import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from app.settings import ROOT
-from tests.support import contact_sheet, showcase
+from tests.support import chromium, contact_sheet, showcase
 from tests.support.server import Server
 from tests.support.vast import INSTANCE, KEY, vast
 from tests.support.wait import until
@@ -97,11 +96,11 @@ def shot(page: Page, width: int, theme: str, names: list[tuple[str, str]]) -> Im
     return Image.open(io.BytesIO(data)).convert("RGB")
 
 
-def draw(server: Server, chromium: str, out: Path, only: set[str]) -> None:
+def draw(server: Server, out: Path, only: set[str]) -> None:
     """Every page, size and theme: as the owner, but for the page on which one logs in."""
-    words = ["--no-sandbox", "--disable-dev-shm-usage"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=words)
+    with chromium.started() as browser:
+        if browser is None:
+            sys.exit("There is no Chromium on this machine: install it, or name it in CHROMIUM.")
         for (width, height), known in itertools.product(SIZES, (True, False)):
             context = browser.new_context(
                 viewport={"width": width, "height": height},
@@ -121,13 +120,11 @@ def draw(server: Server, chromium: str, out: Path, only: set[str]) -> None:
                         picture.save(out / "readme.webp", quality=75, method=6)
                 page.emulate_media(color_scheme="light")
             context.close()
-        browser.close()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
-    parser.add_argument("--chromium", default=shutil.which("chromium") or "chromium")
     parser.add_argument("--only", nargs="*", default=[], choices=list(showcase.PAGES))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -139,7 +136,7 @@ def main() -> int:
             CONTAINER_ID=INSTANCE, CONTAINER_API_KEY=KEY, VAST_API_URL=api.url,
         )  # fmt: skip
         try:
-            draw(server, options.chromium, options.out, set(options.only))
+            draw(server, options.out, set(options.only))
         finally:
             showcase.end(server)
     contact_sheet.write(options.out, list(showcase.PAGES), [width for width, _ in SIZES], THEMES)

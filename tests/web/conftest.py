@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from PIL import Image
 
 from app.jobs import service
+from tests.support.engines import without_trainer
+from tests.support.models import pipeline
+from tests.support.pictures import folder
 from tests.support.platform import make_app
 
 
 @pytest.fixture
 def pictures(tmp_path):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for index in range(3):
-        Image.new("RGB", (64, 64), (index * 60, 0, 0)).save(folder / f"{index}.png")
-        (folder / f"{index}.txt").write_text("a shape")
-    return folder
+    return folder(tmp_path / "pictures", count=3)
 
 
 @pytest.fixture
 def env(tmp_path):
-    home = tmp_path / "sd-scripts"
-    home.mkdir()
-    (home / "train_network.py").write_text("")
-    return {"KOHYA_SS_DIR": str(home), "KOHYA_SS_PYTHON": "/bin/true"}
+    return without_trainer(tmp_path / "sd-scripts")
 
 
 @pytest.fixture
@@ -40,9 +34,7 @@ def client(app):
 @pytest.fixture
 def form(tmp_path, pictures):
     """A form as a browser sends it."""
-    model = tmp_path / "model"
-    model.mkdir()
-    (model / "model_index.json").write_text("{}")
+    model = pipeline(tmp_path / "model")
     return {
         "name": "dog", "family": "sd15", "engine": "kohya_ss", "base_model": str(model),
         "datasets.0.path": str(pictures), "datasets.0.resolution": "64", "trigger_word": "zxq",

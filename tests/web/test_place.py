@@ -9,34 +9,27 @@ import pytest
 from app.jobs import store
 from app.jobs.executor import Running
 from app.platform import current
+from tests.support.engines import without_trainer
+from tests.support.models import pipeline
+from tests.support.pictures import folder
 from tests.support.platform import FakeExecutor, make_app
 from tests.support.wait import until
 
 
 @pytest.fixture
 def document(tmp_path):
-    from PIL import Image
-
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for index in range(4):
-        Image.new("RGB", (64, 64), (index * 40, 0, 0)).save(folder / f"{index}.png")
-    model = tmp_path / "model"
-    (model / "unet").mkdir(parents=True)
-    (model / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    shots = folder(tmp_path / "pictures", caption=None)
+    model = pipeline(tmp_path / "model")
     return {
         "name": "dog", "family": "sd15", "engine": "kohya_ss", "base_model": str(model),
-        "datasets": [{"path": str(folder), "resolution": [64]}], "length": {"steps": 8},
+        "datasets": [{"path": str(shots), "resolution": [64]}], "length": {"steps": 8},
     }  # fmt: skip
 
 
 @pytest.fixture
 def make(tmp_path):
     def make(**env):
-        home = tmp_path / "sd-scripts"
-        home.mkdir()
-        (home / "train_network.py").write_text("")
-        app = make_app(tmp_path, {"KOHYA_SS_DIR": str(home), "KOHYA_SS_PYTHON": "/bin/true", **env})
+        app = make_app(tmp_path, {**without_trainer(tmp_path / "sd-scripts"), **env})
         platform = app.extensions["vast-lora"]
         platform._slurm = FakeExecutor()
         return app, app.test_client()

@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.engines import without_trainer
+from tests.support.models import pipeline
+from tests.support.pictures import folder
 from tests.support.platform import make_app
 
 
 @pytest.fixture
 def data(tmp_path):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    from PIL import Image
-
-    for index in range(4):
-        Image.new("RGB", (64, 64), (index * 40, 0, 0)).save(folder / f"{index}.png")
-        (folder / f"{index}.txt").write_text("a shape")
-    return folder
+    return folder(tmp_path / "pictures")
 
 
 @pytest.fixture
 def supervised(tmp_path, data):
     """An application with an engine whose trainer nobody starts: the executor is a fake."""
-    home = tmp_path / "sd-scripts"
-    home.mkdir()
-    (home / "train_network.py").write_text("")
-    model = tmp_path / "model"
-    (model / "unet").mkdir(parents=True)
-    (model / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
-    app = make_app(tmp_path, {"KOHYA_SS_DIR": str(home), "KOHYA_SS_PYTHON": "/bin/true"})
+    pipeline(tmp_path / "model")
+    app = make_app(tmp_path, without_trainer(tmp_path / "sd-scripts"))
     with app.app_context():
         yield app
 

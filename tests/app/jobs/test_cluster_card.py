@@ -15,6 +15,7 @@ from app.slurm.watch import ClusterWatch
 from engines import presets
 from engines.base import DatasetFacts, LaunchPlan
 from engines.spec import JobSpec
+from tests.support.engines import without_trainer
 from tests.support.platform import make_app
 
 REPLAY = ROOT / "tests/replay/slurm"
@@ -121,10 +122,7 @@ def test_the_preview_warns_by_the_partitions_gpu(make):
 
 
 def test_the_preview_shows_where_it_would_run(make, tmp_path):
-    home = tmp_path / "sd-scripts"
-    home.mkdir()
-    (home / "train_network.py").write_text("")
-    make(KOHYA_SS_DIR=str(home), KOHYA_SS_PYTHON="/bin/true")
+    make(**without_trainer(tmp_path / "sd-scripts"))
     document = {
         "name": "x", "family": "sd15", "engine": "kohya_ss", "base_model": "a/b",
         "datasets": [{"path": str(tmp_path)}], "length": {"steps": 10},
@@ -146,10 +144,7 @@ def test_the_form_offers_presets_for_the_partitions_card_though_this_machine_has
 
 
 def test_the_preview_on_the_form_names_the_partition_the_type_and_the_source(make, tmp_path):
-    home = tmp_path / "sd-scripts"
-    home.mkdir()
-    (home / "train_network.py").write_text("")
-    app = make(KOHYA_SS_DIR=str(home), KOHYA_SS_PYTHON="/bin/true").app
+    app = make(**without_trainer(tmp_path / "sd-scripts")).app
     fields = {
         "name": "x", "family": "sd15", "engine": "kohya_ss", "base_model": "a/b",
         "datasets.0.path": str(tmp_path), "length.steps": "10", "place.partition": "a100-80gb",

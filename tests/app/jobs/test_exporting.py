@@ -11,13 +11,13 @@ import zipfile
 
 import pytest
 import yaml
-from PIL import Image
 
 from app.errors import InvalidSpecError
 from app.jobs import exporting
 from app.jobs.engine_options import Known
 from app.settings import Settings
 from engines.spec import JobSpec
+from tests.support.pictures import folder
 
 STAND_IN = """
 import json, os, pathlib, sys, tomllib, yaml
@@ -52,10 +52,7 @@ def settings(tmp_path):
 
 @pytest.fixture
 def document(tmp_path):
-    pictures = tmp_path / "it's a dog"
-    pictures.mkdir()
-    for number in range(3):
-        Image.new("RGB", (64, 64), (number, 0, 0)).save(pictures / f"{number}.png")
+    pictures = folder(tmp_path / "it's a dog", count=3, caption=None)
     model = tmp_path / "model.safetensors"
     model.write_bytes(b"")
     return {
