@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 import sys
 
@@ -22,13 +21,9 @@ class Written(Cluster):
     """Started from the files as they are written, but for the name of the machine that it is on."""
 
     def start(self):
-        for name in ("munge", "gpus", "run", "var/log/slurm", "var/lib/slurm/slurmctld"):
+        self.make_key_and_gpus(3)
+        for name in ("run", "var/log/slurm", "var/lib/slurm/slurmctld"):
             (self.root / name).mkdir(parents=True, mode=0o755)
-        key = self.root / "munge" / "key"
-        key.write_bytes(secrets.token_bytes(128))
-        key.chmod(0o400)
-        for index in range(3):
-            os.mknod(self.root / "gpus" / f"gpu{index}", 0o20666, os.makedev(1, 3))
         boxes = self.root / "boxes.txt"
         boxes.write_text(
             f"n1 address=127.0.0.1 cpus=2 memory=2000 port={free_port()} gpu=rtx4090:{self.root}/gpus/gpu[0-1]\n"

@@ -85,15 +85,20 @@ class Cluster:
         self.slurm = Slurm(self.env)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self) -> None:
-        """Takes a second or two."""
-        for name in ("munge", "state", "gpus"):
-            (self.root / name).mkdir(parents=True, mode=0o755)
+    def make_key_and_gpus(self, count: int) -> None:
+        """A secret for munge, and files of devices that Slurm takes for GPUs."""
+        for name in ("munge", "gpus"):
+            (self.root / name).mkdir(mode=0o755)
         key = self.root / "munge" / "key"
         key.write_bytes(secrets.token_bytes(128))
         key.chmod(0o400)
-        for index in range(2):
+        for index in range(count):
             os.mknod(self.root / "gpus" / f"gpu{index}", 0o20666, os.makedev(1, 3))
+
+    def start(self) -> None:
+        """Takes a second or two."""
+        self.make_key_and_gpus(2)
+        (self.root / "state").mkdir(mode=0o755)
         host = os.uname().nodename.partition(".")[0]
         nodes = "\n".join(
             f"NodeName={name} NodeAddr=127.0.0.1 NodeHostname={host} Port={free_port()} CPUs=8 "
