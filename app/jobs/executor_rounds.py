@@ -41,6 +41,10 @@ class Snapshot:
         """The jobs of the first of these names or comments that there are any of."""
         return next((self.jobs[word] for word in words if word in self.jobs), ())
 
+    def unanswered(self, begin: float, why: str) -> Snapshot:
+        """The same, when nobody answered the question put at ``begin``."""
+        return replace(self, down=why, down_since=self.down_since if self.down else begin)
+
     @classmethod
     def of(cls, seen: Iterable[Seen], asked: float) -> Snapshot:
         """An answer, indexed."""
@@ -144,8 +148,10 @@ class Rounds:
                 self.back_at = begin
             self._do(lambda: self._answered(self.snapshot))
         except (ControllerDownError, SlurmError) as error:
-            since = old.down_since if old.down else begin
-            self.snapshot = Snapshot(old.asked, old.jobs, str(error), since)
+            self.snapshot = old.unanswered(begin, str(error))
+        except Exception as error:  # whatever it is, the next question may be answered
+            log.exception("asking Slurm failed; it is asked again")
+            self.snapshot = old.unanswered(begin, f"{type(error).__name__}: {error}")
         if not same and (old.jobs, old.down) != (self.snapshot.jobs, self.snapshot.down):
             self.changes += 1
             self._do(self._changed)

@@ -73,7 +73,8 @@ class SlurmExecutor:
             return self.words.without_folder(attempt, snapshot)
         if known.number is None:
             return self._unnumbered(attempt, known, snapshot)
-        seen = next((one for one in snapshot.named(known.name) if one.id == known.number), None)
+        ours = snapshot.named(known.name, known.marker)  # a site may give jobs names of its own
+        seen = next((one for one in ours if one.id == known.number), None)
         if seen is not None and seen.stage == "waiting" and not attempt.exit.exists():
             self._tend(attempt, seen)
             return Running(False, waiting=waiting_words(seen))

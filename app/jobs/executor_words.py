@@ -6,6 +6,7 @@ Nothing is called lost before both had their time.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,16 +100,20 @@ class Words:
     def without_record(self, attempt: AttemptDir, seen: Seen, *, introduced: bool) -> Status:
         """Slurm says that it is over, and no exit record is there (yet)."""
         end = end_of(seen)
-        if not attempt.root.is_dir():
+        if not attempt.root.is_dir() and self._lasts(attempt, "folder") < FOLDER_SECONDS:
             self._since[attempt.root, "record"] = self._clock()
-            if self._lasts(attempt, "folder") < FOLDER_SECONDS:
-                return Running(
-                    introduced,
-                    waiting="Slurm says that it is over; its run directory cannot be seen",
-                )
-        patience = self.lag if end is None else KILLED_RECORD_SECONDS
+            return Running(
+                introduced, waiting="Slurm says that it is over; its run directory cannot be seen"
+            )
+        unlaunched = not introduced and _was_not_launched(attempt, seen, end)
+        patience = self.lag if end is None or unlaunched else KILLED_RECORD_SECONDS
         if self._lasts(attempt, "record") < patience:
             return Running(introduced, waiting="Slurm says that it is over; its record is awaited")
+        if unlaunched:
+            return Lost(
+                f"Slurm ended it on {seen.nodes} before it began: the node could not launch it, or "
+                "somebody cancelled it in that moment"
+            )
         if end is not None:
             return lost(end)
         if introduced:
@@ -129,6 +134,18 @@ class Words:
 def lost(end: End) -> Lost:
     """What Slurm did, for the supervisor."""
     return Lost(end.sentence, end.then, end.suggestion, end.cause)
+
+
+def _was_not_launched(attempt: AttemptDir, seen: Seen, end: End | None) -> bool:
+    """What a node cannot launch (a failed prolog, a number that a killed controller gave twice),
+    Slurm cancels, for we forbid it to queue it again: then not even the script's output is there.
+    """
+    if end is None or end.then != "cancelled" or not seen.nodes or attempt.stop.exists():
+        return False
+    try:
+        return "slurm.txt" not in os.listdir(attempt.root)  # asks NFS anew, as exists() does not
+    except OSError:
+        return False
 
 
 def _never_began(attempt: AttemptDir, seen: Seen) -> Lost:

@@ -5,35 +5,22 @@ from __future__ import annotations
 import os
 import time
 
-from app.jobs.executor_rounds import Snapshot
+from app.jobs.executor_rounds import Rounds
 from app.jobs.rundir import ExitRecord, Launch, read_json, write_json_atomic
 
 MARKER = "7.1." + "ab" * 16
 NUMBER = 101
 
 
-class InlineRounds:
-    """Asks and acts at once, in the test's own thread."""
-
-    def __init__(self, slurm, answered):
-        self.slurm, self.answered = slurm, answered
-        self.snapshot = Snapshot()
-        self.back_at = 0.0
+class InlineRounds(Rounds):
+    """The real questions and actions, at once and in the test's own thread."""
 
     def look(self):
-        try:
-            self.snapshot = Snapshot.of(self.slurm.jobs(), time.time())
-            self.answered(self.snapshot)
-        except Exception as error:
-            since = self.snapshot.down_since or time.time()
-            self.snapshot = Snapshot(self.snapshot.asked, self.snapshot.jobs, str(error), since)
+        self._ask()
         return self.snapshot
 
     def after(self, key, action):
-        action()
-
-    def soon(self):
-        """Always."""
+        self._do(action)
 
 
 def launch(**more):

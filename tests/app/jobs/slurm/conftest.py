@@ -40,7 +40,7 @@ def make(tmp_path, slurm, clock):
         executor = SlurmExecutor(
             slurm, settings or SlurmSettings(), ROOT / "scripts/run_job.py", tmp_path
         )
-        executor.rounds = InlineRounds(slurm, executor._sweep)
+        executor.rounds = InlineRounds(slurm, answered=executor._sweep)
         executor.words = executor_words.Words(30.0, clock)
         return executor
 

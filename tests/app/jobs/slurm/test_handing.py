@@ -72,7 +72,7 @@ def test_a_submission_with_unknown_outcome_is_found_again_by_its_name(executor, 
 
 
 def test_a_program_killed_before_it_wrote_the_number_finds_the_job_by_its_comment(
-    executor, make, attempt, slurm
+    executor, make, attempt, slurm, clock
 ):
     slurm.submit = "unclear"
     start(executor, attempt)
@@ -81,6 +81,13 @@ def test_a_program_killed_before_it_wrote_the_number_finds_the_job_by_its_commen
     other.poll(attempt)
     assert read_json(attempt.launch)["slurm"]["job_id"] == NUMBER
     assert slurm.submissions == 1
+    begin(attempt)
+    slurm.set(NUMBER, state="RUNNING", nodes="n1")
+    for _ in range(2):
+        assert other.poll(attempt) == Running(True, place="n1"), (
+            "it is found by its comment for good"
+        )
+        clock.add(other.words.lag + 1)
 
 
 def test_an_unclear_submission_is_given_up_only_after_slurm_answered_for_long(
@@ -115,6 +122,8 @@ def test_a_job_that_turns_up_after_it_was_given_up_is_cancelled_and_never_ran(
 def test_a_hold_by_somebody_else_is_shown_and_kept(executor, attempt, slurm):
     start(executor, attempt)
     slurm.set(NUMBER, reason="JobHeldUser")
+    executor.poll(attempt)
+    executor.rounds.back_at = 0.0
     long_ago(attempt, executor)
     status = executor.poll(attempt)
     assert "it is held" in status.waiting

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.jobs.executor import Ended, Lost, Running
+from app.jobs.executor_words import FOLDER_SECONDS
 from tests.support.slurm_attempts import NUMBER, begin, end, start
 
 
@@ -153,3 +154,35 @@ def test_a_run_directory_that_cannot_be_seen_is_no_lost_job(executor, attempt, s
     away.rename(attempt.root)
     end(attempt)
     assert isinstance(executor.poll(attempt), Ended)
+
+
+def test_a_run_directory_that_never_comes_back_is_lost_in_the_end(executor, attempt, slurm, clock):
+    start(executor, attempt)
+    begin(attempt)
+    executor.poll(attempt)
+    slurm.set(NUMBER, state="COMPLETED", nodes="n1")
+    attempt.root.rename(attempt.root.with_name("away"))
+    seconds = 0
+    while isinstance(executor.poll(attempt), Running) and seconds < 1000:
+        clock.add(10)
+        seconds += 10
+    assert FOLDER_SECONDS < seconds < 1000
+
+
+@pytest.mark.parametrize(
+    ("nodes", "told", "then"), [("n1", False, "again"), ("n1", True, "cancelled"), ("", False, "cancelled")]
+)  # fmt: skip
+def test_a_job_that_its_node_could_not_launch_was_cancelled_by_nobody(
+    executor, attempt, slurm, clock, nodes, told, then
+):
+    start(executor, attempt)
+    if told:
+        (attempt.root / "slurm.txt").touch()
+    slurm.set(NUMBER, state="CANCELLED", nodes=nodes)
+    executor.poll(attempt)
+    clock.add(executor.words.lag - 1)
+    early = executor.poll(attempt)
+    assert isinstance(early, Running) == (then == "again"), "the output may still turn up"
+    clock.add(2)
+    status = early if isinstance(early, Lost) else executor.poll(attempt)
+    assert status.then == then
