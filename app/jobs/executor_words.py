@@ -90,7 +90,7 @@ class Words:
         if record.stopped or record.code == 0 or record.error or seen is None:
             return Ended(record)
         if seen.stage == "over":
-            end = end_of(seen)
+            end = end_of(seen, _output(attempt))
             return Ended(record) if end is None or attempt.stop.exists() else lost(end)
         killed = record.signal is not None and bool(snapshot.down)
         if killed or self._lasts(attempt, "word") < WORD_SECONDS:
@@ -99,7 +99,7 @@ class Words:
 
     def without_record(self, attempt: AttemptDir, seen: Seen, *, introduced: bool) -> Status:
         """Slurm says that it is over, and no exit record is there (yet)."""
-        end = end_of(seen)
+        end = end_of(seen, _output(attempt))
         if not attempt.root.is_dir() and self._lasts(attempt, "folder") < FOLDER_SECONDS:
             self._since[attempt.root, "record"] = self._clock()
             return Running(
@@ -131,6 +131,14 @@ class Words:
         return Lost(f"Slurm no longer knows job {known.number}, and it left no exit record")
 
 
+def _output(attempt: AttemptDir) -> str:
+    """The end of what the batch script printed, slurmstepd's own words among it."""
+    try:
+        return (attempt.root / "slurm.txt").read_bytes()[-_TAIL:].decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def lost(end: End) -> Lost:
     """What Slurm did, for the supervisor."""
     return Lost(end.sentence, end.then, end.suggestion, end.cause)
@@ -150,10 +158,7 @@ def _was_not_launched(attempt: AttemptDir, seen: Seen, end: End | None) -> bool:
 
 def _never_began(attempt: AttemptDir, seen: Seen) -> Lost:
     """Not even our runner came to life there."""
-    try:
-        told = (attempt.root / "slurm.txt").read_bytes()[-_TAIL:].decode("utf-8", "replace").strip()
-    except OSError:
-        told = ""
+    told = _output(attempt).strip()
     where = f" on {seen.nodes}" if seen.nodes else ""
     if not told:
         return Lost(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -103,9 +104,21 @@ _WAITS = {
 }
 
 
-def end_of(seen: Seen) -> End | None:
-    """What Slurm did to it; None where it ended by itself (COMPLETED, FAILED)."""
-    found = _ENDS.get(seen.state)
+_OVER_MEMORY = re.compile(
+    r"^slurmstepd.*(exceeded (job )?memory limit|oom.kill)", re.IGNORECASE | re.MULTILINE
+)
+
+
+def end_of(seen: Seen, output: str = "") -> End | None:
+    """What Slurm did to it; None where it ended by itself (COMPLETED, FAILED).
+
+    ``output``: what the batch script's file holds. Without cgroups (OverMemoryKill), Slurm calls a
+    job that it killed for its memory FAILED, and says why only there.
+    """
+    state = seen.state
+    if state == "FAILED" and _OVER_MEMORY.search(output):
+        state = "OUT_OF_MEMORY"
+    found = _ENDS.get(state)
     if found is None:
         return None
     nodes = seen.nodes or "it ran on"

@@ -92,6 +92,17 @@ def test_a_near_time_limit_saves_and_goes_on_in_a_new_attempt(make_server, docum
     assert second["start_step"] > 2, "it was saved at the signal"
 
 
+def test_a_job_that_takes_more_memory_than_it_asked_for_fails_once_and_says_so(
+    make_server, document, cluster
+):
+    server = make_server(STANDIN_SECONDS="0.2", STANDIN_ARGUMENTS="--memory-mb 900")
+    server.post("/api/v1/jobs", {**document, "length": {"steps": 4000}})
+    job = server.wait_for(1, "failed", timeout=60)
+    assert job["attempt"] == 1
+    assert "more memory than Slurm gave it" in job["reason"]
+    assert "--mem" in job["suggestion"]
+
+
 def test_a_preempted_job_is_queued_again_and_goes_on(make_server, document, cluster):
     server = make_server(STANDIN_SECONDS="0.2")
     spec = {**document, "engine": "ai-toolkit", "saving": {"every_steps": 3}}

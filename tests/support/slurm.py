@@ -44,12 +44,14 @@ MpiDefault=none
 SwitchType=switch/none
 SlurmdParameters=config_overrides
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
+SelectTypeParameters=CR_Core_Memory
 GresTypes=gpu
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=1
 AccountingStorageType=accounting_storage/none
-JobAcctGatherType=jobacct_gather/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=1
+JobAcctGatherParams=OverMemoryKill
 JobCompType=jobcomp/none
 PreemptType=preempt/partition_prio
 PreemptMode=CANCEL
@@ -58,6 +60,7 @@ SlurmdTimeout=6
 SlurmctldTimeout=10
 MessageTimeout=5
 KillWait=3
+DefMemPerNode=500
 MinJobAge=300
 {nodes}
 PartitionName=main Nodes=n1,n2 Default=YES State=UP OverSubscribe=NO PriorityTier=1
@@ -102,7 +105,7 @@ class Cluster:
         host = os.uname().nodename.partition(".")[0]
         nodes = "\n".join(
             f"NodeName={name} NodeAddr=127.0.0.1 NodeHostname={host} Port={free_port()} CPUs=8 "
-            "Gres=gpu:2 State=UNKNOWN"
+            "RealMemory=4000 Gres=gpu:2 State=UNKNOWN"
             for name in NODES
         )
         self.conf.write_text(_CONF.format(host=host, port=free_port(), root=self.root, nodes=nodes))

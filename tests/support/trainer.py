@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--fail-at", type=int, default=-1, help="exit with the code after this step")
     p.add_argument("--die", default="", help="a signal to end itself with, in place of exiting")
     p.add_argument("--flood", type=int, default=0, help="bytes of lines, as fast as they go")
+    p.add_argument("--memory-mb", type=int, default=0, help="held, and touched, from the start")
     p.add_argument("--hang", action="store_true", help="after the last step, for ever")
     p.add_argument("--report", type=Path, help="JSON about the process, written at the start")
     p.add_argument("--say", default="", help="a line printed at the start")
@@ -255,6 +256,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.say:
         say(options.say)
     misbehave(options)
+    held = bytearray(os.urandom(4096) * 256 * options.memory_mb)  # held to the end
     time.sleep(options.load_seconds)
     try:
         code = trainer.train()
@@ -268,6 +270,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.die:
         os.kill(os.getpid(), signal.Signals[options.die])
     sys.stderr.write("\n")
+    del held
     return code
 
 

@@ -89,6 +89,32 @@ def test_a_death_that_slurm_brought_is_told_by_slurms_word_not_by_the_signal(
     assert isinstance(executor.poll(attempt), Lost)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "slurmstepd-n1: error: StepId=1.batch exceeded memory limit (1425104896 > 524288000), being killed",
+        "slurmstepd: error: Exceeded job memory limit",
+        "slurmstepd: error: Detected 1 oom_kill event in StepId=1.batch. Some of the step tasks have been OOM Killed.",
+    ],
+)
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_job_killed_for_its_memory_where_slurm_only_says_failed_is_told_from_its_output(
+    executor, attempt, slurm, clock, said, recorded
+):
+    start(executor, attempt)
+    begin(attempt)
+    (attempt.root / "slurm.txt").write_text(f"{said}\n")
+    slurm.set(NUMBER, state="FAILED", nodes="n1")
+    if recorded:
+        end(attempt, code=None, signal="SIGKILL")
+    executor.poll(attempt)
+    clock.add(executor.words.lag + 1)
+    status = executor.poll(attempt)
+    assert isinstance(status, Lost)
+    assert (status.then, status.cause) == ("failed", "memory")
+    assert "out of memory on n1" in status.why
+
+
 def test_a_failure_of_the_trainer_itself_is_its_own(executor, attempt, slurm):
     start(executor, attempt)
     begin(attempt)
