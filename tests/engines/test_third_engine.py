@@ -18,6 +18,8 @@ import yaml
 from app.settings import ROOT
 from tests.support.pictures import picture
 
+pytestmark = pytest.mark.e2e  # real processes
+
 TOY = ROOT / "tests" / "support" / "toy"
 LINE = '    "toy": "engines.toy:Toy",\n'
 

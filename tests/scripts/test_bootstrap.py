@@ -15,6 +15,8 @@ import pytest
 from tests.support.bootstrap import FAKE_PYTHON, SCRIPTS, TORCH, Machine, git, head, repository
 from tests.support.wait import until
 
+pytestmark = pytest.mark.e2e  # real processes
+
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:

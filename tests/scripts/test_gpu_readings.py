@@ -12,6 +12,8 @@ import pytest
 from app.settings import ROOT
 from tests.support.wait import until
 
+pytestmark = pytest.mark.e2e  # real processes
+
 SMI = """#!/bin/sh
 echo "$@" > {asked}
 echo "0, NVIDIA A100-SXM4-80GB, 81920, {used}, 97, 61, 312.45"

@@ -12,6 +12,8 @@ import pytest
 from app.settings import ROOT
 from tests.support.wait import until
 
+pytestmark = pytest.mark.e2e  # real processes
+
 STAND_IN = """#!/bin/sh
 engines="${AI_TOOLKIT_DIR:-none} ${AI_TOOLKIT_PYTHON:-none} ${KOHYA_SS_DIR:-none}"
 echo "$HOST $PORT ${TRUST_PROXY:-} $engines" >> "$DATA_DIR/started"

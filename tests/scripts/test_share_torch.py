@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.e2e  # real processes
+
 SCRIPT = Path(__file__).parents[2] / "scripts/bootstrap/share_torch.py"
 
 

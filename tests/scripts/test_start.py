@@ -12,6 +12,8 @@ import pytest
 from tests.support.start import StartMachine
 from tests.support.wait import until
 
+pytestmark = pytest.mark.e2e  # real processes
+
 
 @pytest.fixture
 def machine(tmp_path: Path) -> StartMachine:
