@@ -110,6 +110,16 @@ def make(
     return carry_out(dataset, edit, background=background)
 
 
+def note(
+    dataset: Dataset, kind: str, summary: str, steps: Sequence[dict[str, Any]], at: float
+) -> None:
+    """Write down an edit that somebody else carried out at that time; once, however often it is said."""
+    mine = (DatasetEdit.dataset_id == dataset.id, DatasetEdit.kind == kind, DatasetEdit.at == at)
+    if db.session.scalar(select(DatasetEdit.id).where(*mine)) is None:
+        changes = [Step.read(words) for words in steps]
+        _add(dataset, kind, summary, changes, state="done", at=at)
+
+
 def carry_out(dataset: Dataset, edit: DatasetEdit, *, background: bool = True) -> DatasetEdit:
     """Do what is written down."""
     if background and len(steps_of(edit)) > MOST_AT_ONCE:
@@ -274,10 +284,16 @@ def _broken_off() -> Iterator[None]:
 
 
 def _add(
-    dataset: Dataset, kind: str, summary: str, steps: Sequence[Step], *, state: str
+    dataset: Dataset,
+    kind: str,
+    summary: str,
+    steps: Sequence[Step],
+    *,
+    state: str,
+    at: float | None = None,
 ) -> DatasetEdit:
     edit = DatasetEdit(
-        dataset_id=dataset.id, at=time.time(), kind=kind, summary=summary,
+        dataset_id=dataset.id, at=time.time() if at is None else at, kind=kind, summary=summary,
         changes=_json(steps), state=state,
     )  # fmt: skip
     db.session.add(edit)

@@ -24,7 +24,8 @@ def after(dataset: Dataset, edit: DatasetEdit, steps: Sequence[Step]) -> None:
         elif step.item:
             _set(step.item, name=step.becomes, trashed="", mtime_ns=0)
     dataset.version += 1
-    if any(step.file for step in steps):
+    # A file, or a caption of which only its name is known (an import's): the scan finds the row.
+    if any(step.file or not step.item for step in steps):
         db.session.commit()
         scanning.scan(dataset)
     recount(dataset)

@@ -58,6 +58,11 @@ class _Known:
     caption_name: str
     caption_mtime_ns: int
     trashed: str
+    sha256: str
+
+    def is_unread(self, name: str, seen: Mapping[str, Facts]) -> bool:
+        """Whether somebody saw more of the file than the scan that wrote the row."""
+        return not self.sha256 and name in seen
 
 
 def kind_of(ending: str) -> Kind | None:
@@ -134,7 +139,7 @@ def _scan(
     for file, kind in items:
         caption = caption_of(file, by_name, dataset.caption_extension)
         row = known.get(file.name)
-        if row is None or not _is_same(row, file, caption):
+        if row is None or not _is_same(row, file, caption) or row.is_unread(file.name, seen):
             todo.append((file, kind, caption, row))
     if at_most is not None and len(todo) > at_most:
         return False
@@ -173,7 +178,7 @@ def _known(dataset_id: int) -> dict[str, _Known]:
     item = DatasetItem
     rows = db.session.execute(
         select(item.name, item.id, item.size, item.mtime_ns, item.caption_name,
-               item.caption_mtime_ns, item.trashed).where(item.dataset_id == dataset_id)
+               item.caption_mtime_ns, item.trashed, item.sha256).where(item.dataset_id == dataset_id)
     )  # fmt: skip
     return {row[0]: _Known(*row[1:]) for row in rows}
 
@@ -183,7 +188,8 @@ def _write(dataset_id: int, root: Path, todo: list[Any], seen: Mapping[str, Fact
     fresh, changed = [], []
     for file, kind, caption, row in todo:
         values = {"trashed": "", **_caption(root, caption)}
-        if row is None or (row.size, row.mtime_ns) != (file.size, file.mtime_ns):
+        is_new = row is None or (row.size, row.mtime_ns) != (file.size, file.mtime_ns)
+        if is_new or row.is_unread(file.name, seen):
             values |= _facts(root, file, kind, seen.get(file.name))
         if row is None:
             fresh.append({"dataset_id": dataset_id, "name": file.name, "kind": kind, **values})

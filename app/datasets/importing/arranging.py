@@ -11,6 +11,7 @@ from app.datasets.importing.captions import from_tables, read_text
 from app.datasets.importing.findings import Findings
 from app.datasets.importing.sorting import Entry
 from app.datasets.scanning import caption_of, kind_of
+from app.datasets.steps import Step
 from app.datasets.walking import File, walk
 from engines.folders import kohya_habit
 
@@ -52,10 +53,12 @@ class Arranger:
     def __init__(self, root: Path, made: Path, ending: str, found: Findings) -> None:
         self._root, self._made, self._ending, self._found = root, made, ending, found
         self.moves: list[Move] = []
-        self.replaced: list[tuple[str, str, str]] = []
-        """Captions that were there: (picture, before, after)."""
+        self.replaced: dict[str, Step] = {}
+        """Captions that were there, by the name of their file."""
         self._plain: set[Path] = set()
         """Caption files whose bytes can stay as they are."""
+        self._moved: set[Path] = set()
+        """A file moves once; another picture of its stem gets a copy."""
         listing = walk(root, recursive=True)
         self._files = {file.name: file for file in listing.files}
         self._taken = {name.casefold() for name in self._files}
@@ -146,18 +149,20 @@ class Arranger:
         name = old.name if old is not None else stem + self._ending
         if old is not None:
             before, _ = read_text(self._root / old.name)
-            if before.strip() == text.strip():
+            # Two pictures of one stem share their caption: the first of them has its way.
+            if old.name in self.replaced or before.strip() == text.strip():
                 return
-            self.replaced.append((picture, before, text))
+            self.replaced[old.name] = Step(old.name, before=before, after=text)
             self._found.counts["replaced"] += 1
         elif name.casefold() in self._taken:
             return  # another picture of the same stem brought it
         else:
             self._taken.add(name.casefold())
             self._found.counts["captions"] += 1
-        if file_of_it is not None and file_of_it.path in self._plain:
-            written = file_of_it.path
-            self._plain.remove(written)  # a file moves once; another picture of it gets a copy
+        own = file_of_it.path if file_of_it is not None else None
+        if own in self._plain and own not in self._moved:
+            written = own
+            self._moved.add(written)
         else:
             written = self._made / "captions" / f"{len(self.moves)}{self._ending}"
             written.parent.mkdir(parents=True, exist_ok=True)

@@ -14,13 +14,24 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from app.datasets import reading, thumbnails
 from app.datasets.scanning import Facts, kind_of
 from app.settings import Settings
 
 _JOURNAL = "looks.jsonl"
+
+
+class _Look(NamedTuple):
+    """What a file showed as one of its kind."""
+
+    kind: str
+    facts: Facts
+
+    def is_of(self, kind: str, stat: os.stat_result) -> bool:
+        """Whether it is what a file of that kind, size and time would show."""
+        return self.kind == kind and self.facts.is_of(stat.st_size, stat.st_mtime_ns)
 
 
 class Looks:
@@ -36,24 +47,27 @@ class Looks:
         self._over = False
 
     def of(self, path: Path, kind: str, data: bytes | None = None) -> dict[str, Any]:
-        """What a file below the staging folder shows (see ``reading.read``)."""
+        """What a file below the staging folder shows, read as one of that kind (see ``reading.read``).
+
+        A name may lie about the kind, so what was read as another kind is read again.
+        """
         stat, key = path.stat(), self._key(path)
         with self._lock:
             known = self._known.get(key)
-        if known is not None and known.is_of(stat.st_size, stat.st_mtime_ns):
-            return known.values
+        if known is not None and known.is_of(kind, stat):
+            return known.facts.values
         thumb = self._thumb(key) if kind == "image" else None
         values = reading.read(path, path.name, kind, thumb=thumb, data=data)
         facts = Facts(stat.st_size, stat.st_mtime_ns, values)
         with self._lock:
-            self._known[key] = facts
-            self._write(json.dumps([key, *facts], ensure_ascii=False))
+            self._known[key] = _Look(kind, facts)
+            self._write(json.dumps([key, kind, *facts], ensure_ascii=False))
         return values
 
-    def knows(self, path: Path) -> bool:
+    def knows(self, path: Path, kind: str) -> bool:
         """Whether ``of`` would read nothing."""
-        known, stat = self._known.get(self._key(path)), path.stat()
-        return known is not None and known.is_of(stat.st_size, stat.st_mtime_ns)
+        known = self._known.get(self._key(path))
+        return known is not None and known.is_of(kind, path.stat())
 
     def arrived(self, path: Path, data: bytes | None) -> None:
         """A file came out of a zip. Whatever it is, it is looked at again by its content."""
@@ -74,10 +88,10 @@ class Looks:
         """What is known of each file by its new name, once it was moved there; with its thumbnail."""
         found = {}
         for key, name in moves:
-            facts = self._known.get(key)
-            if facts is None:
+            known = self._known.get(key)
+            if known is None:
                 continue
-            found[name] = facts
+            facts = found[name] = known.facts
             target = thumbnails.path_of(
                 self._settings, self._dataset_id, name, facts.mtime_ns, facts.size
             )
@@ -104,7 +118,7 @@ class Looks:
         self._journal.write(line + "\n")
 
 
-def _earlier(journal: Path) -> Iterable[tuple[str, Facts]]:
+def _earlier(journal: Path) -> Iterable[tuple[str, _Look]]:
     """What an earlier try wrote down; its last line may be cut."""
     try:
         lines = journal.read_text("utf-8", errors="replace").splitlines()
@@ -112,8 +126,8 @@ def _earlier(journal: Path) -> Iterable[tuple[str, Facts]]:
         return
     for line in lines:
         with contextlib.suppress(ValueError, TypeError):
-            key, size, mtime_ns, values = json.loads(line)
-            yield key, Facts(size, mtime_ns, values)
+            key, kind, size, mtime_ns, values = json.loads(line)
+            yield key, _Look(kind, Facts(size, mtime_ns, values))
 
 
 Arrived = Callable[[Path, bytes | None], None]

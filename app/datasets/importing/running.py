@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import shutil
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app import tasks
-from app.datasets import examining, library, scanning, thumbnails, uploads
+from app.datasets import editing, examining, library, scanning, thumbnails, uploads
 from app.datasets.importing import fetching, hub, moving, sorting
 from app.datasets.importing.arranging import Arranger
 from app.datasets.importing.findings import Findings
@@ -22,9 +21,8 @@ from app.datasets.importing.looks import Looks
 from app.datasets.importing.sorting import Desk
 from app.datasets.importing.unpacking import unpack
 from app.datasets.threads import each
-from app.db import db
 from app.errors import NotFoundError, UserError
-from app.models import Dataset, DatasetEdit
+from app.models import Dataset
 from app.tasks import Work
 
 _STAGING = ".incoming-"
@@ -40,18 +38,24 @@ def run(work: Work) -> dict[str, Any]:
             raise UserError(f"The folder of {dataset.name}, {root}, is not there.")
         _sweep(root)
         staging = root / f"{_STAGING}{work.id}"
-        looks = Looks(staging, work.settings, dataset.id)
-        try:
-            staging.mkdir(exist_ok=True)
-            result = _bring_in(work, dataset, looks, staging)
-        except OSError as error:
-            raise _told(error, staging) from error
-        finally:
-            looks.keep()
+        result = tasks.result_of(tasks.get(work.id)) or _brought_in(work, dataset, staging)
+        # Kept before the first file goes: a try that is killed below would find nothing to bring in.
+        tasks.keep_result(work.id, result)
         for upload_id in work.arguments.get("uploads", ()):
             upload_of(work).forget(upload_id)
         shutil.rmtree(staging, ignore_errors=True)
         return result
+
+
+def _brought_in(work: Work, dataset: Dataset, staging: Path) -> dict[str, Any]:
+    looks = Looks(staging, work.settings, dataset.id)
+    try:
+        staging.mkdir(exist_ok=True)
+        return _bring_in(work, dataset, looks, staging)
+    except OSError as error:
+        raise _told(error, staging) from error
+    finally:
+        looks.keep()
 
 
 def upload_of(work: Work) -> uploads.Uploads:
@@ -71,7 +75,8 @@ def _bring_in(work: Work, dataset: Dataset, looks: Looks, staging: Path) -> dict
         work.log.parent.mkdir(parents=True, exist_ok=True)
         with work.log.open("a", encoding="utf-8") as log:
             log.writelines(line + "\n" for line in found.lines())
-        rest = {"result": found.as_result(), "replaced": arranger.replaced}
+        replaced = [step.written() for step in arranger.replaced.values()]
+        rest = {"result": found.as_result(), "replaced": replaced, "at": time.time()}
         if not arranger.moves and not found.counts["already"] and not found.left_out:
             raise UserError("There was nothing in it: no picture, no clip, no caption.")
         moving.write_plan(staging, arranger.moves, rest)
@@ -80,7 +85,7 @@ def _bring_in(work: Work, dataset: Dataset, looks: Looks, staging: Path) -> dict
     moving.carry_out(
         root, staging, plan, lambda d, t: work.progress(d, t, "moving in", unit="files")
     )
-    _remember(dataset, plan["replaced"])
+    _remember(dataset, plan["replaced"], plan["at"])
     seen = looks.hand_over((source, name) for source, name, _ in plan["moves"])
     scanning.scan(
         dataset, tell=lambda d, t: work.progress(d, t, "measuring", unit="files"), seen=seen
@@ -174,7 +179,7 @@ def _look(work: Work, desk: Desk, paths: list[Path]) -> None:
     kinds = {path: scanning.kind_of(path.suffix) for path in paths}
     todo = [
         path for path, kind in kinds.items()
-        if kind is not None and not desk.looks.knows(path) and sorting.may_be_read(path)
+        if kind is not None and not desk.looks.knows(path, kind) and sorting.may_be_read(path)
     ]  # fmt: skip
     looked = each(lambda path: desk.looks.of(path, kinds[path] or ""), todo)
     for done, _ in enumerate(looked, 1):
@@ -193,19 +198,11 @@ def _files(group: Path) -> Iterator[tuple[Path, str]]:
                 yield path, relative
 
 
-def _remember(dataset: Dataset, replaced: list[Any]) -> None:
+def _remember(dataset: Dataset, replaced: list[dict[str, Any]], at: float) -> None:
     """An edit that undoes the captions which were replaced."""
-    if not replaced:
-        return
-    changes = [{"name": n, "before": before, "after": after} for n, before, after in replaced]
-    many = "A caption was" if len(changes) == 1 else f"{len(changes)} captions were"
-    db.session.add(
-        DatasetEdit(
-            dataset_id=dataset.id, at=time.time(), kind="captions",
-            summary=f"{many} replaced by an upload.", changes=json.dumps(changes, ensure_ascii=False),
-        )
-    )  # fmt: skip
-    db.session.commit()
+    if replaced:
+        many = "A caption was" if len(replaced) == 1 else f"{len(replaced)} captions were"
+        editing.note(dataset, "captions", f"{many} replaced by an upload.", replaced, at)
 
 
 def _sweep(root: Path) -> None:

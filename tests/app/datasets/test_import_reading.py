@@ -7,8 +7,19 @@ import errno
 import pytest
 
 from app import tasks
-from app.datasets import examining, grid, health, library, reading, thumbnails
+from app.datasets import (
+    editing,
+    examining,
+    grid,
+    health,
+    library,
+    reading,
+    scanning,
+    thumbnails,
+    uploads,
+)
 from app.errors import UserError
+from app.models import DatasetEdit, DatasetItem
 from tests.support.zips import picture, tree, zip_of
 
 
@@ -43,8 +54,15 @@ def _drawn(platform, dataset):
 def test_an_import_reads_each_file_once_for_thumbnails_report_and_likeness(
     empty, bring, platform, monkeypatch
 ):
-    one = picture(1)
+    one, read, real = picture(1), [], reading.read
+
+    def counting(path, name, *given, **more):
+        read.append(name)
+        return real(path, name, *given, **more)
+
+    monkeypatch.setattr(reading, "read", counting)
     bring(empty, **{"z.zip": zip_of({"d/a.png": one, "d/b.png": one}), "c.jpg": picture(3, "JPEG")})
+    assert sorted(read) == ["a.png", "b.png", "c.jpg"]
     dataset = library.get(empty.id)
     assert len(_drawn(platform, dataset)) == 3
     assert [task.kind for task in tasks.find(f"dataset:{dataset.id}")] == ["dataset.import"]
@@ -80,6 +98,70 @@ def test_an_import_that_goes_on_reads_nothing_again(empty, bring, platform, monk
     assert health.examine(library.get(empty.id), 16).unexamined == 0
     assert len(_drawn(platform, empty)) == 2
     assert not [p for p in library.folder(empty).iterdir() if p.name.startswith(running._STAGING)]
+
+
+def test_a_scan_that_came_first_takes_nothing_of_what_the_import_saw(empty, bring, monkeypatch):
+    from app.datasets.importing import moving
+
+    real = moving.carry_out
+
+    def looked_at_meanwhile(*given):
+        real(*given)
+        scanning.scan(empty)  # as the list of datasets has it done
+
+    monkeypatch.setattr(moving, "carry_out", looked_at_meanwhile)
+    bring(empty, **{"a.png": picture(1), "b.png": picture(1)})
+    found = health.examine(library.get(empty.id), 16)
+    assert found.unexamined == 0
+    assert {f.key: f.names for f in found.findings}["same"] == ("b.png",)
+
+
+def test_a_picture_under_the_name_of_a_clip_is_read_as_a_picture(empty, bring):
+    torn = picture(1, "JPEG")[:-50]
+    result = bring(empty, **{"z.zip": zip_of({"a.mp4": picture(2), "torn.mp4": torn})})
+    assert [note["names"] for note in result["notes"] if "torn" in note["what"]] == [["torn.mp4"]]
+    assert [task.kind for task in tasks.find(f"dataset:{empty.id}")] == ["dataset.import"]
+    rows = {row.name: row for row in DatasetItem.query.filter_by(dataset_id=empty.id)}
+    assert (rows["a.png"].width, rows["a.png"].height) == (64, 48)
+    assert "truncated" in rows["torn.jpg"].problem
+
+
+def _dies(*_given, **_more):
+    raise KeyboardInterrupt
+
+
+def test_an_import_killed_before_its_scan_writes_its_edit_once(dog, bring, platform, monkeypatch):
+    monkeypatch.setattr(scanning, "scan", _dies)
+    with pytest.raises(KeyboardInterrupt):
+        bring(dog, **{"0.txt": b"better"})
+    monkeypatch.undo()
+    assert set(platform.tasks.run_all()) == {""}
+    editing.undo(dog, DatasetEdit.query.one())
+    assert (library.folder(dog) / "0.txt").read_text() == "shape 0"
+
+
+def test_an_import_killed_while_it_cleans_up_is_finished_by_the_next_try(
+    empty, bring, platform, monkeypatch
+):
+    from app.datasets.importing import running
+
+    real = running.shutil.rmtree
+
+    def half(folder, **more):
+        if (folder / "plan.json").exists():
+            (folder / "plan.json").unlink()
+            raise KeyboardInterrupt
+        real(folder, **more)
+
+    monkeypatch.setattr(running.shutil, "rmtree", half)
+    with pytest.raises(KeyboardInterrupt):
+        bring(empty, **{"a.png": picture(1)})
+    monkeypatch.undo()
+    assert platform.tasks.run_all() == [""]
+    done = tasks.latest(f"dataset:{empty.id}", "dataset.import")
+    assert tasks.result_of(done)["added"] == 1
+    assert list(tree(library.folder(empty))) == ["a.png"]
+    assert uploads.Uploads(platform.settings.data_dir, empty.id).all() == []
 
 
 def test_a_full_disk_while_a_thumbnail_is_kept_blames_no_picture(empty, bring, monkeypatch):

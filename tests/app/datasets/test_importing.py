@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zlib
 
 import pillow_heif
@@ -11,13 +12,14 @@ import pytest
 from PIL import Image
 
 from app.datasets import (
+    editing,
     importing,
     library,
     scanning,
     uploads,
 )
 from app.errors import ConflictError, UserError
-from app.models import DatasetEdit
+from app.models import DatasetEdit, DatasetItem
 from tests.support.zips import encrypted, overlapping, picture, tree, zip_of
 
 
@@ -114,8 +116,33 @@ def test_a_caption_for_a_picture_that_is_there_replaces_the_old_one_and_can_be_u
     result = bring(dog, **{"0.txt": b"better"})
     assert tree(library.folder(dog))["0.txt"] == b"better"
     assert result["replaced"] == 1
-    edit = DatasetEdit.query.one()
-    assert json.loads(edit.changes) == [{"name": "0.png", "before": "shape 0", "after": "better"}]
+    assert scanning.scan(dog)
+    editing.undo(dog, DatasetEdit.query.one())
+    assert tree(library.folder(dog))["0.txt"] == b"shape 0"
+    assert DatasetItem.query.filter_by(name="0.png").one().caption == "shape 0"
+
+
+def test_the_caption_of_two_pictures_is_replaced_once_and_can_be_undone(dog, bring):
+    shutil.copy(library.folder(dog) / "1.png", library.folder(dog) / "0.webp")
+    rows = json.dumps({"0.png": "of the png", "0.webp": "of the webp"})
+    pictures = {name: (library.folder(dog) / name).read_bytes() for name in ("0.png", "0.webp")}
+    result = bring(dog, **pictures, **{"captions.json": rows.encode()})
+    assert result["replaced"] == 1
+    assert tree(library.folder(dog))["0.txt"] == b"of the png"
+    editing.undo(dog, DatasetEdit.query.one())
+    assert tree(library.folder(dog))["0.txt"] == b"shape 0"
+
+
+def test_a_caption_of_two_pictures_that_get_different_names_comes_with_both(empty, bring):
+    there = library.folder(empty) / "a.png"
+    there.write_bytes(picture(7))
+    data = {"a.jpg": picture(1, "JPEG"), "a.png": picture(2), "a.txt": b"a dog"}
+    result = bring(empty, **data)
+    found = tree(library.folder(empty))
+    texts = {name for name, text in found.items() if text == b"a dog"}
+    assert set(found) == {"a.png", "a.jpg", "a (2).png", "a.txt", "a (2).txt"}
+    assert texts == {"a.txt", "a (2).txt"}
+    assert result["captions"] == 2
 
 
 def test_heic_and_avif_are_converted_and_said_so(empty, bring):
