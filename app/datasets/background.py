@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.datasets import editing, examining, fixing, library
+from app.datasets import editing, examining, fixing, holding, library
 from app.tasks import Work
 
 
@@ -15,7 +15,7 @@ def edit(work: Work) -> dict[str, Any]:
         editing.settle(
             dataset,
             lambda done, total: work.progress(done, total, unit="files"),
-            wait=editing.BACKGROUND_SECONDS,
+            wait=holding.BACKGROUND_SECONDS,
         )
         return {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.datasets import captions, editing, refreshing
+from app.datasets.holding import exclusive
 from app.datasets.steps import Step
 from app.db import db
 from app.errors import ConflictError, NotFoundError, UserError
@@ -52,7 +53,7 @@ def save(dataset: Dataset, found: DatasetItem, typed: str, based_on: str) -> Sav
     """Write ``typed`` if the file still is the version that it was based on."""
     text = captions.tidy(typed)
     name = name_of(dataset, found)
-    with editing.exclusive(dataset) as folder:
+    with exclusive(dataset) as folder:
         path = folder / name
         there = captions.read(path)
         if captions.tidy(there or "") == text and (text is not None or there is None):

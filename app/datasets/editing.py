@@ -7,7 +7,6 @@ What an edit removes or replaces lies in ``.trash/<edit>/`` of the dataset. Need
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -15,60 +14,28 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from sqlalchemy import select
 
 from app import tasks
 from app.datasets import refreshing
+from app.datasets.holding import BACKGROUND_SECONDS, PATIENCE_SECONDS, TRASH, exclusive
 from app.datasets.steps import Step, changed_since, redo, revert
 from app.db import db
 from app.errors import ConflictError, NotFoundError, UserError
 from app.models import Dataset, DatasetEdit
 
-TRASH = ".trash"
 MOST_AT_ONCE = 300
 """Edits of more files than this are carried out in the background."""
 TASK = "dataset.edit"
+DRAWING_TASK = "dataset.fix"
+"""Draws the pictures of an edit, for as long as that takes."""
 _MERGED_SECONDS = 600.0
-PATIENCE_SECONDS = 3.0
-"""A request waits so long for an edit that runs; background work waits for as long as it takes."""
-BACKGROUND_SECONDS = 86_400.0
+_ABANDONED_SECONDS = 600.0
+"""An edit whose pictures were begun longer ago, with nobody drawing, was cut by a restart."""
 
 Progress = Callable[[int, int], None]
-
-
-@contextmanager
-def exclusive(dataset: Dataset, *, seconds: float = PATIENCE_SECONDS) -> Iterator[Path]:
-    """Hold the dataset alone, against other requests and background work; gives its folder.
-
-    Raises ConflictError where it is held by somebody else for longer than ``seconds``.
-    """
-    folder = Path(dataset.path)
-    trash = folder / TRASH
-    try:
-        trash.mkdir(exist_ok=True)
-        lock = (trash / "lock").open("a")
-    except OSError as error:
-        raise UserError(
-            f"{folder} cannot be written ({error.strerror}), so nothing in it can be changed here."
-        ) from error
-    with lock:
-        _take(lock, dataset, time.monotonic() + seconds)
-        yield folder
-
-
-def _take(lock: IO[str], dataset: Dataset, until: float) -> None:
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise ConflictError(
-                    f"{dataset.name} is being changed in the background. Try again in a moment."
-                ) from None
-            time.sleep(0.02)
 
 
 def get(dataset: Dataset, edit_id: int) -> DatasetEdit:
@@ -160,19 +127,18 @@ def settle(
     wait: float = PATIENCE_SECONDS,
 ) -> None:
     """Bring edits to their end that a restart cut short; those of a task that runs are its own."""
-    if wait < BACKGROUND_SECONDS:
-        mine = f"dataset:{dataset.id}"
-        if any(task.subject == mine for task in tasks.active(TASK)):
-            raise ConflictError(
-                f"{dataset.name} is being changed in the background. Try again in a moment."
-            )
+    if wait < BACKGROUND_SECONDS and _is_busy(dataset, TASK):
+        raise ConflictError(
+            f"{dataset.name} is being changed in the background. Try again in a moment."
+        )
     query = select(DatasetEdit).where(
         DatasetEdit.dataset_id == dataset.id, DatasetEdit.state != "done"
     )
     waiting = db.session.scalars(query.order_by(DatasetEdit.id)).all()
     for edit in waiting:
         if edit.state == "preparing":
-            if time.time() - edit.at > _MERGED_SECONDS:
+            old = time.time() - edit.at > _ABANDONED_SECONDS
+            if old and not _is_busy(dataset, DRAWING_TASK):
                 _discard(dataset, edit)
         elif edit.state == "undoing":
             _revert(dataset, edit, progress, wait)
@@ -185,6 +151,8 @@ def undo(dataset: Dataset, edit: DatasetEdit, *, background: bool = True) -> Non
     if edit.undone:
         raise ConflictError("This was undone already.")
     if edit.state == "preparing":
+        if _is_busy(dataset, DRAWING_TASK):
+            raise ConflictError("Its pictures are still being drawn. Undo it when that is over.")
         _discard(dataset, edit)
         return
     folder = Path(dataset.path)
@@ -203,6 +171,10 @@ def undo(dataset: Dataset, edit: DatasetEdit, *, background: bool = True) -> Non
         tasks.start(TASK, f"dataset:{dataset.id}", {"dataset": dataset.id})
         return
     _revert(dataset, edit, lambda _done, _total: None, PATIENCE_SECONDS)
+
+
+def _is_busy(dataset: Dataset, kind: str) -> bool:
+    return any(task.subject == f"dataset:{dataset.id}" for task in tasks.active(kind))
 
 
 def merge_or_make(dataset: Dataset, summary: str, step: Step) -> DatasetEdit:

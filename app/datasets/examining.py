@@ -43,19 +43,17 @@ class Todo(NamedTuple):
 def examine(dataset: Dataset, tell: Tell) -> int:
     """Look at what changed, then at which pictures are alike; returns how many were read."""
     scanning.scan(dataset)
-    todo = _rows(dataset, DatasetItem.sha256 == "")
-    _read(dataset, todo, tell)
+    read, _ = _read(dataset, _rows(dataset, DatasetItem.sha256 == ""), tell)
     pair(dataset)
-    return len(todo)
+    return read
 
 
 def draw_missing(settings: Settings, dataset: Dataset, tell: Tell) -> dict[str, int]:
     """Make the thumbnails that are missing, and keep what else was seen on the way."""
-    todo = undrawn(settings, dataset, sweep=True)
-    broken = _read(dataset, todo, tell)
-    if any(row.sha256 == "" for row in todo) or broken:
-        pair(dataset)
-    return {"made": len(todo) - broken, "broken": broken}
+    read, broken = _read(dataset, undrawn(settings, dataset, sweep=True), tell)
+    # Also where nothing was left to read: a try that was killed may have read it and paired nothing.
+    pair(dataset)
+    return {"made": read - broken, "broken": broken}
 
 
 def undrawn(settings: Settings, dataset: Dataset, *, sweep: bool = False) -> list[Todo]:
@@ -78,9 +76,9 @@ def _rows(dataset: Dataset, *which: Any) -> list[Todo]:
     return [Todo(*row) for row in db.session.execute(query)]
 
 
-def _read(dataset: Dataset, todo: Sequence[Todo], tell: Tell) -> int:
-    """Read each whole and write down what it showed; how many cannot be read."""
-    folder, broken = library.folder(dataset), 0
+def _read(dataset: Dataset, todo: Sequence[Todo], tell: Tell) -> tuple[int, int]:
+    """Read each whole and write down what it showed; how many were there, and are broken."""
+    folder, read, broken = library.folder(dataset), 0, 0
     fresh: list[tuple[Todo, dict[str, Any]]] = []
     kept = time.monotonic()
 
@@ -89,7 +87,8 @@ def _read(dataset: Dataset, todo: Sequence[Todo], tell: Tell) -> int:
 
     tell(0, len(todo))
     for done, (row, values) in enumerate(each(see, todo), 1):
-        if values:
+        if values:  # none: it is gone
+            read += 1
             broken += bool(values["problem"])
             fresh.append((row, values))
         due = len(fresh) >= _BATCH or time.monotonic() - kept > _KEEP_SECONDS
@@ -97,7 +96,7 @@ def _read(dataset: Dataset, todo: Sequence[Todo], tell: Tell) -> int:
             _keep(fresh)
             fresh, kept = [], time.monotonic()
             tell(done, len(todo))
-    return broken
+    return read, broken
 
 
 def _keep(fresh: Sequence[tuple[Todo, dict[str, Any]]]) -> None:

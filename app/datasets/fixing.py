@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
@@ -10,15 +10,15 @@ from pathlib import Path, PurePosixPath
 from sqlalchemy import select
 
 from app import tasks
-from app.datasets import bulk, captions, editing, grid, health, pictures
-from app.datasets.seeing import READ_ERRORS
+from app.datasets import bulk, captions, editing, grid, health, pictures, pixels
+from app.datasets.seeing import READ_ERRORS, is_full
 from app.datasets.steps import Step
 from app.datasets.walking import walk
 from app.db import db
 from app.errors import UserError
-from app.models import Dataset, DatasetEdit, DatasetItem
+from app.models import Dataset, DatasetEdit, DatasetItem, Task
 
-KIND = "dataset.fix"
+KIND = editing.DRAWING_TASK
 DRAWING = ("turn", "to_rgb", "convert")
 """Fixes that take longer than a request may."""
 MOST_DRAWN = 1000
@@ -32,14 +32,16 @@ def fix(dataset: Dataset, key: str) -> DatasetEdit | None:
     return FIXES[key][1](dataset)
 
 
-def order(dataset: Dataset, key: str) -> DatasetEdit | None:
-    """The same for a request: what draws pictures is left to a task, and None too."""
+def order(dataset: Dataset, key: str) -> tuple[DatasetEdit | None, Task | None]:
+    """The same for a request: what draws pictures is left to a task, one that is at it already
+    if there is one. Fixes of different kinds wait for each other."""
     if key not in DRAWING:
-        return fix(dataset, key)
-    before = tasks.latest(f"dataset:{dataset.id}", KIND)
-    if before is None or before.is_final:
-        tasks.start(KIND, f"dataset:{dataset.id}", {"dataset": dataset.id, "fix": key})
-    return None
+        return fix(dataset, key), None
+    subject, wanted = f"dataset:{dataset.id}", {"dataset": dataset.id, "fix": key}
+    for task in tasks.active(KIND):
+        if task.subject == subject and json.loads(task.arguments) == wanted:
+            return None, task
+    return None, tasks.start(KIND, subject, wanted)
 
 
 def _items(dataset: Dataset, names: Sequence[str]) -> Sequence[DatasetItem]:
@@ -52,7 +54,8 @@ def _items(dataset: Dataset, names: Sequence[str]) -> Sequence[DatasetItem]:
 
 def _names(dataset: Dataset, *keys: str) -> list[str]:
     found = health.examine(dataset, grid.RESOLUTION).findings
-    return [name for finding in found if finding.key in keys for name in finding.names]
+    # Each once: pictures of one stem share a caption.
+    return list(dict.fromkeys(name for f in found if f.key in keys for name in f.names))
 
 
 def _delete_empty(dataset: Dataset) -> DatasetEdit | None:
@@ -66,7 +69,9 @@ def _delete_empty(dataset: Dataset) -> DatasetEdit | None:
         for key, text, name in db.session.execute(query)
         if not (text or "").strip()
     ]
-    return _make(dataset, "delete_empty", f"{len(steps)} empty caption files deleted", steps)
+    # A step for each row, also where two pictures share the file.
+    count = len({step.name for step in steps})
+    return _make(dataset, "delete_empty", f"{count} empty caption files deleted", steps)
 
 
 def _lower_endings(dataset: Dataset) -> DatasetEdit | None:
@@ -92,9 +97,7 @@ def _reencode(dataset: Dataset) -> DatasetEdit | None:
             target = new / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(captions.tidy(text) or text, "utf-8", newline="")
-            stat = target.stat()
-            stamp = (stat.st_size, stat.st_mtime_ns)
-            steps.append(Step(name, file=True, becomes=name, made=True, stamp=stamp))
+            steps.append(Step.made_from(name, new, target))
         return steps
 
     edit = editing.prepare(dataset, "encoding", f"{len(names)} captions saved as UTF-8", build)
@@ -145,7 +148,8 @@ def _trigger(dataset: Dataset) -> DatasetEdit | None:
     changes = bulk.changes(operation, there)
     names = grid.caption_names(dataset, [change.entry.id for change in changes])
     steps = [Step(names[c.entry.id], c.entry.id, c.entry.caption, c.after) for c in changes]
-    return _make(dataset, "trigger", f"{bulk.summary(operation)} ({len(steps)} captions)", steps)
+    count = len({step.name for step in steps})
+    return _make(dataset, "trigger", f"{bulk.summary(operation)} ({count} captions)", steps)
 
 
 def _remove_orphans(dataset: Dataset) -> DatasetEdit | None:
@@ -184,32 +188,43 @@ def _to_rgb(dataset: Dataset) -> DatasetEdit | None:
 
 def _convert(dataset: Dataset) -> DatasetEdit | None:
     """Pictures in formats that no engine reads, as jpg or png; the originals are kept in the trash."""
-    from app.datasets.importing.sorting import convert
-
-    names = _names(dataset, "format")[:MOST_DRAWN]
+    names = _names(dataset, "format")
     if not names:
         return None
+    made: list[Step] = []
 
     def build(folder: Path, new: Path) -> list[Step]:
-        steps = []
+        taken = {file.name.casefold() for file in walk(folder, recursive=True).files}
         for name in names:
+            stem = _free_stem(os.path.splitext(name)[0], taken)
             try:
-                made = convert(folder / name, new / os.path.splitext(name)[0])
+                target = pixels.convert(folder / name, new / stem)
             except READ_ERRORS as error:
-                if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                if is_full(error):
                     raise
                 continue  # broken, or of a format that cannot be read here: it stays as it is
-            becomes, stat = made.relative_to(new).as_posix(), made.stat()
-            stamp = (stat.st_size, stat.st_mtime_ns)
-            steps.append(Step(name, file=True, becomes=becomes, made=True, stamp=stamp))
-        if not steps:
+            made.append(Step.made_from(name, new, target))
+            taken.add(made[-1].becomes.casefold())
+            if len(made) == MOST_DRAWN:
+                break
+        if not made:
             raise UserError(
                 "None of them can be read here. Convert them elsewhere, or delete them."
             )
-        return steps
+        return made
 
-    edit = editing.prepare(dataset, "convert", f"{len(names)} pictures as jpg or png", build)
+    edit = editing.prepare(dataset, "convert", "Pictures as jpg or png", build)
+    edit.summary = f"{len(made)} pictures as jpg or png"
+    db.session.commit()
     return editing.carry_out(dataset, edit, background=False)
+
+
+def _free_stem(stem: str, taken: set[str]) -> str:
+    """The stem, or with a number where another picture has its name: photo.heic beside photo.jpg."""
+    chosen, number = stem, 2
+    while any(f"{chosen}{ending}".casefold() in taken for ending in (".jpg", ".png")):
+        chosen, number = f"{stem} ({number})", number + 1
+    return chosen
 
 
 def _make(dataset: Dataset, kind: str, summary: str, steps: Sequence[Step]) -> DatasetEdit | None:

@@ -14,14 +14,14 @@ from typing import Any, Literal
 
 from sqlalchemy import select
 
+from app import tasks
 from app.datasets import library
 from app.datasets.bulk import holds
 from app.datasets.grid import EXTREME
 from app.datasets.scanning import CAPTION_ENDINGS
 from app.datasets.walking import File, walk
 from app.db import db
-from app.models import Dataset, DatasetItem
-from app.tasks import latest
+from app.models import Dataset, DatasetItem, Task
 
 Severity = Literal["stops", "harms", "note"]
 REPORT = "dataset.report"
@@ -78,10 +78,13 @@ def examine(dataset: Dataset, resolution: int) -> Health:
     return Health(tuple(found), len(rows), unexamined)
 
 
-def is_running(dataset: Dataset) -> bool:
-    """Whether a report is being made."""
-    task = latest(f"dataset:{dataset.id}", REPORT)
-    return task is not None and not task.is_final
+def start(dataset: Dataset) -> Task:
+    """Have every picture read that was not read whole since it changed, unless that is going on."""
+    subject = f"dataset:{dataset.id}"
+    running = tasks.latest(subject, REPORT)
+    if running is not None and not running.is_final:
+        return running
+    return tasks.start(REPORT, subject, {"dataset": dataset.id})
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,10 @@ class _Seen:
 
     def names(self, test: Callable[[Any], bool]) -> tuple[str, ...]:
         return tuple(row.name for row in self.rows if test(row))
+
+    def captions(self, test: Callable[[Any], Any]) -> tuple[str, ...]:
+        """Names of their files, each once: pictures of one stem share theirs."""
+        return tuple(dict.fromkeys(row.caption_name for row in self.rows if test(row)))
 
 
 def _readable(seen: _Seen) -> Iterator[Finding]:
@@ -108,13 +115,12 @@ def _readable(seen: _Seen) -> Iterator[Finding]:
 def _captions(seen: _Seen) -> Iterator[Finding]:
     yield Finding(
         "empty", "stops", "Empty caption files", "Each one ends a whole run of kohya_ss.",
-        tuple(row.caption_name for row in seen.rows
-              if row.caption is not None and not row.caption.strip()),
+        seen.captions(lambda row: row.caption is not None and not row.caption.strip()),
         fix="delete_empty", show="empty",
     )  # fmt: skip
     yield Finding(
         "encoding", "stops", "Captions that are not UTF-8 text", "Both engines stop at such a file.",
-        tuple(row.caption_name for row in seen.rows if "\ufffd" in (row.caption or "")),
+        seen.captions(lambda row: "\ufffd" in (row.caption or "")),
         fix="reencode",
     )  # fmt: skip
     yield Finding(
@@ -134,8 +140,8 @@ def _captions(seen: _Seen) -> Iterator[Finding]:
     yield Finding(
         "ending", "harms", "Captions with another ending",
         f"This dataset is set to {seen.dataset.caption_extension}; an engine reads one ending only.",
-        tuple(row.caption_name for row in seen.rows
-              if row.caption_name and not row.caption_name.endswith(seen.dataset.caption_extension)),
+        seen.captions(lambda row: row.caption_name
+                      and not row.caption_name.endswith(seen.dataset.caption_extension)),
         fix="own_ending",
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageCms, ImageOps
 from sqlalchemy import select
 
 from app.datasets import editing
+from app.datasets.pixels import eight_bits
 from app.datasets.seeing import READ_ERRORS
 from app.datasets.steps import Step
 from app.db import db
@@ -84,11 +85,7 @@ def redraw(
             target = new / becomes
             target.parent.mkdir(parents=True, exist_ok=True)
             _draw(folder / item.name, target, draw)
-            stat = target.stat()
-            steps.append(
-                Step(item.name, item.id, file=True, becomes=becomes, made=True,
-                     stamp=(stat.st_size, stat.st_mtime_ns))
-            )  # fmt: skip
+            steps.append(Step.made_from(item.name, new, target, item=item.id))
         return steps
 
     edit = editing.prepare(dataset, kind, summary, build)
@@ -138,9 +135,7 @@ def _keep(image: Image.Image) -> dict[str, Any]:
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """Eight bits of red, green and blue, as the engines read it; transparency becomes white."""
-    if image.mode.startswith("I;16") or image.mode == "I":
-        # Pillow would cut 16 bits off at 255; they are scaled instead.
-        image = image.point(lambda value: value / 257).convert("L")
+    image = eight_bits(image)
     profile = image.info.get("icc_profile")
     if profile and image.mode in ("RGB", "CMYK", "L"):
         try:

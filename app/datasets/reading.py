@@ -6,7 +6,6 @@ For the processes of background work: imagehash brings scipy with it.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from typing import Any
 from PIL import Image
 
 from app.datasets import thumbnails
-from app.datasets.seeing import READ_ERRORS, facts_of, in_words
+from app.datasets.seeing import READ_ERRORS, facts_of, in_words, is_full
 
 IN_MEMORY = 64 * 1024 * 1024
 """Files up to this are read whole at once; larger ones twice, for the sum and for the picture."""
@@ -48,7 +47,7 @@ def read(
     except FileNotFoundError:
         return {}  # the next scan drops its row
     except READ_ERRORS as error:
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        if is_full(error):
             raise
         values["problem"] = in_words(error, path, name)
     return values

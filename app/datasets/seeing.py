@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import threading
 import warnings
@@ -33,6 +34,11 @@ READ_ERRORS = (
     EOFError,
     Image.DecompressionBombError,
 )
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the disk took no more, which is nothing that a picture is to blame for."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Seen(NamedTuple):

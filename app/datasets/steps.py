@@ -34,6 +34,15 @@ class Step:
     stamp: tuple[int, int] | None = None
 
     @classmethod
+    def made_from(cls, name: str, new: Path, made: Path, *, item: int = 0) -> Step:
+        """The file ``made``, built below ``new``, takes the place of ``name``."""
+        stat = made.stat()
+        return cls(
+            name, item, file=True, becomes=made.relative_to(new).as_posix(), made=True,
+            stamp=(stat.st_size, stat.st_mtime_ns),
+        )  # fmt: skip
+
+    @classmethod
     def read(cls, words: dict[str, Any]) -> Step:
         """From its JSON."""
         stamp = words.get("stamp")

@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from app import tasks
+from app.datasets.pixels import eight_bits
 from app.models import Dataset
 from app.settings import Settings
 
@@ -22,9 +23,14 @@ EDGE = 256
 QUALITY = 76
 
 
+def folder_of_all(settings: Settings) -> Path:
+    """Where each dataset has a folder by its number."""
+    return settings.cache_dir / "thumbnails"
+
+
 def folder_of(settings: Settings, dataset_id: int) -> Path:
     """Where those of a dataset are."""
-    return settings.data_dir / "cache" / "thumbnails" / str(dataset_id)
+    return folder_of_all(settings) / str(dataset_id)
 
 
 def path_of(settings: Settings, dataset_id: int, name: str, mtime_ns: int, size: int) -> Path:
@@ -43,9 +49,7 @@ def small_of(image: Image.Image) -> Image.Image:
     """An opened picture, read to its end and drawn small and upright."""
     # A JPEG is decoded at the smallest size that is still large enough.
     image.draft("RGB", (EDGE, EDGE))
-    if image.mode.startswith("I;16"):
-        # Sixteen bits: Pillow resizes no such picture, and would cut them off at 255.
-        image = image.point(lambda value: value / 257).convert("L")
+    image = eight_bits(image)  # Pillow makes no picture of 16 bits smaller
     image.thumbnail((EDGE, EDGE), Image.Resampling.BICUBIC, reducing_gap=2.0)
     small = ImageOps.exif_transpose(image)
     if small.mode not in ("RGB", "RGBA"):

@@ -8,7 +8,6 @@ a cut are kept. Nothing here needs the database.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from app.datasets import naming
+from app.datasets.seeing import is_full
 from app.errors import ConflictError, NotFoundError, UserError
 
 KEPT_SECONDS = 3 * 24 * 3600
@@ -184,7 +184,7 @@ def _held(upload: Upload) -> Iterator[None]:
 
 
 def _told(error: OSError, upload: Upload) -> UserError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if is_full(error):
         return DiskFullError(
             f"The disk is full, so the upload of {upload.name} stopped. Free some, then drop the "
             "file again: it goes on where it stopped."

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.artifacts.zipping import StoredZip
 from app.datasets import library, thumbnails
+from app.datasets.holding import TRASH
 from app.datasets.seeing import READ_ERRORS
 from app.datasets.walking import walk
 from app.db import db
@@ -45,7 +46,7 @@ def thumb(dataset_id: int, item_id: int) -> ResponseReturnValue:
     path = thumbnails.path_of(settings, dataset_id, item.name, item.mtime_ns, item.size)
     if not path.is_file():
         root = library.folder(library.get(dataset_id))
-        below = f".trash/{item.trashed}/" if item.trashed else ""
+        below = f"{TRASH}/{item.trashed}/old/" if item.trashed else ""
         name = item.name
         # The row is not needed any more: no connection is held while the picture is drawn.
         db.session.remove()

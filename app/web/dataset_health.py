@@ -31,17 +31,18 @@ def show(dataset_id: int) -> ResponseReturnValue:
         found = health.examine(dataset, resolution)
     except OSError as error:
         raise UserError(f"{dataset.path} cannot be read: {error.strerror}.") from error
-    mine = [
-        t for t in tasks.find(f"dataset:{dataset.id}") if t.kind in (health.REPORT, fixing.KIND)
-    ]
+    report, drawing = (
+        tasks.latest(f"dataset:{dataset.id}", kind) for kind in (health.REPORT, fixing.KIND)
+    )
+    newest = max((t for t in (report, drawing) if t), key=lambda task: task.id, default=None)
     return render_template(
         "pages/dataset_health.html",
         dataset=dataset,
         health=found,
         fixes={key: title for key, (title, _) in fixing.FIXES.items()},
         shown=SHOWN,
-        task=mine[0] if mine and mine[0].state not in ("done", "cancelled") else None,
-        reported=any(t.kind == health.REPORT for t in mine),
+        task=newest if newest and newest.state not in ("done", "cancelled") else None,
+        reported=report is not None,
         **_buckets(dataset, resolution),
     )
 
@@ -69,8 +70,7 @@ def _number(name: str, usual: int, *, most: int) -> int:
 def report(dataset_id: int) -> ResponseReturnValue:
     """Read every picture whole, in the background; goes on where an earlier one ended."""
     dataset = library.get(dataset_id)
-    if not health.is_running(dataset):
-        tasks.start(health.REPORT, f"dataset:{dataset.id}", {"dataset": dataset.id})
+    health.start(dataset)
     return redirect(url_for(".show", dataset_id=dataset.id), 303)
 
 

@@ -166,7 +166,9 @@ def test_a_dataset_tells_its_health_and_buckets_and_is_fixed(context, client):
     (folder / "empty.txt").write_text("")
     picture(folder / "empty.png", seed=1)
     base = f"/api/v1/datasets/{client.get('/api/v1/datasets').get_json()['datasets'][0]['id']}"
-    task = client.post(f"{base}/report").get_json()
+    begun = client.post(f"{base}/report")
+    task = begun.get_json()
+    assert begun.status_code == 202
     assert client.post(f"{base}/report").get_json()["id"] == task["id"], "one at a time"
     before = client.get(f"{base}/health").get_json()
     assert (before["unexamined"], before["task"]["state"]) == (2, "waiting")

@@ -20,6 +20,7 @@ from app.datasets.importing.findings import Findings
 from app.datasets.importing.looks import Looks
 from app.datasets.importing.sorting import Desk
 from app.datasets.importing.unpacking import unpack
+from app.datasets.seeing import is_full
 from app.datasets.threads import each
 from app.errors import NotFoundError, UserError
 from app.models import Dataset
@@ -220,7 +221,7 @@ def _sweep(root: Path) -> None:
 
 def _told(error: OSError, staging: Path) -> UserError:
     """A full disk gives back what was unpacked; the zip itself stays, so that it can be unpacked again."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    if not is_full(error):
         where = f" ({error.filename})" if error.filename else ""
         return UserError(f"{error.strerror or error}{where}.")
     if moving.read_plan(staging) is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,7 +9,8 @@ from typing import Literal
 from app.datasets import telling
 from app.datasets.importing.findings import Findings
 from app.datasets.importing.looks import Looks
-from app.datasets.seeing import READ_ERRORS, in_words
+from app.datasets.pixels import convert
+from app.datasets.seeing import READ_ERRORS, in_words, is_full
 
 Kind = Literal["picture", "clip", "sound", "caption", "table"]
 
@@ -157,40 +157,19 @@ def _picture(path: Path, stem: str, ending: str, about: tuple[str, int], desk: D
 
 def _converted(path: Path, stem: str, real: str, desk: Desk) -> Entry:
     """As jpg, or as png where it is transparent: no engine reads heic or avif."""
-    name = stem + real
+    name, place = stem + real, desk.made / stem
+    while any(place.with_name(place.name + ending).exists() for ending in (".png", ".jpg")):
+        place = place.with_name(place.name + "+")  # a.heic beside a.avif
     try:
-        target = convert(path, desk.made / stem)
+        target = convert(path, place)
     except READ_ERRORS as error:
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        if is_full(error):
             raise
         raise _LeftOutError(name, _short(in_words(error, path, name))) from error
     how = "jpg (quality 95)" if target.suffix == ".jpg" else "png, since it is transparent"
     desk.found.note(name, f"became {how}")
     desk.looks.of(target, "image")
     return Entry(target, stem + target.suffix, "picture")
-
-
-def convert(source: Path, stem: Path) -> Path:
-    """Write ``stem``.jpg or ``stem``.png, upright, with its colour profile. Raises READ_ERRORS."""
-    import pillow_heif
-    from PIL import Image, ImageOps
-
-    pillow_heif.register_heif_opener()
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    new = stem.with_name(stem.name + ".part")
-    if any(stem.with_name(stem.name + ending).exists() for ending in (".png", ".jpg")):
-        return convert(source, stem.with_name(stem.name + "+"))  # a.heic beside a.avif
-    with Image.open(source) as opened:
-        profile = opened.info.get("icc_profile")
-        image = ImageOps.exif_transpose(opened)
-        if "A" in image.getbands():
-            target = stem.with_name(stem.name + ".png")
-            image.save(new, "PNG", icc_profile=profile)
-        else:
-            target = stem.with_name(stem.name + ".jpg")
-            image.convert("RGB").save(new, "JPEG", quality=95, subsampling=0, icc_profile=profile)
-    new.replace(target)
-    return target
 
 
 def _content(path: Path) -> tuple[Literal["picture", "clip", ""], str]:

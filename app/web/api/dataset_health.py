@@ -112,19 +112,13 @@ def show(dataset_id: int, query: HealthQuery) -> HealthJson:
     )  # fmt: skip
 
 
-@operation("POST /datasets/<int:dataset_id>/report", tag=TAG, answer=TaskJson)
+@operation("POST /datasets/<int:dataset_id>/report", tag=TAG, answer=TaskJson, status=202)
 def start(dataset_id: int) -> TaskJson:
     """Have every picture read that was not read whole since it changed.
 
     One that runs already is told instead. Follow it as a task.
     """
-    dataset = library.get(dataset_id)
-    subject = f"dataset:{dataset.id}"
-    if health.is_running(dataset):
-        running = tasks.latest(subject, health.REPORT)
-        assert running is not None
-        return as_json(running)
-    return as_json(tasks.start(health.REPORT, subject, {"dataset": dataset.id}))
+    return as_json(health.start(library.get(dataset_id)))
 
 
 @operation(
@@ -139,10 +133,7 @@ def fix(dataset_id: int, body: FixBody) -> FixedJson:
     if body.fix not in fixing.FIXES:
         raise UserError(f"There is no such fix; there are: {', '.join(fixing.FIXES)}.")
     dataset = library.get(dataset_id)
-    edit = fixing.order(dataset, body.fix)
-    task = (
-        tasks.latest(f"dataset:{dataset.id}", fixing.KIND) if body.fix in fixing.DRAWING else None
-    )
+    edit, task = fixing.order(dataset, body.fix)
     return FixedJson(
         edit=edit.id if edit else None, summary=edit.summary if edit else "",
         task=as_json(task) if task is not None else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.datasets import bulk, captioning, editing, grid, pictures
+from app.datasets.holding import exclusive
 from app.datasets.steps import Step
 from app.db import db
 from app.errors import ConflictError, UserError
@@ -179,11 +180,10 @@ def test_a_request_does_not_wait_for_a_large_edit_but_says_that_it_runs(dogs, mo
     add_tag(dogs)
     with pytest.raises(ConflictError, match="in the background"):
         add_tag(dogs, text="second")
-    monkeypatch.setattr(editing, "PATIENCE_SECONDS", 0.0)
     with (
-        editing.exclusive(dogs),
+        exclusive(dogs),
         pytest.raises(ConflictError, match="in the background"),
-        editing.exclusive(dogs, seconds=0.0),
+        exclusive(dogs, seconds=0.0),
     ):
         pass
 
