@@ -27,9 +27,12 @@ def run(work: Work) -> dict[str, Any]:
     if entry is not None and entry.path != str(path):
         raise UserError("The library has changed since. Look again, then delete.")
     freed, part = entry.size if entry else 0, work.arguments.get("part", "")
-    if part and path.parent == cache and path.name.startswith("models--"):
+    is_repository = path.parent == cache and path.name.startswith("models--")
+    if part and not is_repository:
+        raise UserError(f"{path} is deleted whole or not at all; it was left alone.")
+    if part:
         freed = _older(path) if part == OLDER else _file(path, part)
-    elif path.parent == cache and path.name.startswith("models--"):
+    elif is_repository:
         _repository(cache, path)
     elif settings.models_dir in path.parents and ".." not in path.parts:
         _local(path, settings.models_dir)

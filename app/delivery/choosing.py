@@ -10,6 +10,7 @@ from typing import Literal
 from app import artifacts
 from app.artifacts import Artifact
 from app.jobs import service
+from app.jobs.rundir import REPORT
 from app.models import Job
 from engines.adapter import ENGINES
 
@@ -22,7 +23,6 @@ WHAT: dict[What, str] = {
     "report": "Report",
 }
 CARD = "README.md"
-REPORT = "report.html"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def choose(job: Job, what: Iterable[What]) -> tuple[Chosen, ...]:
         kept = [run.spec, run.run_card, *sorted(run.native.glob("*"))]
         paths += [(path, path.relative_to(run.root).as_posix()) for path in kept]
     if "report" in wanted:
-        paths += [(run.output / REPORT, REPORT)]
+        paths.append((run.report, REPORT))
     named = {path: source for source, path in paths if source.is_file() and not source.is_symlink()}
     return tuple(Chosen(s.relative_to(run.root).as_posix(), p) for p, s in named.items())
 

@@ -13,9 +13,9 @@ from app.db import db
 from app.delivery.choosing import CARD, Chosen, What, choose
 from app.delivery.targets import Target, find, targets
 from app.errors import ConflictError
+from app.jobs import service
 from app.jobs.states import FINAL, JobState
 from app.models import Delivery, Job, Task
-from app.platform import current
 
 KIND = "delivery.upload"
 _SETTLE_SECONDS = 15.0
@@ -49,7 +49,7 @@ def state_of(row: Delivery) -> State:
     if row.state != "verified":
         return cast(State, row.state)
     try:
-        stat = (current().settings.jobs_dir / str(row.job_id) / row.source).stat()
+        stat = (service.run_dir(row.job_id).root / row.source).stat()
     except OSError:
         return "verified"  # deleted here, kept there
     same = (stat.st_size, stat.st_mtime_ns) == (row.size, row.mtime_ns)

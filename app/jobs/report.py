@@ -38,7 +38,7 @@ def subject(job: Job) -> str:
 
 def path_of(job: Job) -> Path | None:
     """The report, if it was written."""
-    path = service.run_dir(job).output / "report.html"
+    path = service.run_dir(job).report
     return path if path.is_file() else None
 
 
@@ -66,10 +66,10 @@ def run(work: Work) -> dict[str, Any]:
             db.session.rollback()  # another process writes the end; a read still open would not see it
             job, tries = store.get(job.id), tries - 1
         text = render(job, work)
-        output = service.run_dir(job).output
-        partial = output / ".report.html.tmp"
+        path = service.run_dir(job).report
+        partial = path.with_name(f".{path.name}.tmp")
         partial.write_text(text, "utf-8")
-        os.replace(partial, output / "report.html")
+        os.replace(partial, path)
     return {"bytes": len(text.encode())}
 
 

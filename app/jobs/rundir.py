@@ -16,6 +16,8 @@ from typing import Any
 from app.jobs.processes import Process
 
 VERSION = 1
+REPORT = "report.html"
+"""Lies in the output folder, for people."""
 
 
 class TornFileError(Exception):
@@ -268,6 +270,11 @@ class RunDir:
     @property
     def output(self) -> Path:
         return self.root / "output"
+
+    @property
+    def report(self) -> Path:
+        """What a person reads of the run, made from all the rest."""
+        return self.output / REPORT
 
     @property
     def metrics(self) -> Path:

@@ -111,9 +111,9 @@ def plan_summary(job: Job) -> tuple[str, ...]:
     return tuple(line for line in job.notes.split("\n") if line)
 
 
-def run_dir(job: Job) -> RunDir:
-    """The job's folder. Named by its number, never by what a person typed."""
-    return RunDir(current().settings.jobs_dir / str(job.id))
+def run_dir(job: Job | int) -> RunDir:
+    """The folder of a job, or of its number. Named by the number, never by what a person typed."""
+    return RunDir(current().settings.jobs_dir / str(job if isinstance(job, int) else job.id))
 
 
 def stop(job: Job, *, save: bool = False) -> None:

@@ -11,6 +11,7 @@ from werkzeug.security import safe_join
 from app.artifacts.zipping import StoredZip
 from app.errors import NotFoundError
 from app.jobs import gallery, service
+from app.jobs.rundir import REPORT
 from app.models import Job
 from app.web import zips
 
@@ -47,7 +48,7 @@ def artifact(job_id: int, relative: str) -> ResponseReturnValue:
 @bp.get("/jobs/<int:job_id>/report.html")
 def report(job_id: int) -> ResponseReturnValue:
     """The report as it lies in the output folder; its styles are in it, and it holds no script."""
-    response = send_file(inside(service.run_dir(service.get(job_id)).output, "report.html"))
+    response = send_file(inside(service.run_dir(service.get(job_id)).output, REPORT))
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'"
     )
@@ -81,8 +82,7 @@ def _members(job: Job) -> list[tuple[str, Path]]:
     written = {a.path.name for a in found.loras}
     members += [(a.path.name, a.path) for a in found.kept if a.path.name not in written]
     members += [(f"samples/{a.path.name}", a.path) for a in found.samples]
-    report = run.output / "report.html"
-    for path in (run.spec, run.metrics, run.run_card, report, *sorted(run.native.glob("*"))):
+    for path in (run.spec, run.metrics, run.run_card, run.report, *sorted(run.native.glob("*"))):
         if path.is_file():
             members.append((str(path.relative_to(run.root)), path))
     return members

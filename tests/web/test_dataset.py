@@ -131,6 +131,8 @@ def test_a_picture_is_turned_cropped_and_deleted_by_plain_forms(client, dogs):
     assert client.post(f"{here}/crop", data=box).status_code == 400
     assert client.post(f"{here}/crop", data={**box, "height": "10"}).status_code == 303
     assert client.post(f"{here}/delete").status_code == 303
+    with client.get(f"/datasets/{dogs.id}/thumbs/{item}.webp") as small:
+        assert small.mimetype == "image/webp", "what lies in the trash can be seen, too"
     assert client.get(here).status_code == 404
     assert "a.png deleted" in client.get(f"/datasets/{dogs.id}/edits").text
 

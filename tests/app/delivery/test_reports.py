@@ -1,0 +1,118 @@
+"""A report is written after the end of its job: it follows the other files, and nothing else does."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from app import delivery, tasks
+from app.jobs import service, store
+from app.models import Delivery, JobEvent
+from tests.support.finished import finished_job
+from tests.support.platform import make_app
+
+AUTOMATIC = {"place": "drive:x/{id}", "automatic": "success"}
+
+
+@pytest.fixture
+def app(tmp_path):
+    app = make_app(tmp_path)
+    with app.app_context():
+        delivery.Watcher().tick()
+        yield app
+
+
+def ended(app, *, days=0.0):
+    """A job that succeeded so long ago, and nobody who follows events has seen it yet."""
+    job = finished_job(app)
+    store.change(job, finished=time.time() - days * 86_400)
+    return job
+
+
+def written(job, text="it went well"):
+    service.run_dir(job).report.write_text(text)
+
+
+def arrived(job):
+    """Have every row of the job verified, as after its upload."""
+    root = service.run_dir(job).root
+    for row in delivery.rows(job.id):
+        stat = (root / row.source).stat()
+        delivery.store.change(
+            row.id, state="verified", size=stat.st_size, mtime_ns=stat.st_mtime_ns, verified_at=1.0
+        )
+    for task in tasks.active("delivery."):
+        tasks.store.change(task.id, state="done", finished=time.time())
+
+
+def waiting(job):
+    return sorted(row.path for row in delivery.rows(job.id) if row.state == "waiting")
+
+
+def said(job):
+    return [event.reason for event in JobEvent.query.filter_by(job_id=job.id) if event.reason]
+
+
+@pytest.mark.parametrize("days", [0.0, 9.0])
+def test_a_report_that_was_written_anew_is_sent_again_and_holds_up_no_stop(app, days):
+    delivery.add("rclone", AUTOMATIC, ("lora", "report"))
+    job = ended(app, days=days)
+    written(job)
+    delivery.Watcher().tick()
+    arrived(job)
+    assert delivery.all_delivered()
+    written(job, "it went on, and well")
+    assert delivery.undelivered() == "Job 1, dog: 1 file changed."
+    delivery.Watcher().tick()
+    assert waiting(job) == ["report.html"]
+    arrived(job)
+    assert delivery.all_delivered()
+
+
+def test_a_report_takes_no_file_along_that_was_not_chosen(app):
+    target = delivery.add("rclone", AUTOMATIC, ("lora", "config", "report"))
+    job = ended(app)
+    delivery.start(job, target.id, ("lora",))
+    arrived(job)
+    # Its end was seen while there was no such target.
+    store.remember("delivery.cursor", str(store.newest_event()))
+    written(job)
+    delivery.Watcher().tick()
+    assert waiting(job) == ["report.html"]
+
+
+def test_a_report_goes_to_no_target_that_its_job_did_not_go_to(app):
+    watcher = delivery.Watcher()
+    job = ended(app)
+    watcher.tick()
+    written(job)
+    delivery.add("rclone", AUTOMATIC, ("lora", "report"))
+    delivery.Watcher().tick()
+    assert waiting(job) == []
+
+
+def test_a_target_that_takes_reports_alone_gets_them_with_no_complaint(app):
+    delivery.add("rclone", AUTOMATIC, ("report",))
+    job = ended(app)
+    delivery.Watcher().tick()
+    assert not [reason for reason in said(job) if "not sent" in reason]
+    written(job)
+    delivery.Watcher().tick()
+    assert waiting(job) == ["report.html"]
+
+
+def test_a_report_that_would_overwrite_another_is_told_once_and_others_are_sent(app):
+    delivery.add("rclone", {**AUTOMATIC, "place": "drive:one"}, ("report",))
+    delivery.add("rclone", AUTOMATIC, ("report",))
+    jobs = [ended(app), ended(app)]
+    watcher = delivery.Watcher()
+    watcher.tick()
+    for job in jobs:
+        written(job)
+    for _ in range(3):
+        watcher._looked = -1e9
+        watcher.tick()
+    told = [reason for job in jobs for reason in said(job) if "would be overwritten" in reason]
+    assert len(told) == 1
+    assert Delivery.query.count() == 3
