@@ -115,9 +115,10 @@ def delete(entry: Entry, part: str = "") -> Task:
         and (part in dict(entry.files) or (part == OLDER and entry.revisions > 1))
     ):
         raise UserError(f"{entry.name} has no {part[:200]} to be deleted by itself.")
-    before = tasks.latest(f"entry:{entry.key}", "model.delete")
-    if before is not None and not before.is_final:
-        return before
+    about = {"key": entry.key, "path": entry.path} | ({"part": part} if part else {})
+    for before in tasks.active("model.delete"):
+        if json.loads(before.arguments) == about:
+            return before
     repo = re.fullmatch(r"models--([^/]+?)--([^/]+)", entry.path.rsplit("/", 1)[-1])
     active = {task.subject for task in tasks.active(_DOWNLOAD)}
     if repo and entry.source == "cache":
@@ -126,7 +127,6 @@ def delete(entry: Entry, part: str = "") -> Task:
             raise ConflictError("It is being downloaded. Cancel that first.")
     if entry.path.endswith(".part") and any(s.startswith("url:") for s in active):
         raise ConflictError("A download is under way. Cancel it first.")
-    about = {"key": entry.key, "path": entry.path} | ({"part": part} if part else {})
     return tasks.start("model.delete", f"entry:{entry.key}", about)
 
 

@@ -30,6 +30,8 @@ def run(work: Work) -> dict[str, Any]:
     is_repository = path.parent == cache and path.name.startswith("models--")
     if part and not is_repository:
         raise UserError(f"{path} is deleted whole or not at all; it was left alone.")
+    if part and not path.is_dir():
+        raise UserError(f"{path} is not there (any more). Look again.")
     if part:
         freed = _older(path) if part == OLDER else _file(path, part)
     elif is_repository:

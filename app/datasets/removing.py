@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import select
 
 from app import tasks
+from app.datasets import cached, uploads
 from app.db import db
 from app.errors import ConflictError, NotFoundError
 from app.models import Dataset
@@ -113,11 +114,8 @@ def run(work: Work) -> dict[str, Any]:
         root = work.settings.datasets_dir
         if dataset.managed and path.parent == root and path.name.startswith(_HIDDEN):
             shutil.rmtree(path, ignore_errors=True)
-        for folder in (
-            work.settings.data_dir / "cache" / "thumbnails" / str(dataset.id),
-            work.settings.data_dir / "uploads" / str(dataset.id),
-        ):
-            shutil.rmtree(folder, ignore_errors=True)
+        cached.forget(work.settings, dataset.id)
+        shutil.rmtree(uploads.folder_of(work.settings.data_dir, dataset.id), ignore_errors=True)
         db.session.delete(dataset)
         db.session.commit()
     return {}

@@ -18,6 +18,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from app import tasks
 from app.datasets import library, telling, thumbnails
+from app.datasets.cached import scan_lock_of
 from app.datasets.seeing import see_picture
 from app.datasets.walking import File, walk
 from app.db import db
@@ -251,9 +252,9 @@ def _count(dataset: Dataset, size: int, *, changed: bool) -> None:
 @contextlib.contextmanager
 def _alone(dataset: Dataset, *, patient: bool) -> Iterator[bool]:
     """One scan of a dataset at a time, among all processes; False: another one is at it."""
-    folder = library.settings().data_dir / "cache"
-    folder.mkdir(exist_ok=True)
-    with (folder / f"scan-{dataset.id}.lock").open("w") as lock:
+    place = scan_lock_of(library.settings(), dataset.id)
+    place.parent.mkdir(exist_ok=True)
+    with place.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
         except BlockingIOError:

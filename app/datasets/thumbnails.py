@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from app import tasks
+from app.datasets.cached import thumbnails_of
 from app.datasets.pixels import eight_bits
 from app.models import Dataset
 from app.settings import Settings
@@ -23,20 +24,10 @@ EDGE = 256
 QUALITY = 76
 
 
-def folder_of_all(settings: Settings) -> Path:
-    """Where each dataset has a folder by its number."""
-    return settings.cache_dir / "thumbnails"
-
-
-def folder_of(settings: Settings, dataset_id: int) -> Path:
-    """Where those of a dataset are."""
-    return folder_of_all(settings) / str(dataset_id)
-
-
 def path_of(settings: Settings, dataset_id: int, name: str, mtime_ns: int, size: int) -> Path:
     """Where the thumbnail of a file of that time and size is, or would be."""
     told = hashlib.sha256(f"{name}\0{mtime_ns}\0{size}".encode()).hexdigest()[:32]
-    return folder_of(settings, dataset_id) / f"{told}.webp"
+    return thumbnails_of(settings, dataset_id) / f"{told}.webp"
 
 
 def make(source: Path, target: Path) -> None:
@@ -78,7 +69,7 @@ def start(dataset: Dataset) -> None:
 def sweep(settings: Settings, dataset: Dataset, wanted: Iterable[Path]) -> None:
     """Remove thumbnails of files that changed or went; those in the trash are made again when needed."""
     names = {path.name for path in wanted}
-    folder = folder_of(settings, dataset.id)
+    folder = thumbnails_of(settings, dataset.id)
     for path in folder.glob("*.webp") if folder.is_dir() else ():
         if path.name not in names:
             path.unlink(missing_ok=True)

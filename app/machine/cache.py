@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from app import tasks
+from app.datasets import cached
 from app.db import db
 from app.models import Dataset, Task
 from app.preferences import Preferences, load
@@ -27,7 +27,6 @@ SUBJECT = "cache"
 EVERY_SECONDS = 6 * 3600.0
 UNUSED_SECONDS = 90 * 24 * 3600.0
 """What nobody looked at for so long goes, also where there is room."""
-_LITTER_SECONDS = 24 * 3600.0
 _ROOM = 0.9
 """A cache that is too large is brought down to this part of its limit, not to the limit itself."""
 _FIRST_SECONDS = 120.0
@@ -72,9 +71,9 @@ def run(work: Work) -> dict[str, Any]:
     cache = work.settings.cache_dir
     with work.database():
         limit = load(CachePreferences).limit_gb * 1e9
-        known = {str(number) for number in db.session.scalars(select(Dataset.id))}
+        known = set(db.session.scalars(select(Dataset.id)))
     before = sum(file.size for file in _files(cache))
-    _remove_strays(cache, known)
+    cached.sweep(work.settings, known)
     files = sorted(_files(cache), key=lambda file: file.used)
     size, removed, oldest = sum(file.size for file in files), 0, time.time() - UNUSED_SECONDS
     wanted = limit * _ROOM if size > limit else limit
@@ -88,20 +87,6 @@ def run(work: Work) -> dict[str, Any]:
     return {"bytes": size, "files": len(files) - removed, "freed": before - size}
 
 
-def _remove_strays(cache: Path, known: set[str]) -> None:
-    """Thumbnails of datasets that are gone, and of imports that nobody goes on with."""
-    for folder in _children(cache / "thumbnails"):
-        if folder.name not in known:
-            shutil.rmtree(folder, ignore_errors=True)
-        for inner in _children(folder):
-            with contextlib.suppress(OSError):
-                if inner.is_dir() and time.time() - inner.stat().st_mtime > _LITTER_SECONDS:
-                    shutil.rmtree(inner, ignore_errors=True)
-    for lock in cache.glob("scan-*.lock"):
-        if lock.stem.removeprefix("scan-") not in known:
-            lock.unlink(missing_ok=True)
-
-
 def _files(cache: Path) -> Iterator[_File]:
     for folder, _, names in os.walk(cache):
         for name in names:
@@ -110,7 +95,3 @@ def _files(cache: Path) -> Iterator[_File]:
                 stat = os.stat(path, follow_symlinks=False)
                 if not name.endswith(".lock"):
                     yield _File(path, stat.st_size, max(stat.st_atime, stat.st_mtime))
-
-
-def _children(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from app import tasks
-from app.datasets import library, removing
+from app.datasets import cached, library, removing
 from app.jobs import store
 from app.jobs.states import JobState
 from app.platform import EXTENSION
@@ -82,7 +82,7 @@ def test_deleting_hides_at_once_and_undo_brings_everything_back(client, dog):
 
 def test_what_was_deleted_goes_for_good_later_with_its_thumbnails(app, client, dog, run_all):
     get(client, "/datasets/1/thumbs/1.webp")
-    thumbs = app.extensions[EXTENSION].settings.data_dir / "cache" / "thumbnails" / "1"
+    thumbs = cached.thumbnails_of(app.extensions[EXTENSION].settings, 1)
     assert thumbs.is_dir()
     client.post("/datasets/1/delete")
     with app.app_context():

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from app.datasets import reading, thumbnails
+from app.datasets.cached import thumbnails_of
 from app.datasets.scanning import Facts, kind_of
 from app.settings import Settings
 
@@ -39,7 +40,7 @@ class Looks:
 
     def __init__(self, staging: Path, settings: Settings, dataset_id: int) -> None:
         self._staging, self._settings, self._dataset_id = staging, settings, dataset_id
-        mine = thumbnails.folder_of(settings, dataset_id)
+        mine = thumbnails_of(settings, dataset_id)
         self._thumbs = mine / staging.name
         self._lock = threading.Lock()
         self._known = dict(_earlier(staging / _JOURNAL))

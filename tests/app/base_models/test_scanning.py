@@ -119,6 +119,18 @@ def test_one_file_of_a_repository_goes_with_its_bytes(settings):
     assert list(found(settings)) == ["a/b/x.safetensors"]
 
 
+def test_a_part_of_what_has_no_parts_takes_nothing_with_it(settings):
+    folder = settings.models_dir / "diffusers"
+    write(folder / "x.safetensors", SHAPES["flux"])
+    single = write(settings.models_dir / "y.safetensors", SHAPES["flux"])
+    for path in (folder, single, settings.hf_home / "hub" / "models--a--gone"):
+        for part in (library.OLDER, "x.safetensors"):
+            with pytest.raises(UserError):
+                delete(settings, path, part=part)
+    assert (folder / "x.safetensors").exists()
+    assert single.exists()
+
+
 def test_nothing_outside_the_known_places_is_ever_removed(settings, tmp_path):
     outside = write(tmp_path / "mine" / "x.safetensors", SHAPES["flux"])
     (settings.hf_home / "hub").mkdir(parents=True)

@@ -8,6 +8,7 @@ import pytest
 
 from app import tasks
 from app.datasets import (
+    cached,
     editing,
     examining,
     grid,
@@ -48,7 +49,7 @@ def _no_reading(*_given, **_more):
 
 
 def _drawn(platform, dataset):
-    return sorted((platform.settings.data_dir / "cache" / "thumbnails" / str(dataset.id)).iterdir())
+    return sorted(cached.thumbnails_of(platform.settings, dataset.id).iterdir())
 
 
 def test_an_import_reads_each_file_once_for_thumbnails_report_and_likeness(
