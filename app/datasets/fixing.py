@@ -204,7 +204,7 @@ def _convert(dataset: Dataset) -> DatasetEdit | None:
                     raise
                 continue  # broken, or of a format that cannot be read here: it stays as it is
             made.append(Step.made_from(name, new, target))
-            taken.add(made[-1].becomes.casefold())
+            taken.add(target.relative_to(new).as_posix().casefold())
             if len(made) == MOST_DRAWN:
                 break
         if not made:

@@ -115,7 +115,7 @@ def run(work: Work) -> dict[str, Any]:
         if dataset.managed and path.parent == root and path.name.startswith(_HIDDEN):
             shutil.rmtree(path, ignore_errors=True)
         cached.forget(work.settings, dataset.id)
-        shutil.rmtree(uploads.folder_of(work.settings.data_dir, dataset.id), ignore_errors=True)
+        uploads.Uploads(work.settings.data_dir, dataset.id).forget_all()
         db.session.delete(dataset)
         db.session.commit()
     return {}

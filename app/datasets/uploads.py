@@ -161,6 +161,10 @@ class Uploads:
         with contextlib.suppress(NotFoundError):
             shutil.rmtree(self.get(upload_id).folder, ignore_errors=True)
 
+    def forget_all(self) -> None:
+        """Remove all of a dataset that is gone."""
+        shutil.rmtree(self._root, ignore_errors=True)
+
 
 def clean(data_dir: Path, now: float | None = None) -> None:
     """Remove uploads that nobody went on with for days."""
