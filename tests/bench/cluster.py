@@ -8,26 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import statistics
 import sys
 import tempfile
 import time
 import urllib.request
 from pathlib import Path
 
-from tests.bench.queue import TICK, gunicorns
+from tests.bench.limits import median
+from tests.bench.processes import load
 from tests.support import chaos, engines, slurm
 from tests.support.server import Server
 from tests.support.wait import until
 
 JOBS = 500
 SECONDS = 30.0
-
-
-def cpu_with_children(pid: int) -> float:
-    """CPU time of a process and of the children that it has waited for."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / TICK
 
 
 def make(folder: Path, **env: str) -> Server:
@@ -66,23 +60,9 @@ def counts(server: Server) -> dict[str, int]:
         return dict(table.execute("SELECT state, count(*) FROM job GROUP BY state").fetchall())
 
 
-def load(server: Server) -> float:
-    """Percent of a core."""
-    pids = gunicorns(server)
-    before, begin = sum(map(cpu_with_children, pids)), time.monotonic()
-    time.sleep(SECONDS)
-    return 100 * (sum(map(cpu_with_children, pids)) - before) / (time.monotonic() - begin)
-
-
 def page_ms(server: Server, path: str) -> float:
     """Median of 15 answers."""
-    measured = []
-    for _ in range(15):
-        begin = time.monotonic()
-        with urllib.request.urlopen(server.url + path, timeout=30) as answer:
-            answer.read()
-        measured.append(time.monotonic() - begin)
-    return statistics.median(measured) * 1000
+    return median(lambda: urllib.request.urlopen(server.url + path, timeout=30).read(), 15) * 1000
 
 
 def on_slurm(folder: Path, most: str) -> list[tuple[str, str]]:
@@ -102,7 +82,7 @@ def on_slurm(folder: Path, most: str) -> list[tuple[str, str]]:
         until(lambda: counts(server).get("queued", 0) == JOBS - handed, 60, "the rest is queued")
         time.sleep(10)
         before = calls.stat().st_size
-        share = load(server)
+        share = load(server, SECONDS, waited=True)
         per_second = (calls.stat().st_size - before) / SECONDS
         return [
             (f"handed over: {most}; until all were there", f"{took:.0f} s"),
@@ -126,7 +106,10 @@ def on_this_machine(folder: Path) -> list[tuple[str, str]]:
         until(lambda: counts(server).get("running", 0) == 1, 120, "one runs")
         time.sleep(10)
         return [
-            (f"local, 1 runs; percent of a core over {SECONDS:.0f} s", f"{load(server):.2f}"),
+            (
+                f"local, 1 runs; percent of a core over {SECONDS:.0f} s",
+                f"{load(server, SECONDS, waited=True):.2f}",
+            ),
             ("local, 1 runs; jobs page, median", f"{page_ms(server, '/'):.0f} ms"),
             ("local, 1 runs; jobs table, median", f"{page_ms(server, '/jobs/table'):.0f} ms"),
         ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import random
-import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from sqlalchemy import insert
 from app.datasets import examining, library, scanning
 from app.db import db
 from app.models import DatasetItem
+from tests.bench.limits import median
 from tests.bench.table import Table, watch
 from tests.support.pictures import picture
 from tests.support.platform import close_all, make_app
@@ -46,12 +46,7 @@ def fill(app: Flask, folder: Path, count: int = MANY) -> int:
 
 def _measured(call: Callable[[], bytes], times: int = 7) -> tuple[float, int]:
     """Median milliseconds, and bytes on the wire."""
-    body, spent = call(), []
-    for _ in range(times):
-        begin = time.perf_counter()
-        body = call()
-        spent.append(time.perf_counter() - begin)
-    return statistics.median(spent) * 1000, len(gzip.compress(body, 5))
+    return median(call, times) * 1000, len(gzip.compress(call(), 5))
 
 
 def pages(table: Table, app: Flask, folder: Path, count: int = MANY) -> None:

@@ -21,7 +21,6 @@ from pathlib import Path
 from tests.support.server import Server, free_port
 from tests.support.wait import until
 
-TICK = os.sysconf("SC_CLK_TCK")
 BLOCK = 1 << 20
 _BARE = """
 import os
@@ -59,57 +58,31 @@ def up():
 """
 
 
+def seconds_of(call: Callable[[], object]) -> float:
+    """Of this one call."""
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
 def median(call: Callable[[], object], times: int) -> float:
     """Seconds of the middle call, after one that does not count."""
     call()
-    spent = []
-    for _ in range(times):
-        begin = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - begin)
-    return statistics.median(spent)
+    return statistics.median(seconds_of(call) for _ in range(times))
 
 
-def family(pid: int) -> list[int]:
-    """A process and all its descendants."""
-    children: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(path.parent.name))
-    found = [pid]
-    for one in found:
-        found += children.get(one, [])
-    return found
+def in_turn(*calls: Callable[[], float], times: int = 3) -> list[float]:
+    """The middle of the seconds that each call tells, after a first round that does not count.
 
-
-def cpu_seconds(pid: int) -> float:
-    """CPU time of a process and all its descendants, those that ended too, in steps of 10 ms."""
-    total = 0
-    for one in family(pid):
-        with contextlib.suppress(OSError):  # it ended meanwhile, and counts with its parent
-            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-            total += sum(map(int, fields[11:15]))
-    return total / TICK
-
-
-def memory_mb(pids: list[int]) -> float:
-    """PSS of these processes together: what would be free without them."""
-    total = 0
-    for pid in pids:
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return total / 1000
-
-
-def cpu_of(pid: int, call: Callable[[], object], times: int) -> float:
-    """Milliseconds of CPU that one call costs the server."""
-    call()
-    before = cpu_seconds(pid)
-    for _ in range(times):
-        call()
-    return 1000 * (cpu_seconds(pid) - before) / times
+    One after the other in each round, and nothing left to be written when one begins: the disk of
+    a shared machine has slow minutes, and what one wrote would be written while the next is timed.
+    """
+    spent: list[list[float]] = [[] for _ in calls]
+    for _ in range(times + 1):
+        for call, seconds in zip(calls, spent, strict=True):
+            os.sync()
+            seconds.append(call())
+    return [statistics.median(seconds[1:]) for seconds in spent]
 
 
 class Bare(Server):

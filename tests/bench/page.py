@@ -6,9 +6,9 @@ import html
 import http.client
 import json
 import re
-import statistics
 import time
 
+from tests.bench.limits import median
 from tests.support.server import Server
 
 _POLL = re.compile(r'id="([\w-]+)"[^>]*?hx-get="([^"]+)" hx-trigger="every (\d+)s"')
@@ -41,13 +41,7 @@ class Line:
 
     def median(self, path: str, times: int = 31) -> float:
         """Milliseconds."""
-        self.get(path)
-        spent = []
-        for _ in range(times):
-            begin = time.perf_counter()
-            self.get(path)
-            spent.append(time.perf_counter() - begin)
-        return statistics.median(spent) * 1000
+        return median(lambda: self.get(path), times) * 1000
 
 
 class OpenPage:

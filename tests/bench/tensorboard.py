@@ -5,20 +5,23 @@ BENCH_TENSORBOARD names its executable; it is installed outside the project.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import struct
 import subprocess
 import time
-import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tests.support.server import free_port
+from tests.support.wait import until
 
 EXECUTABLE = os.environ.get("BENCH_TENSORBOARD", "")
 _PATIENCE_SECONDS = 120.0
@@ -112,15 +115,17 @@ def measure(folder: Path, points: int) -> Peer:
         process.wait()
 
 
-def _until(address: str, holds) -> float:  # type: ignore[no-untyped-def]
+def _until(address: str, holds: Callable[[Any], bool]) -> float:
     """When the answer first was what we wait for."""
-    over = time.perf_counter() + _PATIENCE_SECONDS
-    while time.perf_counter() < over:
-        try:
-            with urllib.request.urlopen(address, timeout=60) as answer:
-                if holds(json.loads(answer.read())):
-                    return time.perf_counter()
-        except (OSError, ValueError, urllib.error.HTTPError):
-            pass  # not up yet, or it knows no such run yet
-        time.sleep(0.01)
-    raise TimeoutError(f"{address} told nothing")
+
+    def told() -> bool:
+        # Refused while it starts, 404 while it knows no such run.
+        with (
+            contextlib.suppress(OSError, ValueError),
+            urllib.request.urlopen(address, timeout=60) as answer,
+        ):
+            return holds(json.loads(answer.read()))
+        return False
+
+    until(told, _PATIENCE_SECONDS, f"{address} tells something", interval=0.01)
+    return time.perf_counter()

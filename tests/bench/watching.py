@@ -12,7 +12,6 @@ import contextlib
 import os
 import shutil
 import sqlite3
-import statistics
 import sys
 import tempfile
 import threading
@@ -21,14 +20,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import insert
 
-from app.db import db
 from app.jobs.series import Sample, Series
-from app.models import Job
 from tests.bench import tensorboard
+from tests.bench.limits import median
 from tests.bench.page import Line, OpenPage
-from tests.bench.queue import gunicorns, load, make, pss_mb
+from tests.bench.processes import gunicorns, load, memory_mb
+from tests.bench.queue import make
+from tests.bench.rows import add_jobs
 from tests.bench.table import Table
 from tests.support.platform import close_all, make_app
 from tests.support.server import Server
@@ -155,7 +154,7 @@ def watched(table: Table, server: Server, document: dict[str, object]) -> None:
     floor = _bare(server, polls) - alone
     table.add("  as many answers of /healthz, as slowly asked for", f"{floor:.2f} %")
     table.add("  its polls", f"{polls / WATCH_SECONDS:.1f} a second, {empty} of {polls} empty")
-    table.add("master and worker", f"{sum(map(pss_mb, gunicorns(server))):.0f} MB PSS")
+    table.add("master and worker", f"{memory_mb(gunicorns(server)):.0f} MB PSS")
     over.set()
     recording.join()
     server.post("/api/v1/jobs/2/stop")
@@ -191,27 +190,15 @@ def bytes_of_a_poll(table: Table, server: Server, line: Line) -> None:
 def many(table: Table, folder: Path) -> None:
     """The jobs table with many jobs, within this process."""
     app = make_app(folder)
-    with app.app_context():
-        rows = [{
-            "name": f"job {n}", "family": "sdxl", "engine": "ai-toolkit", "document": "{}",
-            "state": ("succeeded", "failed", "cancelled", "queued")[n % 4], "created": float(n),
-            "held": True, "total_steps": 100, "step": n % 100,
-        } for n in range(JOBS)]  # fmt: skip
-        db.session.execute(insert(Job), rows)
-        db.session.commit()
+    add_jobs(app, JOBS)
     client = app.test_client()
     for label, path in (
         ("first page", "/"),
         ("search", "/?q=job+77"),
         ("one state", "/?state=failed"),
     ):
-        client.get(path)
-        spent = []
-        for _ in range(15):
-            begin = time.perf_counter()
-            assert client.get(path).status_code == 200
-            spent.append(time.perf_counter() - begin)
-        middle = statistics.median(spent) * 1000
+        assert client.get(path).status_code == 200
+        middle = median(lambda path=path: client.get(path), 15) * 1000
         table.add(f"jobs table, {JOBS} jobs, {label}", f"{middle:.1f} ms (asked: 50 ms)")
     close_all()
 

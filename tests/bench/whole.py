@@ -16,17 +16,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import insert
-
 from app import create_app
 from app.db import db
 from app.jobs.series import Sample, Series
-from app.models import Job
 from app.settings import Settings
-from tests.bench import browser, datasets, limits, measures, queue
+from tests.bench import browser, datasets, limits, measures, processes, queue
 from tests.bench.dataset_pages import fill
 from tests.bench.limits import Bare, running
 from tests.bench.measures import Measure
+from tests.bench.rows import add_jobs
 from tests.bench.watching import Line, unchanged
 from tests.support import chromium
 from tests.support.server import Server
@@ -90,19 +88,19 @@ class Bench:
         self._calm()
         time.sleep(5)
         pids = [self._pid(server) for server in (self.ours, self.bare)]
-        before, begin = [limits.cpu_seconds(pid) for pid in pids], time.monotonic()
+        before, begin = [processes.family_seconds(pid) for pid in pids], time.monotonic()
         time.sleep(IDLE)
         seconds = time.monotonic() - begin
-        spent = [limits.cpu_seconds(pid) for pid in pids]
+        spent = [processes.family_seconds(pid) for pid in pids]
         load = [100 * (now - then) / seconds for now, then in zip(spent, before, strict=True)]
         yield Measure(
             f"CPU {when}, over {IDLE} s", load[0], "% of a core", None, f"bare Flask: {load[1]:.2f}",
             0.2, peers=f"{GUI} 9.9, {TOOLKIT} 1.7, SimpleTuner 0.43, {BOARD} 0.23",
         )  # fmt: skip
-        ours, bare = (limits.family(pid) for pid in pids)
+        ours, bare = (processes.family(pid) for pid in pids)
         yield Measure(
-            f"memory {when} (PSS, {len(ours)} processes)", limits.memory_mb(ours), "MB",
-            limits.memory_mb(bare), "bare Flask", 90,
+            f"memory {when} (PSS, {len(ours)} processes)", processes.memory_mb(ours), "MB",
+            processes.memory_mb(bare), "bare Flask", 90,
             peers=f"{GUI} 371 (RSS), SimpleTuner 709 (RSS), {TOOLKIT} 375, {BOARD} 89 (RSS)",
         )  # fmt: skip
 
@@ -120,7 +118,7 @@ class Bench:
 
     def _calm(self) -> None:
         """Until what a start or a job set going is over: master and worker are alone."""
-        until(lambda: len(limits.family(self._pid(self.ours))) <= 2, 120, "calm", interval=0.2)
+        until(lambda: len(processes.family(self._pid(self.ours))) <= 2, 120, "calm", interval=0.2)
 
     def _fifty(self) -> Iterator[Measure]:
         self._jobs(50)
@@ -128,8 +126,8 @@ class Bench:
         ours, bare = Line(self.ours), Line(self.bare)
         pid, other = self._pid(self.ours), self._pid(self.bare)
         yield Measure(
-            "server CPU of a page of 50 jobs", limits.cpu_of(pid, lambda: ours.get("/"), 200), "ms",
-            limits.cpu_of(other, lambda: bare.get("/table"), 400), "Flask + Jinja, 50 rows", 3.0,
+            "server CPU of a page of 50 jobs", processes.cpu_of(pid, lambda: ours.get("/"), 200), "ms",
+            processes.cpu_of(other, lambda: bare.get("/table"), 400), "Flask + Jinja, 50 rows", 3.0,
             peers=f"Flask + Jinja 0.9, SimpleTuner 5.3, {GUI} 613",
         )  # fmt: skip
         yield Measure(
@@ -142,16 +140,7 @@ class Bench:
         )  # fmt: skip
 
     def _jobs(self, count: int) -> None:
-        rows = [{
-            "name": f"job {n}", "family": "sdxl", "engine": "ai-toolkit", "document": "{}",
-            "state": ("succeeded", "failed", "cancelled", "queued")[n % 4], "created": float(n),
-            "held": True, "total_steps": 100, "step": n % 100,
-        } for n in range(count)]  # fmt: skip
-        app = create_app(Settings.from_env(self.ours.env))
-        with app.app_context():
-            db.session.execute(insert(Job), rows)
-            db.session.commit()
-            db.engine.dispose()
+        add_jobs(create_app(Settings.from_env(self.ours.env)), count)
 
     def _fill(self) -> None:
         """Everything at size: jobs, a dataset, a curve, a log."""
@@ -177,7 +166,7 @@ class Bench:
         line, hello = Line(self.ours), Line(self.bare).median("/")
         tail = f"/jobs/1/log?attempt=1&after={LOG_MB * 1_000_000 - 1000}"
         chart = "/jobs/1/curves.json?series=loss&width=1000"
-        first = limits.median(lambda: Line(self.ours).get(chart), 1) * 1000
+        first = limits.seconds_of(lambda: Line(self.ours).get(chart)) * 1000
         for what, path, most, peers in (
             (f"log poll at {LOG_MB} MB", tail, None, f"{TOOLKIT} 46; {GUI} shows no log"),
             (f"chart of {POINTS:,} points", chart, 50, f"{BOARD} 53, of 1,000 points at random"),
@@ -204,9 +193,7 @@ class Bench:
             "download of a checkpoint", ours, "MB/s", bare, "Flask send_file", least=0.8, of_ratio=True,
             peers="nginx 2,218 MB/s, Flask send_file 2,319",
         )  # fmt: skip
-        raw = mb / limits.median(lambda: limits.socket_to_file(TRANSFER, self.folder / "raw"), 3)
-        bare = mb / limits.median(self._put_bare, 3)
-        ours = mb / statistics.median(self._upload(number) for number in range(3))
+        raw, bare, ours = (mb / s for s in limits.in_turn(self._raw, self._put_bare, self._upload))
         what = "upload in pieces of 48 MB"
         yield Measure(
             what, ours, "MB/s", bare, "Flask, one request to a file", least=0.77, of_ratio=True,
@@ -214,18 +201,17 @@ class Bench:
         )  # fmt: skip
         yield Measure(what, ours, "MB/s", raw, "raw socket to a file", peers="raw socket 750 MB/s")
 
-    def _put_bare(self) -> None:
-        body = datasets.Part(self.big, 0, TRANSFER)
-        datasets.call(self.bare, "PUT", "/up", body, "application/octet-stream", TRANSFER)
+    def _raw(self) -> float:
+        return limits.seconds_of(lambda: limits.socket_to_file(TRANSFER, self.folder / "raw"))
 
-    def _upload(self, number: int) -> float:
-        dataset = datasets.create(self.ours, f"large{number}")
+    def _put_bare(self) -> float:
+        return limits.seconds_of(lambda: datasets.put_whole(self.bare, self.big))
+
+    def _upload(self) -> float:
         film = self.folder / "film.mp4"
-        film.unlink(missing_ok=True)
-        os.link(self.big, film)
-        begin = time.perf_counter()
-        datasets.send(self.ours, dataset, datasets.begin(self.ours, dataset, film), film)
-        return time.perf_counter() - begin
+        if not film.exists():
+            os.link(self.big, film)
+        return datasets.upload(self.ours, film)
 
     def _in_chromium(self) -> Iterator[Measure]:
         with chromium.started() as found:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tests.support import engines, models, showcase_past, showcase_pictures
+from tests.support import engines, models, nvml, showcase_past, showcase_pictures
 from tests.support.server import Server
 from tests.support.wait import until
 
@@ -73,13 +71,10 @@ def prepare(folder: Path, pace: float = 0.3, **env: str) -> Server:
 
 def gpu(folder: Path) -> dict[str, str]:
     """A card, where a C compiler can make the library that tells of one."""
-    if shutil.which("cc") is None:
+    if nvml.COMPILER is None:
         return {}
-    (folder / "nvml").mkdir()
-    source, library = Path(__file__).with_name("nvml_double.c"), folder / "nvml/libnvidia-ml.so.1"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
     return {
-        "LD_LIBRARY_PATH": str(library.parent), "DOUBLE_COUNT": "1", "DOUBLE_BUS_0": "1",
+        **nvml.build(folder / "nvml"), "DOUBLE_COUNT": "1", "DOUBLE_BUS_0": "1",
         "DOUBLE_NAME_0": "NVIDIA GeForce RTX 4090", "DOUBLE_USED_0": str(folder / "nvml/used"),
         "DOUBLE_LOAD_0": "97", "DOUBLE_CELSIUS_0": "64", "DOUBLE_WATTS_0": "318",
     }  # fmt: skip

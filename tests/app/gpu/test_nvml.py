@@ -8,12 +8,12 @@ import shutil
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
 from app.gpu import Gpu, GpuReport, Sampler
 from app.settings import ROOT
+from tests.support import nvml
 from tests.support.wait import until
 
 PROGRAM = """
@@ -26,13 +26,10 @@ print(json.dumps([dataclasses.asdict(report) for report in reports]))
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory):
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
+    if nvml.COMPILER is None:
         pytest.skip("no C compiler for the stand-in of NVIDIA's library")
-    folder = tmp_path_factory.mktemp("nvml")
-    source = Path(__file__).parents[2] / "support" / "nvml_double.c"
-    target = folder / "libnvidia-ml.so.1"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", target, source], check=True)
+    folder = tmp_path_factory.mktemp("nvml") / "library"
+    nvml.build(folder)
     return folder
 
 
