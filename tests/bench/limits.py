@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from app.settings import ROOT
 from tests.support.server import Server, free_port
 from tests.support.wait import until
 
@@ -26,7 +27,12 @@ _BARE = """
 import os
 from flask import Flask, request, send_file
 
+class Nobody:
+    # Our gunicorn.conf.py starts and stops a supervisor.
+    start_supervisor = stop_supervisor = lambda self: None
+
 app = Flask(__name__)
+app.extensions["vast-lora"] = Nobody()
 rows = [{"id": n, "name": f"job {n}", "state": "done"} for n in range(50)]
 table = app.jinja_env.from_string(
     "<!doctype html><title>Jobs</title><table>{% for row in rows %}<tr><td>{{ row.id }}</td>"
@@ -86,7 +92,7 @@ def in_turn(*calls: Callable[[], float], times: int = 3) -> list[float]:
 
 
 class Bare(Server):
-    """A bare Flask under gunicorn, one worker with eight threads as ours."""
+    """A bare Flask under the same gunicorn, set as ours is."""
 
     def __init__(self, folder: Path, big: Path) -> None:
         super().__init__(folder, {})
@@ -95,11 +101,11 @@ class Bare(Server):
         self.env |= {"BARE_BIG": str(big), "BARE_UP": str(folder / "bare.out")}
 
     def start(self) -> None:
-        words = ["-k", "gthread", "-w", "1", "--threads", "8", "--keep-alive", "15", "--log-level"]
-        command = [sys.executable, "-m", "gunicorn", *words, "warning", "bare:app"]
+        settings = str(ROOT / "gunicorn.conf.py")
+        command = [sys.executable, "-m", "gunicorn", "-c", settings, "bare:app"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "-b", f"127.0.0.1:{self.port}"], cwd=self._folder, env=self.env,
+                command, cwd=self._folder, env=self.env,
                 stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         until(self.is_up, 30, "the bare server answers")
