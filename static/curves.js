@@ -33,7 +33,8 @@
     const tools = figure.closest(".card").querySelector(".curve-tools");
     const tool = (name) => tools.querySelector(`[data-curve="${name}"]`);
     const choice = { series: "loss", smooth: 90, log: false, clip: false, axis: "step", ...stored() };
-    let chart = null, zoom = null, data = new Map(), versions = new Map(), timer = 0, asking = 0;
+    let chart = null, built = "", zoom = null, timer = 0, asking = 0;
+    const data = new Map(), versions = new Map();
 
     tools.hidden = false;
     const select = tool("series");
@@ -56,7 +57,7 @@
       if (turn !== asking || !figure.isConnected) return;
       let fresh = false, alive = false;
       answers.forEach((answer, at) => {
-        if (answer) { data.set(jobs[at], joined(data.get(jobs[at]), answer)); versions.set(jobs[at], answer.version); fresh = true; grow(answer.names); }
+        if (answer) { data.set(jobs[at], joined(data.get(jobs[at]), answer)); versions.set(jobs[at], answer.version); fresh = true; grow(answer); }
       });
       data.forEach((answer) => { alive ||= !answer.final; });
       if (fresh) { draw(); tell(); }
@@ -79,9 +80,11 @@
     };
     numbers?.addEventListener("toggle", tell);
     const tick = () => { if (!figure.isConnected) return; document.hidden ? (timer = setTimeout(tick, POLL)) : ask(true); };
-    const grow = (known) => known.forEach((name) => {
-      if (![...select.options].some((o) => o.value === name)) select.append(new Option(name, name));
+    const grow = ({ names: known, titles }) => known.forEach((name, at) => {
+      if (![...select.options].some((o) => o.value === name)) select.append(new Option(titles[at], name));
     });
+    // Another series, axis or part: nothing of what was asked before belongs to it.
+    const afresh = () => { versions.clear(); data.clear(); clearTimeout(timer); ask(false); };
 
     const draw = () => {
       const lines = [], parts = [];
@@ -99,13 +102,20 @@
         } else parts.push([x, y]);
         lines.push({ label: names[at] || choice.series, stroke: colour, width: 2, points: { show: y.length < 40 }, value: (_, v) => short(v) });
       });
+      if (!parts.length) return;
       const table = uPlot.join(parts.map(([x, y]) => [x, y]));
       if (!table || !table[0]?.length) return;
-      chart?.destroy();
+      // The chart is kept from poll to poll, and with it a drag, the legend's values and its listeners.
+      const shape = JSON.stringify([choice.axis, choice.log, choice.clip, isDark(), lines.map((l) => [l.label, l.stroke, l.width, l.points.show])]);
+      if (chart && shape === built) chart.setData(table);
+      else { chart?.destroy(); chart = make(lines, table); built = shape; }
+      say();
+    };
+    const make = (lines, table) => {
       box.querySelector("img")?.remove();
       const line = token("--line"), muted = token("--muted"), time = choice.axis === "time" && jobs.length === 1;
       const axis = { stroke: muted, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: "11px system-ui, sans-serif" };
-      chart = new uPlot({
+      return new uPlot({
         width: Math.max(200, box.clientWidth), height: 250, ms: 1e-3,
         scales: { x: { time }, y: { distr: choice.log ? 3 : 1, range: choice.clip ? clipped : undefined } },
         axes: [axis, { ...axis, size: 62, values: (_, ticks) => ticks.map(short) }],
@@ -114,9 +124,12 @@
         hooks: { setSelect: [(u) => {
           if (u.select.width < 4) return;
           zoom = [u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x")];
-          versions.clear(); ask(false);
+          afresh();
+          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         }], draw: [seams] },
       }, table, box);
+    };
+    const say = () => {
       const newest = jobs.flatMap((job) => data.get(job)?.series[choice.series]?.y ?? []).filter((v) => v != null);
       const told = jobs.length > 1 ? "" : `: ${short(newest[0])} at the start, ${short(newest.at(-1))} at last`;
       caption.textContent = `${select.selectedOptions[0].text}${told}, lowest ${short(newest.reduce((a, b) => Math.min(a, b), Infinity))}. ${jobs.length === 1 && data.get(jobs[0])?.series[choice.series]?.odd?.length ? "Red marks: not a number. " : ""}Drag to zoom, ${zoom ? "“Whole run” to go back" : "hover for values"}.`;
@@ -148,9 +161,9 @@
       const asked = choice.series + choice.axis;
       Object.assign(choice, { series: select.value, axis: tool("axis").value, smooth: +tool("smooth").value, log: tool("log").checked, clip: tool("clip").checked });
       keep(choice);
-      if (asked !== choice.series + choice.axis) { zoom = null; versions.clear(); ask(false); } else draw();
+      if (asked !== choice.series + choice.axis) { zoom = null; afresh(); } else draw();
     });
-    const whole = () => { if (zoom) { zoom = null; versions.clear(); ask(false); } };
+    const whole = () => { if (zoom) { zoom = null; afresh(); } };
     tool("reset").addEventListener("click", whole);
     box.addEventListener("dblclick", whole);
     new ResizeObserver(() => chart?.setSize({ width: Math.max(200, box.clientWidth), height: 250 })).observe(box);

@@ -31,11 +31,15 @@ _LONGEST_STEP = 86_400.0
 
 @dataclass(frozen=True)
 class Curve:
-    """What a chart draws: points in order, and where later attempts begin (their first point)."""
+    """What a chart draws: points in order, and where later attempts begin (their first point).
+
+    ``count`` is how many points of the series had been read: more may have been written since.
+    """
 
     name: str
     samples: tuple[Sample, ...]
     seams: tuple[Sample, ...]
+    count: int = 0
 
 
 class Curves:
@@ -86,7 +90,10 @@ class Curves:
     ) -> Curve:
         """The points between ``start`` and ``end``, thinned for ``width`` pixels."""
         series = self.series(name)
+        count = len(series)
         runs = series.runs(start, end, by_time=axis == "time")
+        if math.isinf(start) and math.isinf(end):
+            count = runs[-1][2] if runs else 0
         total = sum(last - first for _, first, last in runs)
         samples: list[Sample] = []
         seams = []
@@ -96,7 +103,7 @@ class Curves:
             if samples and part and number != samples[-1].attempt:
                 seams.append(part[0])
             samples += part
-        return Curve(name, tuple(samples), tuple(seams))
+        return Curve(name, tuple(samples), tuple(seams), count)
 
     def since(self, name: str, count: int, width: int) -> Curve | None:
         """What follows the first ``count`` points of a series, none left out.
@@ -111,7 +118,7 @@ class Curves:
         rows = series.between(count - 1, size)
         if not rows or rows[0].attempt != rows[-1].attempt:
             return None
-        return Curve(name, tuple(rows[1:]), ())
+        return Curve(name, tuple(rows[1:]), (), count - 1 + len(rows))
 
     def built(self) -> bool:
         """Whether the series hold all that ``metrics.csv`` does."""

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.jobs import curve_building, curve_values, curves, drawing, service
 from app.models import Job
-from app.web import htmx
+from app.web import filters, htmx
 
 bp = Blueprint("curves", __name__)
 
@@ -86,10 +86,12 @@ def numbers(job_id: int) -> ResponseReturnValue:
         width = max(50, min(curves.MOST_WIDTH, request.args.get("width", 800, type=int)))
         start, end = _bound("from", -math.inf), _bound("to", math.inf)
         drawn[name] = drawn_from(found, name, axis, since, start=start, end=end, width=width)
+    names = found.names()
     return {
         "version": version,
         "final": job.status.is_final,
-        "names": found.names(),
+        "names": names,
+        "titles": [filters.series_title(name) for name in names],
         "series": drawn,
     }
 
@@ -103,12 +105,11 @@ def drawn_from(
     found: curves.Curves, name: str, axis: curves.Axis, since: int, **part: Any
 ) -> dict[str, Any]:
     """One curve as JSON: what follows ``since`` points, or the whole where that will not do."""
-    count = len(found.series(name))
     newer = found.since(name, since, part["width"]) if since > 0 else None
     if newer is not None:
-        return {**numbers_of(newer, axis), "count": count, "since": since}
+        return {**numbers_of(newer, axis), "count": newer.count, "since": since}
     whole = found.curve(name, axis=axis, **part)
-    return {**numbers_of(whole, axis), "count": count, "since": 0}
+    return {**numbers_of(whole, axis), "count": whole.count, "since": 0}
 
 
 def numbers_of(curve: curves.Curve, axis: curves.Axis) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 
 from app.jobs.curves import Curves
 from app.jobs.points import Point, append_points
+from app.jobs.series import Sample
 from tests.support.wait import until
 
 pytestmark = pytest.mark.e2e
@@ -51,6 +52,66 @@ def test_the_chart_is_drawn_zoomed_and_remembers_what_was_chosen(page, drawn):
     page.reload()
     page.wait_for_selector(".curve canvas")
     assert page.input_value("[data-curve=series]") == "learning_rate"
+
+
+@pytest.fixture
+def live(make_server, document):
+    """A running job, and a function that records the next so many points of it."""
+    server = make_server(STANDIN_SECONDS="0.1")
+    server.post("/api/v1/jobs", {**document, "length": {"steps": 4000}})
+    server.wait_for(1, "running")
+    curves, told = Curves(server.data / "jobs/1/metrics"), iter(range(1, 4000))
+
+    def record(points):
+        steps = [next(told) for _ in range(points)]
+        curves.append({"loss": [Sample(n, 1, 100.0 + n, 1 / n) for n in steps]})
+
+    record(60)
+    yield server, record
+    server.post("/api/v1/jobs/1/stop")
+    server.wait_for(1, "cancelled")
+
+
+def test_what_a_poll_brings_leaves_the_chart_that_a_person_drags_on(page, live):
+    """A chart made anew at each answer lost the drag, and what it held on to zoomed at later clicks."""
+    server, record = live
+    page.goto(f"{server.url}/jobs/1")
+    page.wait_for_selector(".curve canvas")
+    page.locator(".u-over").scroll_into_view_if_needed()
+    page.locator(".curve canvas").evaluate("canvas => { canvas.dataset.first = ''; }")
+    caption = page.locator(".curve figcaption")
+    until(lambda: "at last" in caption.inner_text(), 10, "the caption tells")
+    box = page.locator(".u-over").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 40, steps=3)
+    before = caption.inner_text()
+    record(10)
+    until(lambda: caption.inner_text() != before, 30, "a poll brought points")
+    assert page.locator(".curve canvas[data-first]").count() == 1
+    with page.expect_response(lambda r: "curves.json" in r.url and "from=" in r.url):
+        page.mouse.up()
+    until(lambda: "to go back" in caption.inner_text(), 10, "it is zoomed")
+    shown = "document.querySelector('.u-select').getBoundingClientRect().width"
+    until(lambda: page.evaluate(shown) < 1, 10, "nothing is left of the drag")
+
+
+def test_another_axis_is_asked_for_as_a_whole_until_it_is_there(page, live):
+    """Points over time do not follow those over steps."""
+    server, _ = live
+    page.goto(f"{server.url}/jobs/1")
+    page.wait_for_selector(".curve canvas")
+    until(lambda: "at last" in page.inner_text(".curve figcaption"), 10, "the numbers are there")
+    asked = []
+
+    def lose_the_first(route):
+        asked.append(route.request.url)
+        route.fulfill(status=204) if len(asked) == 1 else route.continue_()
+
+    page.route("**/curves.json?*axis=time*", lose_the_first)
+    page.select_option("[data-curve=axis]", "time")
+    until(lambda: page.evaluate("1") and len(asked) > 1, 30, "it asks again")
+    assert "since=" not in asked[1]
 
 
 def test_without_javascript_the_curve_is_a_picture(browser, drawn):

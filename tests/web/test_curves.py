@@ -11,7 +11,7 @@ import pytest
 from app.jobs import curve_building, service, store
 from app.jobs.curves import Curves
 from app.jobs.points import Point, append_points, read_points
-from app.jobs.series import Sample
+from app.jobs.series import Sample, Series
 from app.jobs.states import JobState
 
 
@@ -133,3 +133,31 @@ def test_the_curves_are_told_in_numbers_for_who_cannot_see_them(client, finished
     assert "some were not a number" in text
     address = re.findall(r'data-values="([^"]+)"', client.get("/jobs/1/curves/values").text)[0]
     assert client.get(address).status_code == 204
+
+
+def test_a_point_written_while_an_answer_is_made_is_sent_once(client, finished, monkeypatch):
+    """The next question goes on behind what was read, wherever the writer comes in between."""
+    curves = Curves(finished.curves)
+    writes = iter(Sample(n, 2, 400.0 + n, 0.2) for n in range(31, 40))
+    runs, between = Series.runs, Series.between
+
+    def written_before(reading):
+        def read(self, *args, **kwargs):
+            curves.append({"loss": [next(writes)]})
+            return reading(self, *args, **kwargs)
+
+        return read
+
+    monkeypatch.setattr(Series, "runs", written_before(runs))
+    monkeypatch.setattr(Series, "between", written_before(between))
+    whole = client.get("/jobs/1/curves.json").get_json()["series"]["loss"]
+    since = f"/jobs/1/curves.json?series=loss&since={whole['count']}"
+    more = client.get(since).get_json()["series"]["loss"]
+    seen = whole["x"] + more["x"]
+    assert len(seen) == len(set(seen))
+    assert more["count"] == whole["count"] + len(more["x"])
+
+
+def test_a_curve_that_comes_later_has_the_title_that_a_person_reads(client, finished):
+    answer = client.get("/jobs/1/curves.json").get_json()
+    assert answer["titles"] == ["Loss", "Learning rate", "Seconds per step"]

@@ -67,13 +67,14 @@ def show(job_id: int, query: CurvesQuery) -> CurvesJson:
     start = -math.inf if query.start is None else query.start
     end = math.inf if query.end is None else query.end
     drawn = {}
+    version = found.version()  # before the points are read: what comes meanwhile is new then
     for name in names:
         curve = page.drawn_from(
             found, name, query.axis, query.since, start=start, end=end, width=query.width
         )
         drawn[name] = CurveJson.model_validate(curve)
     return CurvesJson(
-        version=found.version(), final=job.status.is_final, names=found.names(), series=drawn
+        version=version, final=job.status.is_final, names=found.names(), series=drawn
     )
 
 
