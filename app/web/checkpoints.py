@@ -35,6 +35,8 @@ class Line:
 def view(job: Job) -> dict[str, Any]:
     """What ``fragments/job_outputs.html`` needs."""
     found = gallery.outputs_of(job)
+    # Before the rest is read: what changes between the two is then drawn by the next poll.
+    seen = version(job, found)
     attempt = store.attempt_of(job)
     per_epoch = attempt.steps_per_epoch if attempt else None
     pinned = {kept.path.name: kept.file.path for kept in found.kept}
@@ -53,7 +55,7 @@ def view(job: Job) -> dict[str, Any]:
         "safe": delivery.backed_up(job),
         "report": report.path_of(job),
         "report_task": writing if writing and writing.state != "done" else None,
-        "outputs_version": version(job, found),
+        "outputs_version": seen,
         "outputs_poll": not job.status.is_final or _is_written(writing) or delivery.under_way(job),
     }
 

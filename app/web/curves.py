@@ -40,8 +40,9 @@ def context(job: Job) -> dict[str, Any]:
 
 
 def _values(found: curves.Curves, names: list[str]) -> dict[str, Any]:
+    version = found.version()  # before the points are read: what comes meanwhile is new then
     rows = [curve_values.of(found, name) for name in names[:MOST_AT_ONCE]]
-    return {"values": [row for row in rows if row is not None], "values_version": found.version()}
+    return {"values": [row for row in rows if row is not None], "values_version": version}
 
 
 @bp.get("/jobs/<int:job_id>/curves")

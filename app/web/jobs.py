@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -92,12 +93,13 @@ def show(job_id: int) -> ResponseReturnValue:
 
 
 def _papers(job: Job) -> dict[str, Any]:
+    version = _papers_version(job)
     return {
         "job": job,
         "spec": yaml_text.dump(service.clone(job)),
         "files": read_plan_files(service.run_dir(job)),
         "notes": service.plan_summary(job),
-        "papers_version": _papers_version(job),
+        "papers_version": version,
     }
 
 
@@ -106,20 +108,33 @@ def _papers_version(job: Job) -> str:
 
 
 def _status(job: Job) -> dict[str, Any]:
+    # Before the rest is read: what changes between the two is then drawn by the next poll.
+    version = _status_version(job)
     attempt = store.attempt_of(job)
-    remote = job.status.is_active and attempt is not None and attempt.executor == "slurm"
-    cluster = elsewhere.notice(current()) if remote else ""
     return {
         "job": job,
         "attempt": attempt,
-        "cluster": cluster,
-        "version": f"{job.version}.down" if cluster else str(job.version),
+        "cluster": _cluster_notice(job),
+        "version": version,
         "lost": _lost_steps(job, attempt),
         "can_save": not service.why_no_order(job),
         "why_no_order": service.why_no_order(job),
         "others": exporting.others(job.family, _engine(job)),
         "remedy": diagnosis.REMEDIES.get(job.cause) if job.state == "failed" else None,
     }
+
+
+def _status_version(job: Job) -> str:
+    """Changes with everything that the status shows; where there is no cluster it asks nothing."""
+    notice = _cluster_notice(job)
+    return f"{job.version}.{zlib.crc32(notice.encode())}" if notice else str(job.version)
+
+
+def _cluster_notice(job: Job) -> str:
+    """What people have to know of the cluster that this job is on."""
+    words = elsewhere.notice(current()) if job.status.is_active else ""
+    attempt = store.attempt_of(job) if words else None
+    return words if attempt is not None and attempt.executor == "slurm" else ""
 
 
 def _lost_steps(job: Job, attempt: Attempt | None) -> int | None:
@@ -144,7 +159,7 @@ def _engine(job: Job) -> Any:
 @bp.get("/jobs/<int:job_id>/status")
 def status(job_id: int) -> ResponseReturnValue:
     job = service.get(job_id)
-    if htmx.shows(str(job.version)):
+    if htmx.shows(_status_version(job)):
         return "", 204
     return htmx.fragment("job_status", **_status(job))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import os
+import re
 
 import pytest
 from PIL import Image
 
+from app import delivery
 from app.artifacts import find
 from app.jobs import report, retention, service, store
 from app.jobs.following import Following
@@ -228,3 +231,22 @@ def test_a_document_is_cleaned_of_secrets_and_private_paths():
 def test_a_finished_run_has_its_report_written(app, job):
     assert report.start(job).kind == "job.report"
     assert report.start(job).id == 1
+
+
+def test_a_copy_verified_while_the_list_is_read_is_shown_by_the_next_poll(
+    client, job, output, monkeypatch
+):
+    lora(output / "dog.safetensors")
+    copies = []
+    reads = delivery.backed_up
+
+    def backed_up(job):
+        found = reads(job)
+        copies.append("just now")
+        return found
+
+    monkeypatch.setattr(delivery, "backed_up", backed_up)
+    monkeypatch.setattr(delivery, "verified", lambda _: len(copies))
+    page = client.get("/jobs/1").text
+    poll = html.unescape(re.search(r'hx-get="(/jobs/1/outputs\?v=[^"]+)"', page)[1])
+    assert client.get(poll).status_code == 200

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 
 import pytest
 
-from app.jobs import store
+from app.jobs import elsewhere, store
 from app.jobs.executor import Running
+from app.jobs.states import JobState
 from app.platform import current
 from tests.support.engines import without_trainer
 from tests.support.models import pipeline
@@ -102,6 +105,31 @@ def test_pages_say_what_a_job_waits_for_in_slurm_and_on_which_node_it_runs(make,
         launch = executor.started[0][1]
         assert (launch.gpus, launch.ask["gpus"]) == ((), 1)
         assert "CUDA_VISIBLE_DEVICES" not in launch.env_names
+
+
+def test_an_open_page_hears_that_slurm_is_silent_and_that_it_answers_again(make, document):
+    app, client = make(EXECUTOR="slurm")
+    client.post("/api/v1/jobs", json=document)
+    with app.app_context():
+        job = store.get(1)
+        store.move(job, JobState.STARTING, attempt=1)
+        store.open_attempt(job, number=1, executor="slurm")
+        store.move(job, JobState.RUNNING)
+
+    def shown(page):
+        return html.unescape(re.search(r'hx-get="(/jobs/1/status\?v=[^"]+)"', page)[1])
+
+    poll = shown(client.get("/jobs/1").text)
+    assert client.get(poll).status_code == 204
+    for notice in ("Slurm does not answer.", "Slurm answers, but knows no job.", ""):
+        with app.app_context():
+            store.remember(elsewhere.NOTICE, notice)
+        answer = client.get(poll)
+        assert answer.status_code == 200, notice
+        assert notice in answer.text
+        assert ("notice warn" in answer.text) == bool(notice)
+        poll = shown(answer.text)
+        assert client.get(poll).status_code == 204
 
 
 def test_a_job_meant_for_slurm_never_runs_here_instead(make, document):
