@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
+from zlib import crc32
 
 from flask import Blueprint, redirect
 from flask.typing import ResponseReturnValue
@@ -13,8 +15,8 @@ from app import tasks
 from app.base_models import Hub, orders, read_library, resolve
 from app.datasets import library, sample
 from app.db import db
-from app.gpu import GpuReport
 from app.jobs import installing, service
+from app.jobs.cluster_card import cluster_card
 from app.jobs.installations import Installation
 from app.models import Dataset, Job, Task
 from app.platform import current
@@ -59,7 +61,8 @@ class Preset:
 
 @dataclass(frozen=True)
 class Steps:
-    """The list as it stands; a task is given while it does the step's work."""
+    """The list as it stands. A task is the newest that does a step's work and is not done: while it
+    is under way it stands in the place of the step's button, after that only its error is told."""
 
     preset: Preset
     engines: tuple[Installation, ...]
@@ -85,7 +88,8 @@ class Steps:
     def done(self) -> tuple[bool, bool, bool, bool]:
         """Engine, base model, dataset, first job."""
         begun = self.job is not None and self.job.state in _BEGUN
-        ready = self.dataset is not None and self.drawing is None
+        drawn = self.drawing is None or self.drawing.is_final
+        ready = self.dataset is not None and self.dataset.images > 0 and drawn
         return (self.engine is not None, self.model_here or begun, ready or begun, begun)
 
     @property
@@ -106,8 +110,17 @@ class Steps:
     def version(self) -> str:
         """Changes with everything that is shown."""
         work = [f"{t.id}.{t.version}" for t in (self.installs, self.model_task, self.drawing) if t]
-        job = f"{self.job.id}.{self.job.state}" if self.job else "-"
-        return "-".join([*("01"[mark] for mark in self.done), *work, job])
+        shown = (
+            self.preset,
+            [engine.name for engine in self.engines if engine.installed],
+            self.elsewhere,
+            self.dataset and (self.dataset.id, self.dataset.name, self.dataset.images),
+            self.first_job,
+            self.job and (self.job.id, self.job.name, self.job.state),
+        )
+        return "-".join(
+            [*("01"[mark] for mark in self.done), *work, f"{crc32(repr(shown).encode()):x}"]
+        )
 
 
 def steps() -> Steps | None:
@@ -115,40 +128,59 @@ def steps() -> Steps | None:
     platform = current()
     if load(FirstSteps).dismissed or _newest("succeeded") is not None:
         return None
-    preset = preset_for(platform.gpus.report())
+    preset = _preset()
     found = service.engines()
-    drawing = _unless_over(_drawing())
     shown = Steps(
         preset=preset,
         engines=found,
-        installs=next(filter(None, (_unless_over(installing.newest(e.name)) for e in found)), None),
+        installs=_installing(found, preset.engine),
         elsewhere=installing.elsewhere(platform.settings, preset.engine),
         model_here=_model_here(preset),
-        model_task=_unless_over(_download(preset)),
-        dataset=next(iter(library.all()), None),
-        drawing=drawing,
+        model_task=_unless_done(_download(preset)),
+        dataset=_dataset(),
+        drawing=_unless_done(_drawing()),
         job=_newest(),
     )
     return None if all(shown.done) else shown
 
 
-def preset_for(report: GpuReport) -> Preset:
-    """The smallest thing worth training here; only models that need no licence to be accepted."""
-    steps_ = (("name", "first-lora"), ("family", "sd15"))
-    card = report.smallest_gb
+def _preset() -> Preset:
+    """For where a job runs unless it is told otherwise: this machine, or the cluster's usual partition."""
+    platform = current()
+    place = cluster_card(platform, {})
+    if place is None:
+        return preset_for(platform.gpus.report().smallest_gb)
+    if place.gb is not None:
+        return preset_for(place.gb, place.where)
+    why = (
+        f"How much memory the GPUs of {place.where} have is not known. "
+        "Stable Diffusion 1.5 at 512 px fits nearly any."
+    )
+    return _small(why)
+
+
+def preset_for(card: float | None, where: str = "") -> Preset:
+    """The smallest thing worth training on a card of so many GB; only models that need no licence."""
     if card is None:
-        small = (("length.steps", "20"), ("datasets.0.resolution", "256"), ("network.rank", "4"))
+        given = (("length.steps", "20"), ("datasets.0.resolution", "256"), ("network.rank", "4"))
         why = (
             "No GPU was found on this machine. A run here shows the whole way: 20 steps at 256 px with "
             "rank 4, in minutes to an hour. For a LoRA of use, rent a machine with a GPU."
         )
-        return Preset("sd15", "kohya_ss", why, (*steps_, *small))
+        return Preset("sd15", "kohya_ss", why, (*_named("sd15"), *given))
+    memory = f"{card:.0f} GB of GPU memory{f' in {where}' if where else ''}"
     if card < _ENOUGH_FOR_SDXL:
-        why = f"{card:.0f} GB of GPU memory are enough for Stable Diffusion 1.5 at 512 px."
-        return Preset("sd15", "ai-toolkit", why, (*steps_, ("length.steps", "800")))
-    why = f"{card:.0f} GB of GPU memory are enough for SDXL; other families are one choice away."
-    named = (("name", "first-lora"), ("family", "sdxl"), ("length.steps", "1000"))
-    return Preset("sdxl", "ai-toolkit", why, named)
+        return _small(f"{memory} are enough for Stable Diffusion 1.5 at 512 px.")
+    why = f"{memory} are enough for SDXL; other families are one choice away."
+    return Preset("sdxl", "ai-toolkit", why, (*_named("sdxl"), ("length.steps", "1000")))
+
+
+def _small(why: str) -> Preset:
+    return Preset("sd15", "ai-toolkit", why, (*_named("sd15"), ("length.steps", "800")))
+
+
+def _named(family: str) -> tuple[tuple[str, str], ...]:
+    return ("name", "first-lora"), ("family", family)
 
 
 def _model_here(preset: Preset) -> bool:
@@ -169,7 +201,20 @@ def _drawing() -> Task | None:
     return tasks.latest(f"dataset:{dataset.id}", sample.KIND) if dataset else None
 
 
-def _unless_over(task: Task | None) -> Task | None:
+def _installing(engines: Sequence[Installation], wanted: str) -> Task | None:
+    """What is under way for any engine; else how it went with the one that is wanted."""
+    newest = [task for engine in engines if (task := installing.newest(engine.name))]
+    under_way = next((task for task in newest if not task.is_final), None)
+    return under_way or _unless_done(installing.newest(wanted))
+
+
+def _dataset() -> Dataset | None:
+    """The first by name that holds pictures; else the first."""
+    known = library.all()
+    return next((dataset for dataset in known if dataset.images), known[0] if known else None)
+
+
+def _unless_done(task: Task | None) -> Task | None:
     return task if task is not None and task.state != "done" else None
 
 
@@ -194,8 +239,7 @@ def make_sample() -> ResponseReturnValue:
 @bp.post("/model")
 def get_model() -> ResponseReturnValue:
     """Fetch the base model of the preset, or go on with it."""
-    platform = current()
-    orders.download(platform.settings, preset_for(platform.gpus.report()).model)
+    orders.download(current().settings, _preset().model)
     return redirect("/", 303)
 
 

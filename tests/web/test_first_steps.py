@@ -6,12 +6,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from PIL import Image
+from sqlalchemy import select
 
 from app.datasets import library, sample
-from app.gpu import Gpu, GpuReport
+from app.db import db
 from app.jobs import store
 from app.jobs.states import JobState
+from app.models import Dataset, Task
 from app.platform import EXTENSION
+from app.settings import ROOT
+from app.slurm.watch import ClusterWatch
 from app.web import first_steps, glossary
 from engines.fields import table
 from tests.support.platform import make_app
@@ -23,8 +27,13 @@ def bare(tmp_path):
     return make_app(tmp_path, {"HF_HOME": str(tmp_path / "hf")})
 
 
-def card(gb: int) -> GpuReport:
-    return GpuReport((Gpu(0, "u", "FAKE", gb << 30, 0, 0, 0, 0.0, 0, ()),))
+def slurm(tmp_path, **env):
+    """A machine in front of a cluster, whose Slurm answers as recorded."""
+    app = make_app(tmp_path, {"EXECUTOR": "slurm", **env})
+    replay = ROOT / "tests/replay/slurm"
+    run = lambda *command: (replay / f"{command[0]}-busy.txt").read_text()  # noqa: E731
+    app.extensions[EXTENSION].cluster = ClusterWatch(run, patience=20)
+    return app
 
 
 def test_a_bare_machine_is_told_what_is_missing_and_the_exact_command(bare):
@@ -94,15 +103,58 @@ def test_a_drawing_that_was_cut_goes_on_and_leaves_what_is_there(bare):
     assert len([*first.parent.glob("*.png")]) == 12
 
 
-@pytest.mark.parametrize(
-    ("report", "family"),
-    [(GpuReport(()), "sd15"), (card(8), "sd15"), (card(24), "sdxl")],
-)
-def test_the_preset_fits_the_machine_and_each_of_its_fields_is_one_of_the_form(report, family):
-    preset = first_steps.preset_for(report)
+@pytest.mark.parametrize(("card", "family"), [(None, "sd15"), (8.0, "sd15"), (24.0, "sdxl")])
+def test_the_preset_fits_the_machine_and_each_of_its_fields_is_one_of_the_form(card, family):
+    preset = first_steps.preset_for(card)
     assert preset.family == family
     known = {name.replace("[]", ".0") for name in table()}
     assert {name for name, _ in preset.fields} <= known
+
+
+def test_on_a_cluster_the_preset_is_for_its_cards_not_for_this_machine(tmp_path):
+    page = slurm(tmp_path, SLURM_PARTITION="a100-80gb").test_client().get("/").text
+    assert "80 GB of GPU memory in partition a100-80gb are enough for SDXL" in page
+    assert "No GPU was found" not in page
+    unknown = make_app(tmp_path / "silent", {"EXECUTOR": "slurm"}).test_client().get("/").text
+    assert "How much memory the GPUs of the default partition have is not known." in unknown
+
+
+def test_work_that_failed_gives_its_button_back_and_says_why(bare):
+    client = bare.test_client()
+    client.post("/first-steps/sample")
+    client.post("/first-steps/model")
+    client.post("/engines/kohya_ss/install")
+    buttons = [f'action="{to}"' for to in
+               ("/first-steps/sample", "/first-steps/model", "/engines/kohya_ss/install")]  # fmt: skip
+    page = client.get("/").text
+    assert not [button for button in buttons if button in page]
+    assert page.count("<progress") == 3
+    with bare.app_context():
+        work = db.session.scalars(select(Task)).all()
+        assert len(work) == 3
+        for task in work:
+            task.state, task.error = "failed", f"No space for {task.kind}."
+        db.session.commit()
+    page = client.get("/").text
+    assert [button for button in buttons if button in page] == buttons
+    assert page.count("No space for ") == 3
+    assert "<progress" not in page
+
+
+def test_an_open_list_counts_the_pictures_as_they_come(bare):
+    client = bare.test_client()
+    with bare.app_context():
+        dataset_id = library.create("mine").id
+    page = client.get("/").text
+    assert "holds no pictures yet" in page
+    for images, told in ((1, "1 picture."), (30, "30 pictures.")):
+        poll = page.partition("/first-steps?v=")[2].partition('"')[0]
+        with bare.app_context():
+            db.session.get(Dataset, dataset_id).images = images
+            db.session.commit()
+        page = client.get(f"/first-steps?v={poll}").text
+        assert told in page
+        assert "1 of 4 done" in page
 
 
 def test_the_form_that_the_preset_fills_in_has_no_complaint(bare):
@@ -114,7 +166,7 @@ def test_the_form_that_the_preset_fills_in_has_no_complaint(bare):
         assert found is not None
         given = dict(parse_qsl(urlsplit(found.first_job).query))
     text = client.post("/jobs/preview", data={**given, "engine": "auto"}).text
-    assert "20" in text
+    assert "20 steps asked; 2 whole epochs of 12 steps make 24." in text
     page = client.get(found.first_job).text
     assert 'aria-invalid="true"' not in page
     assert 'value="256"' in page

@@ -73,9 +73,7 @@ def show(job_id: int, query: CurvesQuery) -> CurvesJson:
             found, name, query.axis, query.since, start=start, end=end, width=query.width
         )
         drawn[name] = CurveJson.model_validate(curve)
-    return CurvesJson(
-        version=version, final=job.status.is_final, names=found.names(), series=drawn
-    )
+    return CurvesJson(version=version, final=job.status.is_final, names=found.names(), series=drawn)
 
 
 @operation("GET /host", tag="Machine", answer=HostJson)
