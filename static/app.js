@@ -118,17 +118,20 @@
 
   // What a page needs only once a person turns to a part of it comes then: on the way of the pointer
   // or the focus to it. With data-soon it also comes by itself when the page has been there a while.
+  // One that could not come is asked for again, but not at each move of the pointer.
+  const AGAIN = 5000;
   const brought = new Map();
   const bring = (box) => {
     const { script, sheet } = box.dataset;
     if (!brought.has(script)) {
-      if (sheet) document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: sheet }));
-      brought.set(script, new Promise((done, lost) => {
+      if (sheet && !document.querySelector(`link[href="${CSS.escape(sheet)}"]`)) document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: sheet }));
+      const coming = new Promise((done, lost) => {
         const tag = Object.assign(document.createElement("script"), { src: script, onload: done });
-        tag.onerror = () => { brought.delete(script); tag.remove(); lost(); };
+        tag.onerror = () => { tag.remove(); setTimeout(() => brought.delete(script), AGAIN); lost(); };
         document.head.append(tag);
-      }));
-      brought.get(script).then(() => brought.set(script, true), () => {});
+      });
+      brought.set(script, coming);
+      coming.then(() => brought.set(script, true), () => {});
     }
     return brought.get(script);
   };
@@ -150,6 +153,15 @@
   const soon = () => document.querySelectorAll("[data-soon]").forEach((box) => { if (box.querySelector("figure")) bring(box); });
   document.addEventListener("htmx:after:swap", (event) => { if (event.target.closest?.("[data-soon]")) soon(); });
   addEventListener("load", () => setTimeout(soon, navigator.connection?.saveData ? 3e7 : 600));
+
+  // Times in the reader's own zone; without this file they are in UTC, and say so.
+  const PART = { clock: [11, 16], day: [0, 10], full: [0, 19] };
+  const localise = () => document.querySelectorAll("time[data-local]").forEach((spot) => {
+    spot.title = spot.dateTime;
+    spot.textContent = new Date(spot.dateTime).toLocaleString("sv").slice(...PART[spot.dataset.local]);
+  });
+  document.addEventListener("DOMContentLoaded", localise);
+  document.addEventListener("htmx:after:swap", localise);
 
   // A menu closes when a person turns to something else.
   const openMenus = () => document.querySelectorAll("details.menu[open]");

@@ -64,6 +64,11 @@ class Preflight:
     warnings: tuple[str, ...] = ()
     place: ClusterCard | None = None
 
+    @property
+    def vram_card(self) -> tuple[float, float] | None:
+        """``vram`` in GB as the makers of cards count them, to be held beside ``gpu_vram``."""
+        return (self.vram.low / CARD_GB, self.vram.high / CARD_GB) if self.vram else None
+
 
 def examine(
     platform: Platform,
@@ -207,7 +212,8 @@ def _with_warnings(found: Preflight) -> Preflight:
             f"The disk may fill up: up to {found.disk.high:.1f} GB will be written and "
             f"{found.free_disk:.1f} GB are free. Keep fewer checkpoints, or free some space."
         )
-    if found.vram and found.gpu_vram and found.vram.low > found.gpu_vram * CARD_GB:
+    needed = found.vram_card
+    if needed and found.gpu_vram and needed[0] > found.gpu_vram:
         size = f"{found.gpu_vram:.0f} GB"
         card = (
             f"The {size} of the smallest GPU in {found.place.where}"
@@ -215,7 +221,7 @@ def _with_warnings(found: Preflight) -> Preflight:
             else f"The GPU's {size}"
         )
         warnings.append(
-            f"{card} will probably not do: {found.vram.low / CARD_GB:.0f} GB and more "
+            f"{card} will probably not do: {needed[0]:.0f} GB and more "
             "are needed. Choose a smaller memory preset, quantise, offload, or lower the resolution."
         )
     limit = found.place.memory_gb if found.place else memory_limit_gb()

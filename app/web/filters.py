@@ -21,8 +21,8 @@ from app.web import kept_rows, loglines
 def install(app: Flask) -> None:
     """Register the filters."""
     for function in (
-        bound, query, size, gpu_memory, duration, span, clock, number, loss, ago, time_left, percent, cost, pace,
-        tab, running_tab, series_title, reading, task_title, task_look, task_rate,
+        bound, query, size, gpu_memory, duration, minutes, clock, utc, number, loss, ago, time_left, percent,
+        cost, pace, tab, running_tab, series_title, reading, task_title, task_look, task_rate,
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.filters.update(log_line=loglines.line, log_block=loglines.block)
@@ -77,7 +77,7 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
-def span(low: float, high: float) -> str:
+def minutes(low: float, high: float) -> str:
     """A time that is known roughly, in whole minutes: 44 to 52 min."""
     if high < 60:
         return "less than 1 min"
@@ -95,6 +95,16 @@ def clock(seconds: float | None) -> str:
         if seconds is None
         else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
     )
+
+
+_TOLD = {"clock": (11, 16), "day": (0, 10), "full": (0, 19)}
+
+
+def utc(seconds: float, told: str) -> str:
+    """A time in UTC, in whole or its clock or day alone; app.js shows it in the reader's own zone."""
+    first, last = _TOLD[told]
+    text = clock(seconds).replace("T", " ")[first:last]
+    return text if told == "day" else f"{text} UTC"
 
 
 _SERIES = {
@@ -172,12 +182,11 @@ def pace(seconds: float | None) -> str:
     return f"{seconds:.2f} s/step" if seconds >= 1 else f"{1 / seconds:.1f} steps/s"
 
 
-def cost(job: Job) -> str:
-    """What a job has cost and will have at its end, where the price of an hour is known; else empty."""
-    spent, whole = pricing.costs(current(), job) if job.attempt else (None, None)
-    if spent is None:
-        return ""
-    return f"{spent:.2f}" if whole is None else f"{spent:.2f} of about {whole:.2f}"
+def cost(job: Job) -> tuple[str, str]:
+    """What a job has cost, and what it will have at its end, each empty where that is not known."""
+    found = pricing.costs(current(), job) if job.attempt else (None, None)
+    spent, whole = ("" if money is None else f"{money:.2f}" for money in found)
+    return spent, whole
 
 
 def task_title(kind: str) -> str:

@@ -13,6 +13,7 @@ from app.jobs.installations import Installation
 from app.platform import current
 from app.web import forms, memory_choice, model_state, place_fields
 from app.web.field_views import Drawing, View
+from app.web.glossary import term_of
 from app.web.places import Place, place_of
 from engines import abilities, families, presets
 from engines.families import Family
@@ -97,6 +98,7 @@ def context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
         "components": page.parts(needed=True),
         "datasets": [page.dataset(number) for number in range(count)],
         "folders": folders, "gpus": current().gpus.report().gpus,
+        "card_term": term_of("card"),
         "memory": memory_choice.draw(values, usual, engine, choices),
         "engines": installed,
         "model": model_state.of(values),

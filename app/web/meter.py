@@ -10,9 +10,8 @@ from flask import Blueprint, Flask, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
-from app import preferences, tasks, waking
-from app.errors import ConflictError
-from app.jobs import meter, pricing, store
+from app import preferences
+from app.jobs import giving_back, meter, pricing
 from app.jobs.autostop import Autostop
 from app.platform import current
 from app.vast import MeterPreferences, tunnels
@@ -21,7 +20,6 @@ from app.web import guard, htmx
 
 bp = Blueprint("meter", __name__, url_prefix="/meter")
 
-CONFIRMATION = "destroy"
 _NUMBERS = ("price", "grace_minutes", "max_cost", "max_hours")
 
 
@@ -132,7 +130,7 @@ def banner() -> ResponseReturnValue:
 @bp.post("/settings")
 def save() -> ResponseReturnValue:
     wanted, errors = _read(request.form)
-    if wanted and not errors and (told := set_rules(wanted, request.form.get("confirmation", ""))):
+    if wanted and not errors and (told := _keep(wanted)):
         errors["confirmation"] = told
     if errors or wanted is None:
         before = preferences.load(MeterPreferences)
@@ -140,17 +138,8 @@ def save() -> ResponseReturnValue:
     return redirect("/meter", 303)
 
 
-def set_rules(wanted: MeterPreferences, typed: str) -> str:
-    """Keep what was chosen; what speaks against it as a sentence, and then nothing is kept."""
-    before = preferences.load(MeterPreferences)
-    if wanted.policy == "destroy" != before.policy and typed.strip().lower() != CONFIRMATION:
-        return (
-            f"Type {CONFIRMATION} to choose this: everything that was not uploaded is deleted with "
-            "the machine, and nobody can bring it back."
-        )
-    preferences.save(wanted)
-    _autostop().touch()
-    return ""
+def _keep(wanted: MeterPreferences) -> str:
+    return giving_back.set_rules(current(), wanted, request.form.get("confirmation", ""))
 
 
 def _read(form: Mapping[str, str]) -> tuple[MeterPreferences | None, dict[str, str]]:
@@ -177,50 +166,15 @@ def _sentence(error: Any) -> str:
 
 @bp.post("/keep")
 def keep() -> ResponseReturnValue:
-    keep_running()
+    giving_back.keep_running(current())
     return _back()
 
 
 @bp.post("/stop")
 def stop() -> ResponseReturnValue:
-    if missing := stop_now(anyway="anyway" in request.form):
+    if missing := giving_back.stop_now(current(), anyway="anyway" in request.form):
         return _page(preferences.load(MeterPreferences).model_dump(), {}, missing)
     return _back()
-
-
-def keep_running() -> None:
-    """Somebody wants the machine to go on."""
-    _autostop().keep()
-    _wake()
-
-
-def stop_now(*, anyway: bool) -> str:
-    """Stop the machine; what was not uploaded as a sentence, and then nothing is done.
-
-    Raises ConflictError while something runs, or where nobody can.
-    """
-    if current().vast.client is None:
-        raise ConflictError(
-            "This program has no key of a Vast instance, so it cannot stop this machine."
-        )
-    active = store.active()
-    if active:
-        raise ConflictError(
-            f"Job {active[0].id} still runs. Stop it first (it can save before it stops), then the machine."
-        )
-    if tasks.active("deliver"):
-        raise ConflictError("Files are being uploaded. Wait for them, or cancel them first.")
-    missing = current().undelivered()
-    if missing and not anyway:
-        return missing
-    _autostop().stop_now()
-    _wake()
-    return ""
-
-
-def _wake() -> None:
-    """The supervisor decides at once, in its own thread; this one waits for nobody."""
-    waking.ring(current().settings.data_dir)
 
 
 def _back() -> ResponseReturnValue:

@@ -23,6 +23,7 @@ _TITLES = {
 }  # fmt: skip
 PREFIX = "place."
 NAMES = tuple(PREFIX + name for name in ("executor", *_TITLES))
+_CARD = (PREFIX + "partition", PREFIX + "gpu_type")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class PlaceFields:
     """What fragments/job_place.html draws. ``fields`` are (name, title, help, what is usual).
 
     ``offers`` are values to choose from, with what they give now, where Slurm told them.
+    ``drawn_from`` are the fields that say which card it is, on which others depend.
     """
 
     executors: tuple[tuple[str, str], ...]
@@ -37,6 +39,7 @@ class PlaceFields:
     filled: int
     offers: Mapping[str, tuple[tuple[str, str], ...]]
     names: tuple[str, ...] = NAMES
+    drawn_from: tuple[str, ...] = _CARD
 
 
 def draw(

@@ -98,3 +98,27 @@ def test_the_log_is_searched_jumped_into_and_followed_again(page, watched):
     assert page.evaluate("document.getElementById('log').scrollTop") == 200
     page.click(".log-new")
     until(lambda: page.is_hidden(".log-new"), 5, "it follows")
+
+
+def test_a_viewer_that_cannot_come_is_asked_for_once_and_the_picture_opens_without_it(
+    browser, watched
+):
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    asked = []
+
+    def lose(route):
+        asked.append(route.request.url)
+        route.abort()
+
+    page.route("**/samples.js*", lose)
+    page.goto(f"{watched.url}/jobs/1")
+    shots = page.locator("a.shot")
+    for at in (0, 1, 2, 0, 1):
+        shots.nth(at).hover()
+        until(lambda: page.evaluate("1") and asked, 10, "it is asked for")
+    assert len(asked) == 1
+    assert page.locator("link[href*='viewer.css']").count() == 1
+    shots.nth(0).click()
+    until(lambda: page.url.partition("?")[0].endswith(".png"), 10, "the picture itself")
+    context.close()

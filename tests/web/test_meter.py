@@ -137,6 +137,8 @@ def test_stop_now_first_says_what_was_not_uploaded_and_stops_when_that_was_read(
     answer = rented.post("/meter/stop")
     assert answer.status_code == 409
     assert "Job 1, dog: its LoRA was sent nowhere." in answer.text
+    # Who presses Enter on a page that just came has not read it.
+    assert "autofocus" not in answer.text
     autostop().tick()
     assert autostop().state.phase != "stopping"
     assert rented.post("/meter/stop", data={"anyway": "1"}).status_code == 303

@@ -72,6 +72,22 @@ def test_a_value_that_would_be_an_option_comes_back_with_a_sentence_at_its_field
     assert '<details id="section-place" open>' in answer.text
 
 
+def test_who_chooses_another_card_has_the_fields_drawn_anew_and_the_newest_choice_wins(make):
+    _, client = make(EXECUTOR="slurm")
+    page = client.get("/jobs/new?ema.enabled=true&family=sd15&engine=kohya_ss").text
+    tags = re.findall(r'<(?:input|select|button)[^>]*hx-post="/jobs/fields"[^>]*>', page)
+    names = {name for tag in tags for name in re.findall(r' (?:name|value)="([\w.]+)"', tag)}
+    assert names >= {
+        "family",
+        "card",
+        "place.executor",
+        "place.partition",
+        "place.gpu_type",
+        "ema.enabled",
+    }
+    assert [tag for tag in tags if 'hx-sync="#job-form:replace"' not in tag] == []
+
+
 def test_a_machine_without_gpus_plans_for_those_of_the_cluster(make, document):
     _, client = make(EXECUTOR="slurm")
     wanted = {**document, "optimizer": {"name": "adamw8bit"}}

@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app import preferences
 from app.errors import ConflictError
-from app.jobs import describing, meter, pricing
+from app.jobs import describing, giving_back, meter, pricing
 from app.platform import current
 from app.vast import MeterPreferences
-from app.web import meter as page
 from app.web.api.registry import Given, WrongQuery, operation
 
 TAG = "Meter"
@@ -115,7 +114,7 @@ def _policy() -> PolicyJson:
 def set_policy(body: PolicyBody) -> PolicyJson:
     """Set when the machine is stopped by itself. Choosing destroy wants its confirmation."""
     wanted = MeterPreferences(**body.model_dump(exclude={"confirmation"}))
-    if sentence := page.set_rules(wanted, body.confirmation):
+    if sentence := giving_back.set_rules(current(), wanted, body.confirmation):
         raise WrongQuery({"confirmation": sentence})
     return _policy()
 
@@ -123,7 +122,7 @@ def set_policy(body: PolicyBody) -> PolicyJson:
 @operation("POST /meter/keep", tag=TAG, answer=MeterJson, status=202)
 def keep() -> MeterJson:
     """Keep the machine running for another grace; the supervisor takes it up at once."""
-    page.keep_running()
+    giving_back.keep_running(current())
     return show()
 
 
@@ -131,6 +130,6 @@ def keep() -> MeterJson:
            errors=(409,))  # fmt: skip
 def stop(query: StopQuery) -> MeterJson:
     """Stop the machine now, where no job runs, nothing is being uploaded and all of it is safe."""
-    if missing := page.stop_now(anyway=query.anyway):
+    if missing := giving_back.stop_now(current(), anyway=query.anyway):
         raise ConflictError(missing)
     return show()
