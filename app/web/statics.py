@@ -46,8 +46,10 @@ def _bundle_address(kind: str, *names: str) -> str:
 def _bundle(kind: str, joined: str) -> tuple[bytes, str]:
     """The bytes of a bundle and their hash. Raises NotFoundError for what is no file of ours."""
     static = ROOT / "static"
-    parts = []
-    for name in joined.split("+"):
+    parts, names = [], joined.split("+")
+    if len(set(names)) < len(names):
+        raise NotFoundError("Each file is in a bundle once.")  # a short address, many megabytes
+    for name in names:
         path = static / f"{name}.{kind}"
         if kind not in _KINDS or not re.fullmatch(r"[a-z][\w./-]*", name) or ".." in name:
             raise NotFoundError("There is no such bundle.")

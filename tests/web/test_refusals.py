@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from itertools import islice, permutations
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from app.jobs import service
 from app.platform import EXTENSION
+from app.settings import ROOT
 from app.web import health, statics
 
 
@@ -40,8 +42,14 @@ def test_a_bundle_holds_nothing_but_files_of_ours(client, path):
     assert client.get(path).status_code == 404
 
 
-def test_any_number_of_combinations_of_files_is_remembered_in_bounded_memory():
-    assert statics._bundle.cache_parameters()["maxsize"] == 64
+def test_any_number_of_combinations_of_files_is_remembered_in_bounded_memory(client):
+    """Anybody may ask for a bundle, also who is not logged in."""
+    names = sorted(path.stem for path in (ROOT / "static").glob("*.css"))
+    asked = islice(permutations(names, 3), 200)
+    for combination in asked:
+        assert client.get(f"/static/bundle/css/{'+'.join(combination)}").status_code == 200
+    assert 0 < statics._bundle.cache_info().currsize < 100
+    assert client.get("/static/bundle/css/app+app").status_code == 404
 
 
 def test_each_line_of_the_prompts_is_a_prompt_with_its_commas(client, form):
