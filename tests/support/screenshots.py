@@ -30,7 +30,7 @@ TALLEST = {390: 1500, 1280: 1250, 1920: 1180}
 QUALITY = 42
 README = ("job", 1920, "light")
 PACE = 1.31
-LOADED = """(tallest) => [...document.images].every((image) =>
+LOADED = """(tallest) => !document.querySelector(".curve-box img") && [...document.images].every((image) =>
   image.complete || image.getBoundingClientRect().top > tallest || !image.offsetParent)"""
 
 
