@@ -19,14 +19,11 @@ _WANTED = tuple(
                   "csv", "zip")
     for ending in (lower, lower.upper())
 )  # fmt: skip
-_TABLES = ("*.parquet",)
-"""Taken where no picture lies beside them: there they hold the pictures, not words about them."""
-_WORDS = ("txt", "caption", "json", "jsonl", "csv")
 _RESERVE = 256 * 1024 * 1024
 
 
 def fetch(work: Work, folder: Path) -> Path:
-    """The repository's pictures, texts, tables and zips below ``folder``; what is there is not fetched again."""
+    """The repository's pictures, texts and zips below ``folder``. Files that are there are not fetched again."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     from huggingface_hub import HfApi, snapshot_download
@@ -38,11 +35,11 @@ def fetch(work: Work, folder: Path) -> Path:
     stop = threading.Event()
     try:
         about = HfApi(endpoint=endpoint, token=token).dataset_info(repo, files_metadata=True)
-        wanted, total = _wanted(repo, about.siblings or [], folder.parent)
+        total = _total(repo, about.siblings or [], folder.parent)
         threading.Thread(target=_tell, args=(work, folder, total, stop), daemon=True).start()
         snapshot_download(
             repo, repo_type="dataset", revision=about.sha, local_dir=folder, token=token,
-            endpoint=endpoint, allow_patterns=list(wanted), max_workers=4,
+            endpoint=endpoint, allow_patterns=list(_WANTED), max_workers=4,
         )  # fmt: skip
     except HfHubHTTPError as error:
         raise _refused(repo, error, has_token=bool(token)) from error
@@ -62,44 +59,33 @@ def fetch(work: Work, folder: Path) -> Path:
     return folder
 
 
-def _wanted(repo: str, siblings: Sequence[object], folder: Path) -> tuple[tuple[str, ...], int]:
-    """Patterns of what to fetch, and its bytes. Raises UserError where there is nothing for us, or no room."""
-    names = [str(getattr(s, "rfilename", "")) for s in siblings]
-    has_pictures = any(_fits(name, _WANTED) and not _is_words(name) for name in names)
-    patterns = _WANTED if has_pictures else _WANTED + _TABLES
-    if not has_pictures and not any(_fits(name, _TABLES) for name in names):
-        raise UserError(_nothing(repo, names))
-    total = sum(
-        getattr(s, "size", None) or 0
-        for s, name in zip(siblings, names, strict=True)
-        if _fits(name, patterns)
-    )
+def _total(repo: str, siblings: Sequence[object], folder: Path) -> int:
+    """Bytes to come. Raises UserError where there is nothing for us, or no room."""
+    endings = tuple(pattern[1:] for pattern in _WANTED)
+    files = [s for s in siblings if str(getattr(s, "rfilename", "")).endswith(endings)]
+    if not files:
+        raise UserError(_nothing(repo, siblings))
+    total = sum(getattr(s, "size", None) or 0 for s in files)
     free = shutil.disk_usage(folder).free
     if total + _RESERVE > free:
         raise UserError(
             f"{repo} needs {total / 1e9:.1f} GB, and {free / 1e9:.1f} GB of disk are free. "
             "Free some, then press Go on."
         )
-    return patterns, total
+    return total
 
 
-def _fits(name: str, patterns: tuple[str, ...]) -> bool:
-    return name.endswith(tuple(pattern[1:] for pattern in patterns))
-
-
-def _is_words(name: str) -> bool:
-    return name.lower().rpartition(".")[2] in _WORDS
-
-
-def _nothing(repo: str, names: Sequence[str]) -> str:
+def _nothing(repo: str, siblings: Sequence[object]) -> str:
     """Why there is nothing to bring in, and what to do."""
-    if any(name.endswith(".arrow") for name in names):
+    names = [str(getattr(s, "rfilename", "")) for s in siblings]
+    if any(name.endswith((".parquet", ".arrow")) for name in names):
         return (
-            f"{repo} keeps its pictures inside Arrow files, which are not opened here. Save them as "
-            "parquet where Python has the package datasets: "
-            f'load_dataset("{repo}", split="train").to_parquet("train.parquet"). Then drop the file here.'
+            f"{repo} keeps its pictures inside tables (parquet), which are not opened here. Save them "
+            "as files where Python has the package datasets: "
+            f'for i, row in enumerate(load_dataset("{repo}", split="train")): '
+            'row["image"].save(f"{i}.png"), and row["text"] into f"{i}.txt". Then drop the folder here.'
         )
-    return f"{repo} holds no pictures, clips, tables or zips as files. Look at its page on the Hub."
+    return f"{repo} holds no pictures, clips or zips as files. Look at its page on the Hub."
 
 
 def _tell(work: Work, folder: Path, total: int, stop: threading.Event) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from app import tasks
 from app.datasets import editing, examining, library, scanning, thumbnails, uploads
-from app.datasets.importing import fetching, hub, moving, parquet, sorting
+from app.datasets.importing import fetching, hub, moving, sorting
 from app.datasets.importing.arranging import Arranger
 from app.datasets.importing.findings import Findings
 from app.datasets.importing.looks import Looks
@@ -27,7 +27,6 @@ from app.models import Dataset
 from app.tasks import Work
 
 _STAGING = ".incoming-"
-_PACKED = (".zip", ".parquet")
 _LITTER_SECONDS = 24 * 3600
 
 
@@ -101,18 +100,17 @@ def _bring_in(work: Work, dataset: Dataset, looks: Looks, staging: Path) -> dict
 
 
 def _gather(work: Work, raw: Path, desk: Desk) -> None:
-    """Have the files of the source below ``raw``, a folder for each zip or table and one for loose files."""
+    """Have the files of the source below ``raw``, a folder for each zip and one for loose files."""
     raw.mkdir(exist_ok=True)
     if "url" in work.arguments:
         file = fetching.fetch(work, raw.parent / "fetched")
         _take(work, file, file.name, raw / "fetched", desk)
     elif "hub" in work.arguments:
         folder = hub.fetch(work, raw.parent / "hub")
-        packed = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _PACKED)
-        for number, file in enumerate(packed):
+        for number, file in enumerate(sorted(folder.rglob("*.[zZ][iI][pP]"))):
             name = file.relative_to(folder).as_posix()
             if not sorting.is_quiet(name):
-                _take(work, file, name, raw / f"packed-{number}", desk)
+                _take(work, file, name, raw / f"zip-{number}", desk)
     else:
         for upload in _uploads(work):
             _take(work, upload.part, upload.name, raw / upload.id, desk)
@@ -130,18 +128,10 @@ def _uploads(work: Work) -> list[uploads.Upload]:
 
 
 def _take(work: Work, file: Path, name: str, own: Path, desk: Desk) -> None:
-    """Unpack a zip or a table into a folder of its own; put any other file beside the loose ones."""
+    """Unpack a zip into a folder of its own; put any other file beside the loose ones."""
     with file.open("rb") as opened:
-        begins = opened.read(4)
-    if begins == parquet.MAGIC:
-        own.mkdir(exist_ok=True)
-        parquet.take_out(
-            file, own, desk.found,
-            lambda d, t: work.progress(d, t, f"taking pictures out of {name}", unit="pictures"),
-            shown=name,
-        )  # fmt: skip
-        return
-    if begins in (b"PK\3\4", b"PK\5\6"):
+        is_zip = opened.read(4) in (b"PK\3\4", b"PK\5\6")
+    if is_zip:
         own.mkdir(exist_ok=True)
         unpack(
             file, own, desk.found,
@@ -205,7 +195,7 @@ def _files(group: Path) -> Iterator[tuple[Path, str]]:
             relative = path.relative_to(group).as_posix()
             if sorting.is_quiet(relative) or path.is_symlink() or not path.is_file():
                 continue
-            if group.name != "hub" or path.suffix.lower() not in _PACKED:
+            if group.name != "hub" or path.suffix.lower() != ".zip":
                 yield path, relative
 
 

@@ -14,7 +14,6 @@ from app import tasks
 from app.datasets import importing, library
 from app.platform import EXTENSION
 from tests.support.platform import make_app
-from tests.support.tables import table
 from tests.support.zips import picture, tree, zip_of
 
 
@@ -111,20 +110,12 @@ def test_a_server_that_is_gone_is_tried_again(cat, platform):
 
 
 class _Hub(BaseHTTPRequestHandler):
-    """Dataset repositories: of files, of a table, of Arrow; what is called gated wants a token."""
+    """Two dataset repositories, one of them gated."""
 
-    repos: ClassVar = {
-        "dogs": {
-            "train/a.png": picture(1),
-            "metadata.jsonl": b'{"file_name": "train/a.png", "text": "from the hub"}',
-            "data/again.parquet": b"never fetched",
-            "model.safetensors": b"never fetched",
-        },
-        "tables": {
-            "README.txt": b"about it",
-            "data/train-0.parquet": table(image=[{"bytes": picture(1)}], text=["from the table"]),
-        },
-        "arrows": {"data.arrow": b"never fetched"},
+    files: ClassVar = {
+        "train/a.png": picture(1),
+        "metadata.jsonl": b'{"file_name": "train/a.png", "text": "from the hub"}',
+        "model.safetensors": b"never fetched",
     }  # fmt: skip
 
     def log_message(self, *_arguments):
@@ -135,24 +126,25 @@ class _Hub(BaseHTTPRequestHandler):
 
     def do_GET(self):
         path = self.path.partition("?")[0]
-        files = next((self.repos[name] for name in self.repos if f"/{name}" in path), {})
         about = {
             "id": "me/dogs",
             "sha": "a" * 40,
-            "siblings": [{"rfilename": n, "size": len(d)} for n, d in files.items()],
+            "siblings": [{"rfilename": n, "size": len(d)} for n, d in self.files.items()],
         }
+        if "tables" in path:
+            about["siblings"] = [{"rfilename": "data/train-0.parquet", "size": 9}]
         if "gated" in path and "Authorization" not in self.headers:
             self._send(401, b"{}", {"X-Error-Code": "GatedRepo"})
         elif "/tree/" in path:
             rows = [
                 {"type": "file", "path": n, "size": len(d), "oid": "b" * 40}
-                for n, d in files.items()
+                for n, d in self.files.items()
             ]
             self._send(200, json.dumps(rows).encode(), {"Content-Type": "application/json"})
         elif path.startswith("/api/datasets/me/"):
             self._send(200, json.dumps(about).encode(), {"Content-Type": "application/json"})
-        elif "/resolve/" in path and path.partition("a" * 40 + "/")[2] in files:
-            data = files[path.partition("a" * 40 + "/")[2]]
+        elif "/resolve/" in path and path.partition("a" * 40 + "/")[2] in self.files:
+            data = self.files[path.partition("a" * 40 + "/")[2]]
             self._send(200, data, {"ETag": f'"{len(data)}"', "X-Repo-Commit": "a" * 40})
         else:
             self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
@@ -196,16 +188,7 @@ def test_gated_and_missing_repositories_are_one_sentence(hub):
     assert "is gated. Set a Hugging Face token" in platform.tasks.run_all()[0]
     importing.from_hub(cat, "nobody/nothing")
     assert "no dataset nobody/nothing on the Hub" in platform.tasks.run_all()[0]
-    importing.from_hub(cat, "me/arrows")
-    told = platform.tasks.run_all()[0]
-    assert 'load_dataset("me/arrows", split="train").to_parquet' in told
-    assert "Then drop the file here" in told
-
-
-def test_a_repository_that_keeps_its_pictures_in_tables_comes_in_as_files(hub):
-    platform, cat = hub
     importing.from_hub(cat, "me/tables")
-    assert platform.tasks.run_all()[0] == ""
-    found = tree(library.folder(cat))
-    assert list(found) == ["train-0-000000.png", "train-0-000000.txt"]
-    assert found["train-0-000000.txt"] == b"from the table"
+    told = platform.tasks.run_all()[0]
+    assert 'load_dataset("me/tables", split="train")' in told
+    assert "Then drop the folder here" in told
