@@ -12,18 +12,15 @@ from app.errors import UserError
 from app.tasks import RetryLaterError, Work
 from app.vault import Vault
 
-_WANTED = tuple(
-    f"*.{ending}"
-    for lower in ("jpg", "jpeg", "png", "webp", "bmp", "heic", "heif", "avif", "mp4", "webm", "mov",
-                  "mkv", "m4v", "wav", "mp3", "flac", "ogg", "txt", "caption", "json", "jsonl",
-                  "csv", "zip")
-    for ending in (lower, lower.upper())
-)  # fmt: skip
+_MEDIA = ("jpg", "jpeg", "png", "webp", "bmp", "heic", "heif", "avif", "mp4", "webm", "mov",
+          "mkv", "m4v", "wav", "mp3", "flac", "ogg", "zip")  # fmt: skip
+_TEXTS = ("txt", "caption", "json", "jsonl", "csv")
 _RESERVE = 256 * 1024 * 1024
 
 
 def fetch(work: Work, folder: Path) -> Path:
-    """The repository's pictures, texts and zips below ``folder``. Files that are there are not fetched again."""
+    """The repository's pictures and texts, zips or tables below ``folder``. Files that are there are
+    not fetched again."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     from huggingface_hub import HfApi, snapshot_download
@@ -35,11 +32,14 @@ def fetch(work: Work, folder: Path) -> Path:
     stop = threading.Event()
     try:
         about = HfApi(endpoint=endpoint, token=token).dataset_info(repo, files_metadata=True)
-        total = _total(repo, about.siblings or [], folder.parent)
+        sizes = {s.rfilename: s.size or 0 for s in about.siblings or []}
+        wanted = chosen(repo, list(sizes))
+        total = sum(sizes[name] for name in wanted)
+        _check_room(repo, total, folder.parent)
         threading.Thread(target=_tell, args=(work, folder, total, stop), daemon=True).start()
         snapshot_download(
             repo, repo_type="dataset", revision=about.sha, local_dir=folder, token=token,
-            endpoint=endpoint, allow_patterns=list(_WANTED), max_workers=4,
+            endpoint=endpoint, allow_patterns=[_exactly(name) for name in wanted], max_workers=4,
         )  # fmt: skip
     except HfHubHTTPError as error:
         raise _refused(repo, error, has_token=bool(token)) from error
@@ -59,33 +59,37 @@ def fetch(work: Work, folder: Path) -> Path:
     return folder
 
 
-def _total(repo: str, siblings: Sequence[object], folder: Path) -> int:
-    """Bytes to come. Raises UserError where there is nothing for us, or no room."""
-    endings = tuple(pattern[1:] for pattern in _WANTED)
-    files = [s for s in siblings if str(getattr(s, "rfilename", "")).endswith(endings)]
-    if not files:
-        raise UserError(_nothing(repo, siblings))
-    total = sum(getattr(s, "size", None) or 0 for s in files)
+def chosen(repo: str, names: Sequence[str]) -> list[str]:
+    """What to fetch: files of pictures with their texts; where there are none, tables of them, of one
+    folder and of those for training if any are called so. Raises UserError where there is neither.
+    """
+    endings = {name: name.rpartition(".")[2].lower() for name in names}
+    if any(ending in _MEDIA for ending in endings.values()):
+        return [name for name in names if endings[name] in (*_MEDIA, *_TEXTS)]
+    tables = sorted(name for name in names if endings[name] == "parquet")
+    for_training = [name for name in tables if name.rpartition("/")[2].startswith("train")]
+    folders = {name.rpartition("/")[0] for name in for_training or tables}
+    if not folders:
+        more = " Its tables (arrow) are not opened here." if "arrow" in endings.values() else ""
+        raise UserError(
+            f"{repo} holds no pictures, clips, zips or parquet tables.{more} Look at its page on the Hub."
+        )
+    folder = next((f for f in ("default", "data", "") if f in folders), min(folders))
+    return [name for name in for_training or tables if name.rpartition("/")[0] == folder]
+
+
+def _exactly(name: str) -> str:
+    """As a pattern that nothing else matches."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def _check_room(repo: str, total: int, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if total + _RESERVE > free:
         raise UserError(
             f"{repo} needs {total / 1e9:.1f} GB, and {free / 1e9:.1f} GB of disk are free. "
             "Free some, then press Go on."
         )
-    return total
-
-
-def _nothing(repo: str, siblings: Sequence[object]) -> str:
-    """Why there is nothing to bring in, and what to do."""
-    names = [str(getattr(s, "rfilename", "")) for s in siblings]
-    if any(name.endswith((".parquet", ".arrow")) for name in names):
-        return (
-            f"{repo} keeps its pictures inside tables (parquet), which are not opened here. Save them "
-            "as files where Python has the package datasets: "
-            f'for i, row in enumerate(load_dataset("{repo}", split="train")): '
-            'row["image"].save(f"{i}.png"), and row["text"] into f"{i}.txt". Then drop the folder here.'
-        )
-    return f"{repo} holds no pictures, clips or zips as files. Look at its page on the Hub."
 
 
 def _tell(work: Work, folder: Path, total: int, stop: threading.Event) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from app import tasks
 from app.datasets import editing, examining, library, scanning, thumbnails, uploads
-from app.datasets.importing import fetching, hub, moving, sorting
+from app.datasets.importing import fetching, hub, moving, sorting, tables
 from app.datasets.importing.arranging import Arranger
 from app.datasets.importing.findings import Findings
 from app.datasets.importing.looks import Looks
@@ -27,6 +27,7 @@ from app.models import Dataset
 from app.tasks import Work
 
 _STAGING = ".incoming-"
+_PACKED = (".zip", ".parquet")
 _LITTER_SECONDS = 24 * 3600
 
 
@@ -107,10 +108,11 @@ def _gather(work: Work, raw: Path, desk: Desk) -> None:
         _take(work, file, file.name, raw / "fetched", desk)
     elif "hub" in work.arguments:
         folder = hub.fetch(work, raw.parent / "hub")
-        for number, file in enumerate(sorted(folder.rglob("*.[zZ][iI][pP]"))):
+        packed = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PACKED and p.is_file())
+        for number, file in enumerate(packed):
             name = file.relative_to(folder).as_posix()
             if not sorting.is_quiet(name):
-                _take(work, file, name, raw / f"zip-{number}", desk)
+                _take(work, file, name, raw / f"packed-{number}", desk)
     else:
         for upload in _uploads(work):
             _take(work, upload.part, upload.name, raw / upload.id, desk)
@@ -128,17 +130,19 @@ def _uploads(work: Work) -> list[uploads.Upload]:
 
 
 def _take(work: Work, file: Path, name: str, own: Path, desk: Desk) -> None:
-    """Unpack a zip into a folder of its own; put any other file beside the loose ones."""
+    """Unpack a zip or a table into a folder of its own; put any other file beside the loose ones."""
     with file.open("rb") as opened:
-        is_zip = opened.read(4) in (b"PK\3\4", b"PK\5\6")
-    if is_zip:
+        head = opened.read(4)
+    is_zip = head in (b"PK\3\4", b"PK\5\6")
+    if is_zip or tables.is_table(head):
         own.mkdir(exist_ok=True)
-        unpack(
+        open_up, unit = (unpack, "bytes") if is_zip else (tables.take_out, "pictures")
+        open_up(
             file, own, desk.found,
-            lambda d, t: work.progress(d, t, f"unpacking {name}", unit="bytes"),
+            lambda d, t: work.progress(d, t, f"unpacking {name}", unit=unit),
             shown=name, arrived=desk.looks.arrived,
         )  # fmt: skip
-        # The zip itself stays until all is done: a try after a full disk unpacks it again.
+        # The file itself stays until all is done: a try after a full disk unpacks it again.
         return
     if name.lower().endswith(".zip"):
         raise UserError(f"{name} is no zip file. Make it again, then upload it.")
@@ -195,7 +199,7 @@ def _files(group: Path) -> Iterator[tuple[Path, str]]:
             relative = path.relative_to(group).as_posix()
             if sorting.is_quiet(relative) or path.is_symlink() or not path.is_file():
                 continue
-            if group.name != "hub" or path.suffix.lower() != ".zip":
+            if group.name != "hub" or path.suffix.lower() not in _PACKED:
                 yield path, relative
 
 

@@ -32,7 +32,7 @@ _KNOWN_OTHERS = {
     ".tiff": "no engine trains on tiff; save it as png",
     ".psd": "no engine trains on psd; save it as png",
     ".svg": "no engine trains on svg; save it as png",
-    ".parquet": "its pictures are inside a table; save them as files",
+    ".parquet": "it is no whole table, or one in a zip; upload it by itself",
     ".arrow": "its pictures are inside a table; save them as files",
     ".zip": "it is a zip inside a zip; upload it by itself",
     ".rar": "only zip is unpacked; pack it as zip",
@@ -114,7 +114,7 @@ def _entry(path: Path, name: str, desk: Desk) -> Entry:
         raise _LeftOutError(name, "it is empty (0 bytes)")
     stem, dot, ending = name.rpartition(".")
     stem, ending = (stem, dot + ending.lower()) if stem else (name, "")
-    kind, real = _content(path)
+    kind, real = content_of(path)
     if kind == "picture":
         return _picture(path, stem, ending, (real, size), desk)
     if ending in _MEANT_AS_PICTURE:
@@ -172,7 +172,7 @@ def _converted(path: Path, stem: str, real: str, desk: Desk) -> Entry:
     return Entry(target, stem + target.suffix, "picture")
 
 
-def _content(path: Path) -> tuple[Literal["picture", "clip", ""], str]:
+def content_of(path: Path) -> tuple[Literal["picture", "clip", ""], str]:
     """What the first bytes say: the kind and its usual ending."""
     with path.open("rb") as file:
         head = file.read(16)

@@ -13,6 +13,7 @@ import pytest
 from app import tasks
 from app.datasets import importing, library
 from app.platform import EXTENSION
+from app.settings import ROOT
 from tests.support.platform import make_app
 from tests.support.zips import picture, tree, zip_of
 
@@ -117,6 +118,10 @@ class _Hub(BaseHTTPRequestHandler):
         "metadata.jsonl": b'{"file_name": "train/a.png", "text": "from the hub"}',
         "model.safetensors": b"never fetched",
     }  # fmt: skip
+    tables: ClassVar = {
+        "data/train-0.parquet": (ROOT / "tests/replay/parquet/snappy.parquet").read_bytes(),
+        "data/test-0.parquet": b"never fetched",
+    }  # fmt: skip
 
     def log_message(self, *_arguments):
         """Say nothing on the terminal."""
@@ -132,19 +137,19 @@ class _Hub(BaseHTTPRequestHandler):
             "siblings": [{"rfilename": n, "size": len(d)} for n, d in self.files.items()],
         }
         if "tables" in path:
-            about["siblings"] = [{"rfilename": "data/train-0.parquet", "size": 9}]
+            about["siblings"] = [{"rfilename": n, "size": len(d)} for n, d in self.tables.items()]
         if "gated" in path and "Authorization" not in self.headers:
             self._send(401, b"{}", {"X-Error-Code": "GatedRepo"})
         elif "/tree/" in path:
             rows = [
                 {"type": "file", "path": n, "size": len(d), "oid": "b" * 40}
-                for n, d in self.files.items()
+                for n, d in (self.tables if "tables" in path else self.files).items()
             ]
             self._send(200, json.dumps(rows).encode(), {"Content-Type": "application/json"})
         elif path.startswith("/api/datasets/me/"):
             self._send(200, json.dumps(about).encode(), {"Content-Type": "application/json"})
-        elif "/resolve/" in path and path.partition("a" * 40 + "/")[2] in self.files:
-            data = self.files[path.partition("a" * 40 + "/")[2]]
+        elif "/resolve/" in path and path.partition("a" * 40 + "/")[2] in self.files | self.tables:
+            data = (self.files | self.tables)[path.partition("a" * 40 + "/")[2]]
             self._send(200, data, {"ETag": f'"{len(data)}"', "X-Repo-Commit": "a" * 40})
         else:
             self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
@@ -188,7 +193,12 @@ def test_gated_and_missing_repositories_are_one_sentence(hub):
     assert "is gated. Set a Hugging Face token" in platform.tasks.run_all()[0]
     importing.from_hub(cat, "nobody/nothing")
     assert "no dataset nobody/nothing on the Hub" in platform.tasks.run_all()[0]
+
+
+def test_a_repository_that_keeps_its_pictures_in_tables_comes_in_with_captions(hub):
+    platform, cat = hub
     importing.from_hub(cat, "me/tables")
-    told = platform.tasks.run_all()[0]
-    assert 'load_dataset("me/tables", split="train")' in told
-    assert "Then drop the folder here" in told
+    assert platform.tasks.run_all()[0] == ""
+    found = tree(library.folder(cat))
+    assert found["0.txt"].startswith(b"a dog, grass")
+    assert len([name for name in found if name.endswith(".jpg")]) == 5
