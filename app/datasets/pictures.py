@@ -11,14 +11,13 @@ from PIL import Image, ImageCms, ImageOps
 from sqlalchemy import select
 
 from app.datasets import editing
-from app.datasets.pixels import eight_bits
+from app.datasets.pixels import QUALITY, eight_bits
 from app.datasets.seeing import READ_ERRORS
 from app.datasets.steps import Step
 from app.db import db
 from app.errors import UserError
 from app.models import Dataset, DatasetEdit, DatasetItem
 
-QUALITY = 95
 _TURNS = {"left": Image.Transpose.ROTATE_90, "right": Image.Transpose.ROTATE_270}
 _WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
 _WORDS: dict[str, dict[str, Any]] = {
