@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.errors import UserError
@@ -15,6 +15,8 @@ from app.vault import Vault
 _MEDIA = ("jpg", "jpeg", "png", "webp", "bmp", "heic", "heif", "avif", "mp4", "webm", "mov",
           "mkv", "m4v", "wav", "mp3", "flac", "ogg", "zip")  # fmt: skip
 _TEXTS = ("txt", "caption", "json", "jsonl", "csv")
+_FEW = 5
+"""Files of pictures count where they are at least one part in so many of the tables."""
 _RESERVE = 256 * 1024 * 1024
 
 
@@ -33,13 +35,13 @@ def fetch(work: Work, folder: Path) -> Path:
     try:
         about = HfApi(endpoint=endpoint, token=token).dataset_info(repo, files_metadata=True)
         sizes = {s.rfilename: s.size or 0 for s in about.siblings or []}
-        wanted = chosen(repo, list(sizes))
+        wanted = chosen(repo, sizes)
         total = sum(sizes[name] for name in wanted)
         _check_room(repo, total, folder.parent)
         threading.Thread(target=_tell, args=(work, folder, total, stop), daemon=True).start()
         snapshot_download(
             repo, repo_type="dataset", revision=about.sha, local_dir=folder, token=token,
-            endpoint=endpoint, allow_patterns=[_exactly(name) for name in wanted], max_workers=4,
+            endpoint=endpoint, allow_patterns=_patterns(wanted), max_workers=4,
         )  # fmt: skip
     except HfHubHTTPError as error:
         raise _refused(repo, error, has_token=bool(token)) from error
@@ -59,14 +61,16 @@ def fetch(work: Work, folder: Path) -> Path:
     return folder
 
 
-def chosen(repo: str, names: Sequence[str]) -> list[str]:
-    """What to fetch: files of pictures with their texts; where there are none, tables of them, of one
-    folder and of those for training if any are called so. Raises UserError where there is neither.
+def chosen(repo: str, sizes: Mapping[str, int]) -> list[str]:
+    """What to fetch: files of pictures with their texts, or tables of pictures; of one folder, and of
+    those for training if any are called so. Raises UserError where there is neither.
     """
-    endings = {name: name.rpartition(".")[2].lower() for name in names}
-    if any(ending in _MEDIA for ending in endings.values()):
-        return [name for name in names if endings[name] in (*_MEDIA, *_TEXTS)]
-    tables = sorted(name for name in names if endings[name] == "parquet")
+    endings = {name: name.rpartition(".")[2].lower() for name in sizes}
+    media = [name for name, ending in endings.items() if ending in _MEDIA]
+    tables = sorted(name for name, ending in endings.items() if ending == "parquet")
+    # A few pictures beside tables illustrate their page.
+    if media and _FEW * sum(map(sizes.__getitem__, media)) >= sum(map(sizes.__getitem__, tables)):
+        return [name for name, ending in endings.items() if ending in (*_MEDIA, *_TEXTS)]
     for_training = [name for name in tables if name.rpartition("/")[2].startswith("train")]
     folders = {name.rpartition("/")[0] for name in for_training or tables}
     if not folders:
@@ -78,9 +82,17 @@ def chosen(repo: str, names: Sequence[str]) -> list[str]:
     return [name for name in for_training or tables if name.rpartition("/")[0] == folder]
 
 
-def _exactly(name: str) -> str:
-    """As a pattern that nothing else matches."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+def _patterns(wanted: Sequence[str]) -> list[str]:
+    """That match these names and none that is not wanted: one by one where they are tables, of which
+    there are few, else by ending. The library holds every name against every pattern."""
+    if wanted[0].lower().endswith(".parquet"):
+        return [
+            "".join(f"[{letter}]" if letter in "*?[" else letter for letter in n) for n in wanted
+        ]
+    return [
+        "*." + "".join(f"[{letter}{letter.upper()}]" for letter in ending)
+        for ending in (*_MEDIA, *_TEXTS)
+    ]
 
 
 def _check_room(repo: str, total: int, folder: Path) -> None:

@@ -154,12 +154,14 @@ def test_an_import_of_a_table_that_goes_on_reads_no_picture_again(empty, platfor
         (["en/train-0.parquet", "de/train-0.parquet", "de/train-1.parquet", "meta.json"],
          ["de/train-0.parquet", "de/train-1.parquet"]),
         (["big/x.parquet", "default/x.parquet"], ["default/x.parquet"]),
+        (["preview.png", *(f"data/train-{n}.parquet" for n in range(9))],
+         [f"data/train-{n}.parquet" for n in range(9)]),
     ],
 )  # fmt: skip
 def test_of_a_repository_its_files_are_fetched_or_the_tables_for_training(names, wanted):
-    assert chosen("me/dogs", names) == wanted
+    assert chosen("me/dogs", dict.fromkeys(names, 1000)) == wanted
 
 
 def test_a_repository_without_pictures_says_so():
     with pytest.raises(UserError, match="holds no pictures"):
-        chosen("me/dogs", ["README.md", "texts.json"])
+        chosen("me/dogs", {"README.md": 1, "texts.json": 1})
