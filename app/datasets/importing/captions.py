@@ -13,7 +13,7 @@ from app.datasets import captions
 from app.datasets.importing.findings import Findings
 from app.datasets.importing.sorting import Entry
 
-_TEXT_KEYS = ("text", "caption", "prompt", "description", "txt", "tags")
+TEXT_KEYS = ("text", "caption", "prompt", "description", "txt", "tags")
 _NAME_KEYS = ("file_name", "filename", "file", "image", "image_path", "path", "name")
 
 
@@ -98,7 +98,7 @@ def _pairs(document: Any, table: Entry) -> Iterator[tuple[str, str]]:
 def _text(row: Any) -> str:
     if not isinstance(row, dict):
         return ""
-    for key in _TEXT_KEYS:
+    for key in TEXT_KEYS:
         value = row.get(key)
         if isinstance(value, str) and value.strip():
             return value

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.datasets import naming
+from app.datasets.importing.captions import TEXT_KEYS
 from app.datasets.importing.findings import Findings
 from app.datasets.importing.looks import Arrived
+from app.datasets.importing.parquet import MAGIC, Column, Table, TornError, Value
 from app.datasets.importing.sorting import content_of
-from app.datasets.parquet import MAGIC, Column, Table, TornError, UnsupportedError
 from app.datasets.threads import each
 from app.datasets.walking import MOST_FILES
 from app.errors import UserError
 
 _PICTURES = ("image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp", "pixel_values")
-_TEXTS = ("text", "caption", "prompt", "txt", "description", "captions", "tags")
+_SAYS_CAPTION = ("caption", "prompt")
+"""In names such as blip_caption or prompt_en."""
 _RESERVE = 256 * 1024 * 1024
 _SUSPICIOUS, _MOST_RATIO = 64 << 20, 50
 """Pictures are packed already: more than so many times the table is the same one again and again."""
@@ -53,12 +55,10 @@ def take_out(
 ) -> None:
     """Pictures and captions of a table into ``target``; what is there already is not written again.
 
-    Raises UserError for what is no such table, is written in a way that is not read here, or is
-    torn; OSError where the disk is full.
+    Raises UserError for what is no such table, or is torn; OSError where the disk is full.
     """
     try:
-        with file.open("rb") as opened, _told(shown):
-            table = Table(opened)
+        with _told(shown), Table(file) as table:
             wanted = _wanted(table.columns, shown, found)
             _check(table, file, shown)
             most = max(_SUSPICIOUS, _MOST_RATIO * file.stat().st_size)
@@ -76,12 +76,6 @@ def _told(shown: str) -> Iterator[None]:
         yield
     except TornError as error:
         raise UserError(f"{shown} is no whole parquet table: {error}. Get it again.") from error
-    except UnsupportedError as error:
-        raise UserError(
-            f"{shown} is a parquet table that cannot be read here ({error}). Save its pictures as "
-            'files where Python has the package datasets: for i, row in enumerate(load_dataset("…")): '
-            'row["image"].save(f"{i}.png"), and its text into f"{i}.txt". Then drop the folder here.'
-        ) from error
 
 
 def _wanted(columns: Sequence[Column], shown: str, found: Findings) -> _Wanted:
@@ -97,11 +91,21 @@ def _wanted(columns: Sequence[Column], shown: str, found: Findings) -> _Wanted:
         if other.path[0] != own:
             found.note(f"{shown}: {other.path[0]}", f"was left out; pictures are those of “{own}”")
     names = [c for c in columns if c.path in ((own, "path"), ("file_name",), ("__key__",))]
-    texts = [c for c in columns if len(c.path) == 1 and c.is_text and c.path[0].lower() in _TEXTS]
-    text = _first(texts, _TEXTS)
+    texts = [
+        c for c in columns if len(c.path) == 1 and c.is_text and _is_caption(c.path[0].lower())
+    ]
+    text = _first(texts, TEXT_KEYS)
     if text is None:
-        found.note(shown, f"has no captions: no column is called {', '.join(_TEXTS[:3])} or alike")
+        found.note(
+            shown, f"has no captions: no column is called {', '.join(TEXT_KEYS[:3])} or alike"
+        )
+    else:
+        found.note(shown, f"has its captions in its column “{text.path[0]}”")
     return _Wanted(picture, names[0] if names else None, text)
+
+
+def _is_caption(name: str) -> bool:
+    return name in TEXT_KEYS or any(word in name for word in _SAYS_CAPTION)
 
 
 def _first(columns: Sequence[Column], names: Sequence[str]) -> Column | None:
@@ -168,26 +172,29 @@ def _write(
 
 def _rows(table: Table, wanted: _Wanted, found: Findings, shown: str) -> Iterator[_Row]:
     taken: set[str] = set()
+    own = shown.rpartition("/")[2].rpartition(".")[0] or shown
     for number, values in enumerate(table.read(wanted.columns)):
-        told = dict(zip(wanted.columns, values, strict=True))
+        told: dict[Column | None, Value] = dict(zip(wanted.columns, values, strict=True))
         picture = told[wanted.picture]
-        if not picture:
+        if not isinstance(picture, bytes) or not picture:
             found.leave_out(f"row {number} of {shown}", "its picture is not in the table")
             continue
-        name = told[wanted.name] if wanted.name else None
-        text = told[wanted.text] if wanted.text else None
-        stem = _stem(name, number, taken)
+        name, text = (
+            value if isinstance(value := told.get(column), str) else ""
+            for column in (wanted.name, wanted.text)
+        )
+        stem = _stem(name, f"{own}-{number:05}", taken)
         taken.add(stem.casefold())
-        yield _Row(stem, picture, (text or b"").decode("utf-8", "replace").strip())
+        yield _Row(stem, picture, text.strip())
 
 
-def _stem(name: bytes | None, number: int, taken: set[str]) -> str:
-    """Of the file that it was, without its folders; else the number of its row."""
-    last = (name or b"").decode("utf-8", "replace").replace("\\", "/").rpartition("/")[2]
+def _stem(name: str, own: str, taken: set[str]) -> str:
+    """Of the file that it was, without its folders; else the table's own with the number of the row."""
+    last = name.replace("\\", "/").rpartition("/")[2]
     stem = last.rpartition(".")[0] or last
     safe = naming.file_name(stem) if stem.strip(". ") else None
     if safe is None or safe.casefold() in taken:
-        safe = f"{safe} {number:05}" if safe else f"{number:05}"
+        safe = f"{safe} {own}" if safe else own
     while safe.casefold() in taken:
         safe += "+"
     return safe

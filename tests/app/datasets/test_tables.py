@@ -1,11 +1,9 @@
-"""Parquet tables with pictures, as the Hub keeps them. Those in tests/replay/parquet were written by
-pyarrow 26: six rows of which one has no picture, one no caption, one no name, and one a name that is taken."""
+"""Parquet tables with pictures and captions, as most image datasets of the Hub are kept."""
 
 from __future__ import annotations
 
 import io
 import random
-import zlib
 
 import pytest
 
@@ -13,72 +11,33 @@ from app import tasks
 from app.datasets import importing, library, reading, uploads
 from app.datasets.importing import tables
 from app.datasets.importing.hub import chosen
-from app.datasets.parquet import Table, TornError, UnsupportedError
-from app.datasets.parquet.unpacking import unpack
+from app.datasets.importing.parquet import Table, TornError
 from app.errors import UserError
-from app.settings import ROOT
-from tests.support.zips import tree
-
-TABLES = ROOT / "tests/replay/parquet"
-SOUND = ("plain", "snappy", "pages-gzip-2")
-DOG = "a dog, grass, " * 9
+from tests.support.tables import table
+from tests.support.zips import picture, tree, zip_of
 
 
-def data(name):
-    return (TABLES / f"{name}.parquet").read_bytes()
+def cell(data, path=None):
+    return {"bytes": data, "path": path}
 
 
-def rows(path):
-    with path.open("rb") as file:
-        table = Table(file)
-        return [column.path for column in table.columns], list(table.read(table.columns))
-
-
-@pytest.mark.parametrize("name", SOUND)
-def test_a_table_is_read_however_it_is_packed_and_paged(name):
-    paths, found = rows(TABLES / f"{name}.parquet")
-    assert paths == [("image", "bytes"), ("image", "path"), ("text",)]
-    pictures, names, texts = zip(*found, strict=True)
-    assert names == (b"train/0.jpg", b"train/1.jpg", b"train/2.jpg", None, None, b"other/0.jpg")
-    assert [t and t.decode() for t in texts] == [
-        None if n == 2 else f"{DOG}{n}" for n in range(6)
-    ]  # fmt: skip
-    assert [p and (p[:3], p[-2:]) for p in pictures] == [
-        None if n == 3 else (b"\xff\xd8\xff", b"\xff\xd9") for n in range(6)
-    ]  # fmt: skip
-    assert found == rows(TABLES / "plain.parquet")[1]
-
-
-def test_a_table_packed_in_another_way_says_so():
-    with pytest.raises(UnsupportedError, match="zstd"):
-        rows(TABLES / "zstd.parquet")
-
-
-def test_a_spoiled_table_is_one_kind_of_error_wherever_it_is_spoiled(tmp_path):
-    numbers, place = random.Random(7), tmp_path / "x.parquet"
-    for name in SOUND:
-        whole = data(name)
-        for _ in range(150):
-            at = numbers.randrange(len(whole))
-            spoiled = bytearray(whole)
-            spoiled[at] ^= 1 << numbers.randrange(8)
-            place.write_bytes(numbers.choice((spoiled, whole[:at], whole[:at] + whole[at + 7 :])))
-            try:
-                found = rows(place)[1]
-            except (TornError, UnsupportedError):
-                continue
-            assert len(found) == 6, "what is spoiled within a picture is no matter of the table"
+def dogs():
+    """Six rows: one has no picture, one no caption, one no name, one a name that is taken."""
+    names = ("train/0.jpg", "train/1.jpg", "train/2.jpg", "train/3.jpg", None, "other/0.jpg")
+    pictures = [None if n == 3 else picture(n, "JPEG") for n in range(6)]
+    texts = [None if n == 2 else f"dog {n}" for n in range(6)]
+    return table(image=[cell(*both) for both in zip(pictures, names, strict=True)], text=texts)
 
 
 def test_a_dropped_table_comes_in_as_pictures_with_captions(empty, bring):
-    result = bring(empty, **{"dogs.parquet": data("snappy")})
+    result = bring(empty, **{"dogs.parquet": dogs()})
     found = tree(library.folder(empty))
-    texts = {name: found[name].decode() for name in found if name.endswith(".txt")}
-    assert texts == {
-        "0.txt": f"{DOG}0", "1.txt": f"{DOG}1", "00004.txt": f"{DOG}4", "0 00005.txt": f"{DOG}5",
+    assert {name: found[name].decode() for name in found if name.endswith(".txt")} == {
+        "0.txt": "dog 0", "1.txt": "dog 1", "dogs-00004.txt": "dog 4", "0 dogs-00005.txt": "dog 5",
     }  # fmt: skip
-    assert {n for n in found if n.endswith(".jpg")} == {
-        "0.jpg", "1.jpg", "2.jpg", "00004.jpg", "0 00005.jpg",
+    assert {n: found[n] for n in found if n.endswith(".jpg")} == {
+        "0.jpg": picture(0, "JPEG"), "1.jpg": picture(1, "JPEG"), "2.jpg": picture(2, "JPEG"),
+        "dogs-00004.jpg": picture(4, "JPEG"), "0 dogs-00005.jpg": picture(5, "JPEG"),
     }  # fmt: skip
     assert (result["added"], result["captions"]) == (5, 4)
     assert result["left_out"] == [
@@ -91,39 +50,79 @@ def test_a_dropped_table_comes_in_as_pictures_with_captions(empty, bring):
     assert not uploads.Uploads(library.settings().data_dir, empty.id).all()
 
 
+def test_a_column_of_plain_bytes_and_one_of_lists_of_captions_do_as_well(empty, bring):
+    data = table(label=[3, 4], jpg=[picture(1), picture(2)], blip_caption=[["a dog", "it"], []])
+    bring(empty, **{"t.parquet": data})
+    found = tree(library.folder(empty))
+    assert list(found) == ["t-00000.png", "t-00000.txt", "t-00001.png"]
+    assert found["t-00000.txt"] == b"a dog"
+
+
+def test_the_columns_that_were_chosen_and_those_left_out_are_told(empty, bring):
+    one = table(image=[cell(picture(1))], second_image=[cell(picture(2))], text=["x"], prompt=["y"])
+    result = bring(empty, **{"t.parquet": one, "u.parquet": table(image=[cell(picture(3))])})
+    told = {(name, note["what"]) for note in result["notes"] for name in note["names"]}
+    assert told == {
+        ("t.parquet: second_image", "was left out; pictures are those of “image”"),
+        ("t.parquet", "has its captions in its column “text”"),
+        ("u.parquet", "has no captions: no column is called text, caption, prompt or alike"),
+    }
+
+
+def test_names_that_lead_out_stay_inside(empty, bring):
+    bring(
+        empty,
+        **{"t.parquet": table(image=[cell(picture(1), "../../up.png"), cell(picture(2), "..")])},
+    )
+    assert list(tree(library.folder(empty))) == ["t-00001.png", "up.png"]
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (data("zstd"), r"\(packed with zstd\).*load_dataset"),
-        (data("plain")[:900], "no whole parquet"),
+        (b"PAR1", "no whole parquet"),
+        (dogs()[:900], "no whole parquet"),
+        (table(text=["no", "pictures"]), "holds no pictures"),
     ],
 )
-def test_a_table_that_cannot_be_read_is_one_sentence(empty, bring, content, told):
+def test_a_table_that_gives_nothing_is_one_sentence(empty, bring, content, told):
     with pytest.raises(UserError, match=told):
         bring(empty, **{"dogs.parquet": content})
     assert tree(library.folder(empty)) == {}
+
+
+def test_a_table_inside_a_zip_says_where_to_put_it(empty, bring):
+    result = bring(empty, **{"z.zip": zip_of({"a.png": picture(1), "t.parquet": dogs()})})
+    assert "upload it by itself" in result["left_out"][0]["reason"]
+
+
+def test_a_spoiled_table_is_one_kind_of_error_wherever_it_is_spoiled(tmp_path):
+    numbers, place, whole = random.Random(7), tmp_path / "x.parquet", dogs()
+    for _ in range(100):
+        at = numbers.randrange(len(whole))
+        spoiled = bytearray(whole)
+        spoiled[at] ^= 1 << numbers.randrange(8)
+        place.write_bytes(numbers.choice((spoiled, whole[:at], whole[:at] + whole[at + 7 :])))
+        try:
+            with Table(place) as opened:
+                found = list(opened.read(opened.columns))
+        except TornError:
+            continue
+        assert len(found) == opened.rows
 
 
 def test_one_picture_in_thousands_of_rows_is_a_bomb(empty, bring, monkeypatch):
     monkeypatch.setattr(tables, "_SUSPICIOUS", 500)
     monkeypatch.setattr(tables, "_MOST_RATIO", 0)
     with pytest.raises(UserError, match="many times its size"):
-        bring(empty, **{"dogs.parquet": data("snappy")})
+        bring(empty, **{"dogs.parquet": dogs()})
     assert not [name for name in tree(library.folder(empty)) if name.endswith(".jpg")]
-
-
-def test_a_page_that_would_fill_the_memory_is_refused():
-    bomb = zlib.compress(bytes(80 << 20), 9)
-    with pytest.raises(TornError, match="out of"):
-        unpack(2, bomb, 80 << 20)
-    with pytest.raises(TornError, match="another size"):
-        unpack(2, zlib.compress(b"more than it says"), 5)
 
 
 def test_an_import_of_a_table_that_goes_on_reads_no_picture_again(empty, platform, monkeypatch):
     place = uploads.Uploads(platform.settings.data_dir, empty.id)
-    upload = place.begin("dogs.parquet", len(data("plain")), "1")
-    place.append(upload, 0, io.BytesIO(data("plain")))
+    upload = place.begin("dogs.parquet", len(dogs()), "1")
+    place.append(upload, 0, io.BytesIO(dogs()))
     task, read, real = importing.from_uploads(empty, [upload]), [], reading.read
 
     def dies(path, name, *given, **more):
