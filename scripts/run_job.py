@@ -2,10 +2,9 @@
 
     python -I -S scripts/run_job.py ATTEMPT_DIR [--lock-fd N]
 
-Standard library only, and little of it: it lives as long as the training. ATTEMPT_DIR holds
-launch.json (what to run), may get a stop.json (how to stop), and receives log.txt and exit.json. The
-lock on ATTEMPT_DIR/lock is the sign of life, held from before the start until exit.json is whole.
-SIGUSR1 or SIGTERM with a stop.json: do its steps. SIGUSR2: Slurm's time limit is near: "near_end".
+Standard library only. ATTEMPT_DIR holds launch.json (what to run), may get a stop.json (how to stop),
+and receives log.txt and exit.json. Its lock, the sign of life, is held from before the start until exit.json
+is whole. SIGUSR1 or SIGTERM with a stop.json: do its steps. SIGUSR2: Slurm's time limit is near: "near_end".
 SIGTERM without: the machine goes down, end all, leave no exit record. Status 0: it is written.
 """
 
@@ -29,14 +28,11 @@ ORDERS = (signal.SIGTERM, signal.SIGUSR1)
 WATCHED = (*ORDERS, signal.SIGUSR2, signal.SIGCHLD)
 IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 RESTORED = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+APART: dict[str, Any] = {"setsid": True, "setsigmask": (), "setsigdef": RESTORED}
 SIGNAL_NAMES = {known.value: known.name for known in signal.Signals}
-LEFTOVER_GRACE = 2.0  # seconds for what the trainer leaves behind to end by itself
-SHUTDOWN_GRACE = 3.0  # seconds between SIGTERM and SIGKILL when the machine goes down
-KILL_PATIENCE = 30.0  # seconds to wait for killed leftovers that hang in the kernel
-RECORD_PATIENCE = 60.0  # seconds to wait for room for exit.json
-LOCK_PATIENCE = 2.0  # seconds: a reader holds the lock for an instant
-UNTIL_INTERVAL = 0.2  # seconds between two looks at the query that ends a step
-RESERVE = 4096  # bytes set aside at the start, so that a full disk cannot eat the exit record
+LEFTOVER_GRACE, SHUTDOWN_GRACE = 2.0, 3.0  # seconds to end by oneself; when the machine goes down
+KILL_PATIENCE, RECORD_PATIENCE = 30.0, 60.0  # for killed ones in the kernel; for room for exit.json
+LOCK_PATIENCE, UNTIL_INTERVAL = 2.0, 0.2  # for a reader of the lock; between looks in a step
 KILL_ALL = {"kind": "signal", "signal": "SIGKILL", "to": "all", "grace": 0}  # ends every stop
 
 
@@ -121,8 +117,8 @@ class Runner:
             what = getattr(error, "filename", None) or "the trainer"
             why = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
             self.finish(grace=0)
-            self.exit.update(code=127, signal=None, error=f"could not start {what}: {why}")
-            self.note(self.exit["error"])
+            self.note(why := f"could not start {what}: {why}")
+            self.exit.update(code=127, signal=None, error=why)
         while self.running:
             got = self.wait(self.launch.get("look", 1e9))
             if self.running and got != signal.SIGCHLD and (wish := self.read_wish(got)):
@@ -141,7 +137,7 @@ class Runner:
         boot_id = read("/proc/sys/kernel/random/boot_id").strip()
         self.launch.update(boot_id=boot_id, runner=identity(os.getpid()))
         with open(open_to_write(f"{self.folder}/exit.json.reserve"), "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, RESERVE)
+            os.posix_fallocate(file.fileno(), 0, 4096)  # so a full disk cannot eat the exit record
         write_json(f"{self.folder}/launch.json", self.launch)
 
     def spawn(self) -> None:
@@ -149,15 +145,16 @@ class Runner:
         argv, environment = self.launch["argv"], {**os.environ, MARKER: self.launch["marker"]}
         os.chdir(self.launch["cwd"])
         self.exit["started"] = self.launch["started"] = time.time()
-        self.trainer = os.posix_spawnp(
-            argv[0], argv, environment, setsid=True, setsigmask=(), setsigdef=RESTORED
-        )
+        self.trainer = os.posix_spawnp(argv[0], argv, environment, **APART)
         self.running, self.launch["trainer"] = True, identity(self.trainer)
-        if "SLURM_JOB_ID" in os.environ:  # the dashboard is elsewhere and cannot look at this GPU
-            reader = f"{os.path.dirname(os.path.abspath(__file__))}/gpu_readings.py"
-            watch = [sys.executable, "-I", "-S", reader, self.folder, str(self.trainer)]
-            self.beside = os.posix_spawn(watch[0], watch, os.environ, setsid=True, setsigmask=())
         write_json(f"{self.folder}/launch.json", self.launch)
+        reader = f"{os.path.dirname(os.path.abspath(__file__))}/gpu_readings.py"
+        watch = [sys.executable, "-I", "-S", reader, self.folder, str(self.trainer)]
+        try:
+            if "slurm" in self.launch:  # the dashboard is elsewhere and cannot look at this GPU
+                self.beside = os.posix_spawn(watch[0], watch, os.environ, **APART)
+        except OSError as error:
+            self.note(f"the training goes on, but nobody looks at the GPU: {error}")
 
     def reap(self) -> bool:
         """Collect every child that ended. True while any descendant lives: orphans become ours."""
@@ -184,10 +181,13 @@ class Runner:
         """What stop.json asks for, its steps filled in; else what the signal says; or nothing."""
         try:
             data = dict(json.loads(read(f"{self.folder}/stop.json")))
-        except FileNotFoundError:
-            near_end = self.launch.get("near_end") if got == signal.SIGUSR2 else None
-            return {"wish": "time-limit", "steps": near_end} if near_end else {}
         except (OSError, ValueError, TypeError) as error:
+            stutters = (
+                isinstance(error, OSError) and "look" in self.launch and got != signal.SIGUSR1
+            )
+            if stutters or isinstance(error, FileNotFoundError):  # a stutter is looked at again
+                near_end = self.launch.get("near_end") if got == signal.SIGUSR2 else None
+                return {"wish": "time-limit", "steps": near_end} if near_end else {}
             self.note(f"stop.json is not readable ({error}): stopping in the plain way")
             data = {}
         steps = self.launch.get("stop", []) if data.get("steps") is None else data["steps"]
@@ -210,9 +210,9 @@ class Runner:
             met = self.act(step)
             end = time.monotonic() + step["grace"]
             while self.running and (left := end - time.monotonic()) > 0 and not (met and met()):
-                pause = min(left, UNTIL_INTERVAL) if met else left
-                if self.wait(pause) in ORDERS and self.read_wish() not in ({}, self.wish):
-                    return self.read_wish()
+                got = self.wait(min(left, UNTIL_INTERVAL) if met else left)
+                if got in ORDERS and (wish := self.read_wish(got)) not in ({}, self.wish):
+                    return wish
         except Exception as error:  # noqa: BLE001 - a stop must go on, whatever a step is made of
             entry["error"] = f"{type(error).__name__}: {error}"
             self.note(f"stop step {entry.get('kind')} did not work ({entry['error']}): next step")

@@ -116,11 +116,14 @@ def test_the_companion_ends_with_the_trainer_and_is_no_leftover(tmp_path, slurm)
     # A busy machine may need a while to start the companion: the trainer ends once it is there.
     wait = "until [ -s gpu.jsonl ]; do sleep 0.02; done" if slurm else "exit 0"
     launch = {"argv": ["sh", "-c", wait], "cwd": str(tmp_path), "marker": "m", "stop": []}
-    (tmp_path / "launch.json").write_text(json.dumps({"version": 1, **launch}))
-    env = {"PATH": os.defpath, **({"SLURM_JOB_ID": "7"} if slurm else {})}
+    handed = {"slurm": {"job_id": 7}} if slurm else {}
+    (tmp_path / "launch.json").write_text(json.dumps({"version": 1, **launch, **handed}))
+    # The dashboard may itself run as a job of Slurm: the environment tells nothing.
+    env = {"PATH": os.defpath, "SLURM_JOB_ID": "7"}
     done = subprocess.run(
-        [sys.executable, "-I", "-S", ROOT / "scripts/run_job.py", tmp_path], env=env, check=False
-    )
+        [sys.executable, "-I", "-S", ROOT / "scripts/run_job.py", tmp_path],
+        env=env, check=False, timeout=60,
+    )  # fmt: skip
     record = json.loads((tmp_path / "exit.json").read_text())
     assert done.returncode == 0
     assert (record["code"], record["signal"], record["leftovers_killed"]) == (0, None, 0)
@@ -132,10 +135,11 @@ def test_the_companion_ends_with_the_trainer_and_is_no_leftover(tmp_path, slurm)
 def test_a_stop_kills_the_companion_without_counting_it(tmp_path):
     step = {"kind": "signal", "signal": "SIGKILL", "to": "all", "grace": 0}
     launch = {"argv": ["sleep", "60"], "cwd": str(tmp_path), "marker": "m", "stop": [step]}
+    launch["slurm"] = {"job_id": 7}
     (tmp_path / "launch.json").write_text(json.dumps({"version": 1, **launch}))
     runner = subprocess.Popen(
         [sys.executable, "-I", "-S", ROOT / "scripts/run_job.py", tmp_path],
-        env={"PATH": os.defpath, "SLURM_JOB_ID": "7"},
+        env={"PATH": os.defpath},
     )
     until(lambda: "trainer" in (tmp_path / "launch.json").read_text(), 20, "the trainer runs")
     (tmp_path / "stop.json").write_text(json.dumps({"wish": "stop", "steps": None}))
