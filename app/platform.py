@@ -16,7 +16,7 @@ from app import gpu
 from app.base_models import HubChecker, hf_token
 from app.jobs import installations
 from app.jobs.engine_options import OptionLibrary
-from app.jobs.executor import Executor, LocalExecutor
+from app.jobs.executor import ClusterExecutor, Executor, LocalExecutor
 from app.machine import HostMeter, MachineWatch, Snapshot
 from app.settings import ROOT, Settings
 from app.slurm.commands import Slurm
@@ -49,7 +49,7 @@ class Platform:
         self.app = app
         self.settings = settings
         self.executor: Executor = LocalExecutor(sys.executable, ROOT / "scripts" / "run_job.py")
-        self._slurm: Executor | None = None
+        self._slurm: ClusterExecutor | None = None
         self.gpus = gpu.Sampler()
         self.hub = HubChecker(settings.hf_endpoint, lambda: hf_token(settings), settings.hf_home)
         self.options = OptionLibrary(settings)
@@ -73,8 +73,11 @@ class Platform:
         """The executor of an attempt by its name. What was handed to Slurm is asked of Slurm,
         whatever the settings say now.
         """
-        if name != "slurm":
-            return self.executor
+        return self.slurm if name == "slurm" else self.executor
+
+    @property
+    def slurm(self) -> ClusterExecutor:
+        """The executor of the cluster; made at first use."""
         if self._slurm is None:
             from app.jobs.executor_slurm import SlurmExecutor
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.jobs.elsewhere import runs_at
 from app.platform import Platform
 from app.slurm import cards
 from app.slurm.cards import Memory, Smallest
@@ -35,8 +36,7 @@ class ClusterCard:
 def cluster_card(platform: Platform, place: Mapping[str, str], gpus: int = 1) -> ClusterCard | None:
     """For a job that is meant for ``place`` (executor and fields of SlurmOptions); None: it runs here."""
     slurm = platform.settings.slurm
-    wanted = place.get("executor") or platform.settings.executor
-    if wanted != "slurm" or slurm is None:
+    if runs_at(place.get("executor", ""), platform.settings) != "slurm" or slurm is None:
         return None
     own = {name: text for name, text in place.items() if name != "executor" and text}
     try:

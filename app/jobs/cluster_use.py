@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,11 +9,10 @@ from typing import TYPE_CHECKING
 from app.jobs import service, store
 from app.jobs.rundir import TornFileError, read_json
 from app.models import Job
+from app.slurm.naming import read_name
 
 if TYPE_CHECKING:
     from app.slurm.nodes import Cluster, Load
-
-_NAME = re.compile(r"lora-(\d+)\.(\d+)-\w+")
 
 
 @dataclass(frozen=True)
@@ -29,13 +27,12 @@ class Use:
 
 def our_jobs(cluster: Cluster) -> dict[str, Job]:
     """Our jobs by Slurm's number. Another dashboard's may bear the same name, but not the same mark."""
-    named = [(load, match) for load in cluster.jobs if (match := _NAME.fullmatch(load.name))]
+    named = [(load, ours) for load in cluster.jobs if (ours := read_name(load.name))]
     if not named:
         return {}
     active = {job.id: job for job in store.active()}
     found = {}
-    for load, match in named:
-        number, attempt = (int(text) for text in match.groups())
+    for load, (number, attempt) in named:
         job = active.get(number)
         if job is not None and _was_sent(job, attempt, load.name):
             found[load.number] = job

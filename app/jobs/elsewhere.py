@@ -18,8 +18,7 @@ from app.jobs.states import JobState
 from app.models import Attempt, Job
 from app.settings import Settings
 from app.slurm.options import OptionError, SlurmOptions
-from app.slurm.states import IN_SLURM
-from engines.base import LaunchPlan
+from engines.base import LaunchPlan, Phase
 
 if TYPE_CHECKING:
     from app.platform import Platform
@@ -31,9 +30,9 @@ NOTICE = "slurm"
 """The fact that holds what people have to know about the cluster."""
 
 
-def executor_of(job: Job, settings: Settings) -> str:
-    """Where the job's next attempt runs: local or slurm."""
-    wanted = job.executor or settings.executor
+def runs_at(wanted: str, settings: Settings) -> str:
+    """Where the next attempt of a job runs, local or slurm, by what a person wants (empty: as usual)."""
+    wanted = wanted or settings.executor
     return "slurm" if wanted == "slurm" and settings.slurm is not None else "local"
 
 
@@ -59,7 +58,7 @@ def chosen(settings: Settings, place: Mapping[str, str]) -> dict[str, str]:
         errors["place.executor"] = f"There is no executor {executor!r}; use local or slurm."
     elif executor == "slurm" and settings.slurm is None:
         errors["place.executor"] = "Slurm is not set up here; set EXECUTOR or SLURM_PARTITION."
-    elif said and (executor or settings.executor) != "slurm":
+    elif said and runs_at(executor, settings) != "slurm":
         errors[f"place.{next(iter(said))}"] = (
             "This is for jobs on Slurm; choose slurm, or leave it out."
         )
@@ -75,8 +74,7 @@ def chosen(settings: Settings, place: Mapping[str, str]) -> dict[str, str]:
 
 def gpus_for(settings: Settings, place: Mapping[str, str]) -> int | None:
     """How many GPUs a plan may count on: as many as are asked for on a cluster; None: those here."""
-    wanted = place.get("executor") or settings.executor
-    return MOST_GPUS if wanted == "slurm" and settings.slurm is not None else None
+    return MOST_GPUS if runs_at(place.get("executor", ""), settings) == "slurm" else None
 
 
 def asked(job: Job) -> dict[str, str]:
@@ -91,11 +89,12 @@ def as_text(options: SlurmOptions) -> str:
 
 
 def plan_for_a_node(plan: LaunchPlan, there: Callable[[str], str]) -> LaunchPlan:
-    """The plan with the paths of the nodes in all that the trainer reads, and without GPU numbers.
+    """The plan with the paths of the nodes in the files that the trainer reads, and without GPU numbers.
 
-    What this program opens itself keeps our paths: the control table, the steps of its orders.
+    What this program opens itself keeps our paths: the control table, the steps of its orders. The
+    command and the environment are mapped when they are handed over, and nothing may be mapped twice.
     """
-    env = {name: there(text) for name, text in plan.env.items() if name != "CUDA_VISIBLE_DEVICES"}
+    env = {name: text for name, text in plan.env.items() if name != "CUDA_VISIBLE_DEVICES"}
     return replace(plan, env=env, files={name: there(text) for name, text in plan.files.items()})
 
 
@@ -115,7 +114,7 @@ class Asleep:
         """Who may be left out of this round."""
         if not self._jobs:
             return frozenset()
-        changes, now = platform.executor_for("slurm").changes(), self._clock()
+        changes, now = platform.slurm.changes(), self._clock()
         if changes != self._changes or now >= self._due:
             self._changes, self._due = changes, now + AWAKE_SECONDS
             self._jobs.clear()
@@ -123,7 +122,7 @@ class Asleep:
 
     def note(self, job: Job, status: Running) -> None:
         """How it stands after it was looked at."""
-        if status.waiting.startswith(IN_SLURM) and job.status is JobState.STARTING:
+        if status.queued and job.status is JobState.STARTING:
             self._jobs.add(job.id)
 
 
@@ -149,22 +148,22 @@ def note(job: Job, attempt: Attempt, status: Running, waiting: Waiting) -> None:
     """Show what it waits for, and tell once where it runs."""
     if status.waiting:
         waiting.note(job, status.waiting)
-    elif job.phase.startswith(_WAITS):
+    elif job.phase not in _OF_A_TRAINER:
         store.change(job, phase="starting" if job.status is JobState.STARTING else "")
     if status.place and attempt.place != status.place:
         store.change_attempt(attempt, place=status.place)
         store.note(job, f"runs on {status.place}")
 
 
-_WAITS = ("waiting ", "Slurm ", "its run directory", "asking Slurm", "being handed", "suspended in")
-"""How the words of Running.waiting begin."""
+_OF_A_TRAINER = frozenset({"", *Phase})
+"""What an active job's phase is while it waits for nothing; all else are words of Running.waiting."""
 
 
 def tell_notice(platform: Platform) -> None:
     """Remember what people have to know about the cluster, when it changes."""
     if not uses_slurm(platform):
         return
-    words = platform.executor_for("slurm").notice()
+    words = platform.slurm.notice()
     if store.fact(NOTICE) != words:
         store.remember(NOTICE, words)
 

@@ -51,7 +51,7 @@ def settle(platform: Platform, job_id: int, folder: AttemptDir, record: ExitReco
         ):  # fmt: skip
             reason = "its time limit was near: it ended there and goes on from the newest save"
             _close(attempt, "interrupted", reason, record)
-            _queue_again(platform, job, reason, counts=not _progressed(attempt))
+            _queue_again(platform, job, reason, counts=not _progressed(job, attempt))
             return
         verdict = settling.judge(job.status, evidence, guard)
         if job.status is JobState.STARTING and verdict.state is JobState.SUCCEEDED:
@@ -109,14 +109,21 @@ def interrupted(platform: Platform, job_id: int, folder: AttemptDir, lost: Lost)
             store.move(job, JobState.CANCELLED, "stopped", finished=time.time(), phase="", wish="")
         elif lost.then == "again":
             # On a cluster being interrupted is everyday: what made progress does not count.
-            counts = lost.counts and not (lost.why and attempt and _progressed(attempt))
+            counts = lost.counts and not (lost.why and attempt and _progressed(job, attempt))
             _queue_again(platform, job, reason, counts=counts)
         else:
             _end(job, reason, lost)
 
 
-def _progressed(attempt: Attempt) -> bool:
-    return attempt.last_step > attempt.start_step
+def _progressed(job: Job, attempt: Attempt) -> bool:
+    """Whether the attempts get on: this one began further than the one before, which therefore saved.
+
+    Steps that are lost with it are none: a job that never comes to its first save would go on for ever.
+    """
+    before = store.attempt_of(job, attempt.number - 1)
+    if before is None:
+        return attempt.last_step > attempt.start_step
+    return attempt.start_step > before.start_step
 
 
 def _end(job: Job, reason: str, lost: Lost) -> None:

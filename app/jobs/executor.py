@@ -38,12 +38,14 @@ _LOCK_SECONDS = 1.0  # another program may look at the lock, which holds it for 
 @dataclass(frozen=True)
 class Running:
     """The runner lives, or is still to come. ``trainer_started`` is False until the trainer has
-    been executed. ``waiting`` says what it waits for elsewhere, ``place`` where it runs.
+    been executed. ``waiting`` says what it waits for elsewhere, ``place`` where it runs. ``queued``:
+    in a queue that tells by ``ClusterExecutor.changes`` when there is news.
     """
 
     trainer_started: bool
     waiting: str = ""
     place: str = ""
+    queued: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,10 @@ class Executor(Protocol):
 
     def end_leftovers(self, attempt: AttemptDir) -> int:
         """End what a lost attempt left running, in at most 5 s. How many processes were ended."""
+
+
+class ClusterExecutor(Executor, Protocol):
+    """Runs them on other machines, where somebody else decides when."""
 
     def there(self, text: str) -> str:
         """A text with our paths in it as they are where attempts run."""
@@ -207,18 +213,6 @@ class LocalExecutor:
                 return len(ended) - len(left)
             processes.end(left, [(signal.SIGKILL, remaining)])
         return len(ended)
-
-    def there(self, text: str) -> str:
-        """See ``Executor``. The same machine."""
-        return text
-
-    def notice(self) -> str:
-        """See ``Executor``."""
-        return ""
-
-    def changes(self) -> int:
-        """See ``Executor``. Nothing waits here."""
-        return 0
 
 
 def write_wish(

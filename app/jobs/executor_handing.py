@@ -19,6 +19,7 @@ from app.jobs.executor import AttemptTakenError, ExecutorError, RunnerStartError
 from app.jobs.rundir import AttemptDir, Launch, TornFileError, read_json, write_json_atomic
 from app.slurm import script
 from app.slurm.commands import ControllerDownError, Slurm, SlurmError
+from app.slurm.naming import name_of, read_marker
 from app.slurm.options import SlurmOptions
 from app.slurm.settings import SlurmSettings
 
@@ -70,15 +71,15 @@ class Handing:
     def _as_there(self, launch: Launch) -> Launch:
         """launch.json as the runner gets it: with the paths of the nodes."""
         there = self._settings.path_map.there
-        stop, save = (tuple(map(self.step, steps)) for steps in (launch.stop, launch.save))
+        stop, near_end = (tuple(map(self.step, steps)) for steps in (launch.stop, launch.near_end))
         return replace(
             launch.before_start(),
             argv=tuple(map(there, launch.argv)),
             cwd=there(launch.cwd),
             stop=stop,
-            near_end=save or stop,
+            near_end=near_end,
             look=LOOK_SECONDS,
-            slurm={"name": _name(launch), "job_id": None, "asked": time.time()},
+            slurm={"name": name_of(launch.marker), "job_id": None, "asked": time.time()},
         )
 
     def step(self, step: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,7 +91,7 @@ class Handing:
         there = self._settings.path_map.there
         ours = self._settings.python or there(sys.executable)
         text = script.text(
-            _name(launch),
+            name_of(launch.marker),
             folder=there(str(attempt.root)),
             runner=there(str(self._shared_runner())),
             pythons=list(dict.fromkeys((ours, "python3"))),
@@ -205,10 +206,9 @@ class Handing:
 
     def is_orphan(self, marker: str, number: int) -> bool:
         """Whether a held job is one of ours that nothing waits for."""
-        job, _, rest = marker.partition(".")
-        attempt, _, unique = rest.partition(".")
-        if not (job.isdecimal() and attempt.isdecimal() and len(unique) == 32):
+        if (ours := read_marker(marker)) is None:
             return False
+        job, attempt = map(str, ours)
         folder = AttemptDir(self._data_dir / "jobs" / job / "attempts" / attempt)
         try:
             launch = folder.read_launch()
@@ -218,8 +218,3 @@ class Handing:
             return False
         given_up = (folder.root / _GIVEN_UP).exists()
         return given_up or launch.slurm.get("job_id") not in (None, number)
-
-
-def _name(launch: Launch) -> str:
-    """Unique to the attempt, and readable in squeue."""
-    return f"lora-{launch.job_id}.{launch.attempt}-{launch.marker.rpartition('.')[2][:8]}"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.jobs.executor import Ended, Lost, Running, Status, write_wish
+from app.jobs.executor import Lost, Running, Status, write_wish
 from app.jobs.executor_handing import Handing, SlurmRefusedError
 from app.jobs.executor_rounds import Rounds, Snapshot
 from app.jobs.executor_words import Known, Words
@@ -77,7 +77,7 @@ class SlurmExecutor:
         seen = next((one for one in ours if one.id == known.number), None)
         if seen is not None and seen.stage == "waiting" and not attempt.exit.exists():
             self._tend(attempt, seen)
-            return Running(False, waiting=waiting_words(seen))
+            return Running(False, waiting=waiting_words(seen), queued=True)
         record, data = _exit_of(attempt), _launch_data(attempt)
         if record is not None:
             if (
@@ -199,16 +199,16 @@ class SlurmExecutor:
         return 0
 
     def there(self, text: str) -> str:
-        """See ``Executor``."""
+        """See ``ClusterExecutor``."""
         return self._settings.path_map.there(text)
 
     def changes(self) -> int:
-        """See ``Executor``."""
+        """See ``ClusterExecutor``."""
         self.rounds.look()
         return self.rounds.changes
 
     def notice(self) -> str:
-        """See ``Executor``."""
+        """See ``ClusterExecutor``."""
         snapshot = self.rounds.snapshot
         if snapshot.down:
             self.rounds.look()  # nobody else may ask while nothing is handed over
@@ -236,6 +236,3 @@ def _launch_data(attempt: AttemptDir) -> dict[str, Any]:
         return read_json(attempt.launch) or {}
     except (TornFileError, OSError):
         return {}
-
-
-__all__ = ["Ended", "SlurmExecutor"]

@@ -15,6 +15,7 @@ from pathlib import Path
 from app.jobs.executor import Ended, Lost, Running, Status
 from app.jobs.executor_rounds import Snapshot
 from app.jobs.rundir import AttemptDir, ExitRecord
+from app.slurm.naming import read_marker, read_name
 from app.slurm.states import End, Seen, end_of
 
 KILLED_RECORD_SECONDS = 6.0
@@ -70,9 +71,9 @@ class Words:
         """No launch record: never handed over, unless the run directory itself cannot be seen."""
         if attempt.root.is_dir():
             return Lost("it was not handed to Slurm", counts=False)
-        prefix = f"lora-{attempt.root.parent.parent.name}.{attempt.root.name}-"
+        ours = int(attempt.root.parent.parent.name), int(attempt.root.name)
         alive = any(
-            one.name.startswith(prefix) and one.stage != "over"
+            ours in (read_name(one.name), read_marker(one.comment)) and one.stage != "over"
             for several in snapshot.jobs.values()
             for one in several
         )

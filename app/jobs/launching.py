@@ -121,7 +121,7 @@ def _launch(platform: Platform, job: Job, number: int) -> None:
     except UnsupportedError as error:
         raise PreparationError(f"{installation.name} cannot do this: {error}") from error
     if attempt.executor == "slurm":
-        plan = elsewhere.plan_for_a_node(plan, executor.there)
+        plan = elsewhere.plan_for_a_node(plan, platform.slurm.there)
     _write(run, plan)
     _write_actions(run.attempt(number), plan)
     _record(job, attempt, plan, resume)
@@ -226,7 +226,7 @@ def _launch_record(job: Job, number: int, plan: LaunchPlan) -> Launch:
         cwd=str(plan.cwd),
         env_names=tuple(sorted(plan.env)),
         stop=tuple(step_record(step) for step in plan.stop),
-        save=tuple(step_record(step) for step in plan.save_and_stop),
+        near_end=tuple(step_record(step) for step in plan.save_and_stop or plan.stop),
         ask={"gpus": service.spec_of(job).gpus, "options": elsewhere.asked(job)},
         gpus=tuple(int(g) for g in job.gpus.split(",") if g),
         marker=f"{job.id}.{number}.{uuid.uuid4().hex}",

@@ -94,7 +94,10 @@ def union(spans: Sequence[Span]) -> float:
 def _attempts(since: float) -> Sequence[Attempt]:
     # An attempt without an end that is not its job's newest lost its record; it runs no more.
     live = (Attempt.ended.is_(None)) & (Attempt.number == Job.attempt)
-    wanted = select(Attempt).join(Job, Job.id == Attempt.job_id)
+    # What runs on a cluster holds nothing of this machine.
+    wanted = (
+        select(Attempt).join(Job, Job.id == Attempt.job_id).where(Attempt.executor == pricing.HERE)
+    )
     return db.session.scalars(wanted.where(live | (Attempt.ended > since))).all()
 
 

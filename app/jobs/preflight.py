@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app import base_models
-from app.jobs import store
+from app.jobs import pricing, store
 from app.jobs.cluster_card import ClusterCard
 from app.models import Job
 from app.platform import Platform
@@ -46,7 +46,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Preflight:
-    """Memory and disk in GB, time in seconds, cost in the currency of PRICE_PER_HOUR.
+    """Memory and disk in GB, time in seconds, cost in the currency of this machine's price.
 
     None where nothing honest can be said yet. ``gpu_vram`` is the smallest card where it will run,
     ``place`` what is known of it where that is a cluster; ``stated`` what trainers say of the
@@ -87,13 +87,13 @@ def examine(
     free = shutil.disk_usage(platform.settings.data_dir).free / GB
     card = place.gb if place else platform.gpus.report().smallest_gb
     steps = plan.total_steps or 0
-    seconds = _seconds(alike, steps - plan.start_step)
+    seconds = _seconds(alike, steps - plan.start_step, place)
     found = Preflight(
         vram=_vram(spec, alike),
         ram=_ram(spec),
         disk=_disk(platform, spec, steps, facts),
         seconds=seconds,
-        cost=_cost(seconds, platform.settings.price_per_hour),
+        cost=None if place else _cost(platform, seconds),
         gpu_vram=card,
         free_disk=free,
         stated=_stated(spec, engine),
@@ -180,22 +180,27 @@ def _download(platform: Platform, spec: JobSpec) -> float:
     return sizing.download_gb(spec.family) or 0.0
 
 
-def _seconds(alike: Iterable[tuple[Job, dict[str, Any]]], steps: int) -> Estimate | None:
+def _seconds(
+    alike: Iterable[tuple[Job, dict[str, Any]]], steps: int, place: ClusterCard | None
+) -> Estimate | None:
+    where = "the cluster" if place else "this machine"
     for job, _ in alike:
-        if job.seconds_per_step and steps > 0:
+        here = not job.attempts or job.attempts[-1].executor == pricing.HERE
+        if job.seconds_per_step and steps > 0 and here == (place is None):
             total = steps * job.seconds_per_step
-            each = f"{job.seconds_per_step:.2f} s a step, as job {job.id} took on this machine"
+            each = f"{job.seconds_per_step:.2f} s a step, as job {job.id} took on {where}"
             return Estimate(
                 total, total * 1.2, "measured", f"{each}; sampling and saving come on top"
             )
     return None
 
 
-def _cost(seconds: Estimate | None, price: float | None) -> Estimate | None:
+def _cost(platform: Platform, seconds: Estimate | None) -> Estimate | None:
+    price = pricing.price_per_hour(platform)
     if seconds is None or not price:
         return None
     low, high = (value / 3600 * price for value in (seconds.low, seconds.high))
-    return Estimate(low, high, seconds.basis, f"that time at {price:g} an hour (PRICE_PER_HOUR)")
+    return Estimate(low, high, seconds.basis, f"that time at {price:g} an hour")
 
 
 def _stated(spec: JobSpec, engine: EngineName) -> str:

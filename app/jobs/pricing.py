@@ -1,19 +1,24 @@
 """What an hour of this machine costs: as typed in, else as Vast tells, else as set at the start.
 
-The one place that knows, and what a job has cost by it.
+The one place that knows, and what a job has cost by it. Nobody here knows what a cluster costs, so
+that time there is told and not charged.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from app import preferences
-from app.models import Job
+from app.models import Attempt, Job
 from app.vast import MeterPreferences
 
 if TYPE_CHECKING:
     from app.platform import Platform
+
+HERE = "local"
+"""The executor of what runs on the machine that is paid for."""
 
 
 def price_per_hour(platform: Platform) -> float | None:
@@ -41,23 +46,28 @@ def source_of_price(platform: Platform) -> str:
 
 
 def seconds_used(job: Job) -> float:
-    """How long the job's attempts have held the machine so far."""
+    """How long the job's attempts have run so far, here or elsewhere."""
+    return _seconds(job.attempts)
+
+
+def _seconds(attempts: Iterable[Attempt]) -> float:
     now = time.time()
-    return sum((attempt.ended or now) - attempt.started for attempt in job.attempts)
+    return sum((attempt.ended or now) - attempt.started for attempt in attempts)
 
 
 def cost_so_far(platform: Platform, job: Job) -> float | None:
-    """What the job has cost; None without a price."""
-    price = price_per_hour(platform)
-    return None if price is None else seconds_used(job) / 3600 * price
+    """What the job has cost on this machine; None without a price, or where it only ran elsewhere."""
+    here = [attempt for attempt in job.attempts if attempt.executor == HERE]
+    price = price_per_hour(platform) if here or not job.attempts else None
+    return None if price is None else _seconds(here) / 3600 * price
 
 
 def costs(platform: Platform, job: Job) -> tuple[float | None, float | None]:
     """What it has cost, and what it will have cost when it ends as foreseen, where that is known."""
-    price = price_per_hour(platform)
-    if price is None:
-        return None, None
-    so_far = seconds_used(job) / 3600 * price
+    so_far, price = cost_so_far(platform, job), price_per_hour(platform)
+    here = bool(job.attempts) and job.attempts[-1].executor == HERE
+    if so_far is None or price is None or not here:
+        return so_far, None
     if job.finish_at is None or not job.status.is_active:
         return so_far, None
     return so_far, so_far + max(0.0, job.finish_at - time.time()) / 3600 * price

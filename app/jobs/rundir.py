@@ -80,10 +80,9 @@ class Launch:
     The app writes it before the runner starts; the runner adds ``boot_id`` and ``runner``, then
     ``trainer`` and ``started`` (epoch seconds). ``env_names`` are names only, never values.
     ``stop`` holds the steps of a plain stop as the JSON objects that the runner reads; ``marker``
-    is unique to the attempt and stands in the environment of each of its processes. ``save`` holds
-    the steps that save first, where there are any; ``ask`` what a cluster is asked for; ``slurm``,
-    ``near_end`` and ``look`` are there where Slurm runs it: its job, the steps when its time is
-    nearly up, and how often (seconds) the runner looks for a wish by itself.
+    is unique to the attempt and stands in the environment of each of its processes. Where Slurm runs
+    it there are ``slurm``, its job; ``ask``, what it was asked for; ``near_end``, the steps when its
+    time is nearly up; and ``look``, how often (seconds) the runner looks for a wish by itself.
     """
 
     job_id: int
@@ -95,10 +94,9 @@ class Launch:
     stop: tuple[Mapping[str, Any], ...] = ()
     gpus: tuple[int, ...] = ()
     log: str = "log.txt"
-    save: tuple[Mapping[str, Any], ...] = ()
     ask: Mapping[str, Any] = field(default_factory=dict)
     slurm: Mapping[str, Any] | None = None
-    near_end: tuple[Mapping[str, Any], ...] | None = None
+    near_end: tuple[Mapping[str, Any], ...] = ()
     look: float | None = None
     boot_id: str | None = None
     runner: Process | None = None
@@ -114,7 +112,7 @@ class Launch:
         data.update(log=self.log, stop=[dict(step) for step in self.stop])
         if self.slurm is not None:
             data.update(slurm=dict(self.slurm), look=self.look, ask=dict(self.ask))
-            data["near_end"] = [dict(step) for step in self.near_end or ()]
+            data["near_end"] = [dict(step) for step in self.near_end]
         for name in ("boot_id", "started"):
             if getattr(self, name) is not None:
                 data[name] = getattr(self, name)
@@ -140,6 +138,8 @@ class Launch:
             log=str(data["log"]),
             slurm=data.get("slurm"),
             ask=data.get("ask") or {},
+            near_end=tuple(data.get("near_end") or ()),
+            look=data.get("look"),
             boot_id=data.get("boot_id"),
             runner=Process.from_json(runner) if runner else None,
             trainer=Process.from_json(trainer) if trainer else None,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from app.gpu import Gpu
-from app.jobs import elsewhere, service
+from app.jobs import elsewhere, service, store
 from app.models import Job
 
 if TYPE_CHECKING:
@@ -23,18 +23,19 @@ FOREIGN_BYTES = 2_000_000_000
 class Slots:
     """The free places of one tick. ``take`` hands one out and remembers it."""
 
-    def __init__(self, free: set[int], cpu: bool, elsewhere: int, settings: Settings) -> None:
+    def __init__(self, free: set[int], cpu: bool, in_slurm: int, settings: Settings) -> None:
         self._free = free
         self._cpu = cpu
-        self._elsewhere = elsewhere
+        self._in_slurm = in_slurm
         self._settings = settings
 
     @classmethod
-    def now(cls, platform: Platform, active: Sequence[Job], being_prepared: int = 0) -> Slots:
-        """What is free beside the active jobs."""
-        settings = platform.settings
-        handed = [job for job in active if elsewhere.executor_of(job, settings) == "slurm"]
-        room = _room_in_slurm(platform, len(handed), being_prepared)
+    def now(cls, platform: Platform, active: Sequence[Job], being_handed: int = 0) -> Slots:
+        """What is free beside the active jobs, of which so many are on their way to Slurm."""
+        # Where they are, not where they would go by settings that may have changed since.
+        attempts = store.newest_attempts(active).values()
+        handed = [attempt for attempt in attempts if attempt.executor == "slurm"]
+        room = _room_in_slurm(platform, len(handed), being_handed)
         report = platform.gpus.report()
         taken = {int(g) for job in active for g in job.gpus.split(",") if g}
         free = {
@@ -44,20 +45,20 @@ class Slots:
         }
         # A driver that fails is no reason to train on the CPU of a GPU machine.
         cpu = not report.gpus and not report.broken and len(handed) == len(active)
-        return cls(free, cpu, room, settings)
+        return cls(free, cpu, room, platform.settings)
 
     @property
     def none(self) -> bool:
         """Whether no job at all can start now."""
-        return not (self._free or self._cpu or self._elsewhere > 0)
+        return not (self._free or self._cpu or self._in_slurm > 0)
 
     def take(self, job: Job) -> tuple[int, ...] | None:
         """GPU indices for the job (none on a CPU machine or a cluster, which numbers its own), or
         None when it has to wait.
         """
-        if elsewhere.executor_of(job, self._settings) == "slurm":
-            self._elsewhere -= 1
-            return () if self._elsewhere >= 0 else None
+        if elsewhere.runs_at(job.executor, self._settings) == "slurm":
+            self._in_slurm -= 1
+            return () if self._in_slurm >= 0 else None
         if self._cpu:
             self._cpu = False
             return ()
@@ -71,12 +72,12 @@ class Slots:
         return gpus
 
 
-def _room_in_slurm(platform: Platform, handed: int, being_prepared: int) -> int:
+def _room_in_slurm(platform: Platform, handed: int, being_handed: int) -> int:
     """How many jobs may be handed to Slurm now. While nobody answers there, none."""
     slurm = platform.settings.slurm
-    if slurm is None or platform.executor_for("slurm").notice():
+    if slurm is None or platform.slurm.notice():
         return 0
-    most = HANDED_AT_ONCE - being_prepared
+    most = HANDED_AT_ONCE - being_handed
     return most if slurm.max_jobs is None else min(most, slurm.max_jobs - handed)
 
 

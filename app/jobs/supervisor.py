@@ -61,6 +61,8 @@ class Supervisor:
         self._thread: threading.Thread | None = None
         self._lock: IO[str] | None = None
         self._busy: dict[int, threading.Thread] = {}
+        self._handing: set[int] = set()
+        """Those among them that are being made ready for Slurm."""
         self._asleep = elsewhere.Asleep()
         self._waiting = elsewhere.Waiting()
         self._following: dict[int, Following] = {}
@@ -187,7 +189,7 @@ class Supervisor:
         if job.status is JobState.STOPPING:
             self._stop(job, attempt, folder)
         self._asleep.note(job, status)
-        if status.waiting and not status.trainer_started:
+        if status.waiting:  # suspended, over, or out of sight: there is nothing new to be read
             return
         following = self._follow(job, attempt)
         following.read()
@@ -226,7 +228,7 @@ class Supervisor:
         held = guards.holds_queue(self._platform)
         if held:
             return
-        free = slots.Slots.now(self._platform, store.active(), being_prepared=len(self._busy))
+        free = slots.Slots.now(self._platform, store.active(), being_handed=len(self._handing))
         if free.none:
             return
         coming = model_use.downloading()
@@ -255,9 +257,11 @@ class Supervisor:
             finish_at=None,
             last_output=time.time(),
         )
-        executor = elsewhere.executor_of(job, self._platform.settings)
+        executor = elsewhere.runs_at(job.executor, self._platform.settings)
         store.open_attempt(job, number=number, gpus=text, executor=executor)
         job_id = job.id
+        if executor == "slurm":
+            self._handing.add(job_id)
         self._work(job, lambda: launching.launch(self._platform, job_id, number))
         self._hurry = time.monotonic() + HURRY_FOR
 
@@ -271,6 +275,7 @@ class Supervisor:
             except Exception:
                 log.exception("a task of a job failed; the next tick looks again")
             finally:
+                self._handing.discard(job_id)
                 del self._busy[job_id]
                 ring(self._platform.settings.data_dir)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 from app import tasks
+from app.jobs import pricing
 from app.models import Job, Task
 from app.notify.targets import EVENTS, Event, find, targets
 from app.platform import current
@@ -61,11 +60,9 @@ def about(job: Job, what: str, reason: str = "") -> tuple[str, str]:
     if job.loss is not None and job.loss == job.loss:
         facts.append(f"loss {job.loss:.4f}")
     if job.attempts:
-        spent = sum((a.ended or time.time()) - a.started for a in job.attempts)
-        facts.append(f"{_duration(spent)} of training")
-        price = current().settings.price_per_hour
-        if price:
-            facts.append(f"cost {spent / 3600 * price:.2f}")
+        facts.append(f"{_duration(pricing.seconds_used(job))} of training")
+        if (cost := pricing.cost_so_far(current(), job)) is not None:
+            facts.append(f"cost {cost:.2f}")
     lines += [", ".join(facts), f"{job.family} with {job.engine}", f"/jobs/{job.id}"]
     return f"{job.name} {what}", "\n".join(line for line in lines if line)
 

@@ -65,14 +65,13 @@ class Slurm:
     ) -> str:
         """What the command prints. Raises ControllerDownError or SlurmError.
 
-        ``environment`` is what a job is to inherit, in place of our own; Slurm's own variables in
-        it, which would be options by the back door, are taken out.
+        ``environment`` is what a job is to inherit, in place of our own, so that nothing is added to
+        it; Slurm's own variables in it, which would be options by the back door, are taken out.
         """
-        given = {**clean(environment or self._environment), "LC_ALL": "C"}
-        given.update(
-            {name: self._environment[name] for name in _KEPT if name in self._environment},
-            SLURM_TIME_FORMAT="%s",
-        )
+        given = clean(environment or self._environment)
+        given.update({name: self._environment[name] for name in _KEPT if name in self._environment})
+        if environment is None:
+            given.update(LC_ALL="C", SLURM_TIME_FORMAT="%s")
         given.setdefault("PATH", self._environment.get("PATH", os.defpath))
         try:
             process = subprocess.Popen(

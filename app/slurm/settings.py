@@ -90,17 +90,21 @@ class SlurmSettings:
             general=general,
             path_map=path_map,
             python=env.get("SLURM_PYTHON", "").strip(),
-            max_jobs=_count(env, "SLURM_MAX_JOBS", 1),
-            lag_seconds=_count({"SLURM_LAG_SECONDS": "90", **env}, "SLURM_LAG_SECONDS", 1) or 90,
-            save_seconds=_count({"SLURM_SAVE_SECONDS": "120", **env}, "SLURM_SAVE_SECONDS", 0) or 0,
+            max_jobs=None if _says_all(env, "SLURM_MAX_JOBS") else _count(env, "SLURM_MAX_JOBS", 1),
+            lag_seconds=_count(env, "SLURM_LAG_SECONDS", 1, 90),
+            save_seconds=_count(env, "SLURM_SAVE_SECONDS", 0, 120),
             gpu_memory=gpu_memory,
         )
 
 
-def _count(env: Mapping[str, str], name: str, low: int) -> int | None:
-    text = env.get(name, "").strip().lower()
-    if text in ("", "all"):
-        return None
+def _says_all(env: Mapping[str, str], name: str) -> bool:
+    return env.get(name, "").strip().lower() in ("", "all")
+
+
+def _count(env: Mapping[str, str], name: str, low: int, default: int = 0) -> int:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
     if not text.isdecimal() or not low <= int(text) <= 65000:
         raise SettingsError(f"{name} is {text!r}; it must be a whole number from {low}.")
     return int(text)

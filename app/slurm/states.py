@@ -125,18 +125,18 @@ def end_of(seen: Seen, output: str = "") -> End | None:
     return End(found.sentence.format(nodes=nodes), found.then, found.suggestion, found.cause)
 
 
-IN_SLURM = "waiting in Slurm"
+_IN_SLURM = "waiting in Slurm"
 
 
 def waiting_words(seen: Seen) -> str:
     """Why it does not run yet, for a page."""
     if seen.state == "CONFIGURING":
-        return f"{IN_SLURM}: {seen.nodes or 'its node'} is being made ready"
+        return f"{_IN_SLURM}: {seen.nodes or 'its node'} is being made ready"
     reason = seen.reason.strip("() ")
     if reason in ("", "None"):
-        return IN_SLURM
+        return _IN_SLURM
     words = _WAITS.get(reason.partition(",")[0])
-    return f"{IN_SLURM}: {reason} ({words})" if words else f"{IN_SLURM}: {reason}"
+    return f"{_IN_SLURM}: {reason} ({words})" if words else f"{_IN_SLURM}: {reason}"
 
 
 def running_words(seen: Seen) -> str:

@@ -86,7 +86,7 @@ def context(job: Job, *, polled: bool = False) -> dict[str, Any]:
     if job.status.is_final and not polled:
         return found
     attempt = store.attempt_of(job) if job.status is not JobState.QUEUED else None
-    executor = attempt.executor if attempt else elsewhere.executor_of(job, current().settings)
+    executor = attempt.executor if attempt else elsewhere.runs_at(job.executor, current().settings)
     return found | (_here(job) if executor == "local" else _there(job))
 
 

@@ -108,14 +108,20 @@ class FakeExecutor:
     def end_leftovers(self, attempt: AttemptDir) -> int:
         return self.leftovers
 
+
+class FakeCluster(FakeExecutor):
+    """The same on a cluster: ``down`` is what people have to know, ``answers`` how often Slurm told news."""
+
+    down, answers = "", 0
+
     def there(self, text: str) -> str:
         return text
 
     def notice(self) -> str:
-        return ""
+        return self.down
 
     def changes(self) -> int:
-        return 0
+        return self.answers
 
 
 class FakeGpus:

@@ -15,7 +15,7 @@ from app.platform import current
 from tests.support.engines import without_trainer
 from tests.support.models import pipeline
 from tests.support.pictures import folder
-from tests.support.platform import FakeExecutor, make_app
+from tests.support.platform import FakeCluster, make_app
 from tests.support.wait import until
 
 
@@ -34,7 +34,7 @@ def make(tmp_path):
     def make(**env):
         app = make_app(tmp_path, {**without_trainer(tmp_path / "sd-scripts"), **env})
         platform = app.extensions["vast-lora"]
-        platform._slurm = FakeExecutor()
+        platform._slurm = FakeCluster()
         return app, app.test_client()
 
     return make
@@ -103,8 +103,8 @@ def test_a_machine_without_gpus_plans_for_those_of_the_cluster(make, document):
 def test_pages_say_what_a_job_waits_for_in_slurm_and_on_which_node_it_runs(make, document):
     app, client = make(EXECUTOR="slurm")
     with app.app_context():
-        executor = current().executor_for("slurm")
-        executor.at_start = Running(False, waiting="waiting in Slurm: Resources")
+        executor = current().slurm
+        executor.at_start = Running(False, waiting="waiting in Slurm: Resources", queued=True)
         client.post("/api/v1/jobs", json=document)
         tick = current().supervisor.tick
         until(lambda: tick() or executor.started, 20, "it is handed over")
@@ -113,7 +113,7 @@ def test_pages_say_what_a_job_waits_for_in_slurm_and_on_which_node_it_runs(make,
         assert store.get(1).state == "starting"
         assert "waiting in Slurm: Resources" in client.get("/jobs/1").text
         executor.status[folder.root] = Running(True, place="node7")
-        executor.changes = lambda: 1
+        executor.answers += 1
         until(lambda: tick() or store.get(1).state == "running", 20, "it runs")
         assert "node7" in client.get("/jobs/1").text
         assert "node7" in client.get("/").text

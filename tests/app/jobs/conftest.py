@@ -7,7 +7,7 @@ import pytest
 from tests.support.engines import without_trainer
 from tests.support.models import pipeline
 from tests.support.pictures import folder
-from tests.support.platform import make_app
+from tests.support.platform import FakeCluster, make_app
 
 
 @pytest.fixture
@@ -16,12 +16,30 @@ def data(tmp_path):
 
 
 @pytest.fixture
-def supervised(tmp_path, data):
-    """An application with an engine whose trainer nobody starts: the executor is a fake."""
+def make_supervised(tmp_path, data):
+    """A function that makes an application with an engine whose trainer nobody starts."""
     pipeline(tmp_path / "model")
-    app = make_app(tmp_path, without_trainer(tmp_path / "sd-scripts"))
-    with app.app_context():
-        yield app
+
+    def make(**env):
+        app = make_app(tmp_path, {**without_trainer(tmp_path / "sd-scripts"), **env})
+        app.extensions["vast-lora"]._slurm = FakeCluster()
+        return app
+
+    return make
+
+
+@pytest.fixture
+def supervised(make_supervised):
+    """Such an application on this machine: the executor is a fake."""
+    with make_supervised().app_context() as context:
+        yield context.app
+
+
+@pytest.fixture
+def on_cluster(make_supervised):
+    """Such an application whose jobs go to a cluster, a fake as well."""
+    with make_supervised(EXECUTOR="slurm").app_context() as context:
+        yield context.app
 
 
 @pytest.fixture

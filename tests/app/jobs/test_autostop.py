@@ -182,6 +182,26 @@ def test_the_meter_splits_the_session_into_jobs_and_idleness(machine, monkeypatc
     assert {row.job.id: row.seconds for row in found.jobs} == {1: 1000, 2: 1500}
 
 
+def test_time_on_a_cluster_is_not_charged_at_the_price_of_this_machine(machine, monkeypatch):
+    monkeypatch.setattr(session, "started", lambda: 10_000.0)
+    preferences.save(MeterPreferences(price=3.6))
+    here, there = running(), running()
+    for job, executor in ((here, "local"), (there, "slurm")):
+        attempt = store.attempt_of(job)
+        store.change_attempt(attempt, started=10_000.0, ended=11_000.0, executor=executor)
+        store.change(job, finish_at=time.time() + 1000)
+    found = meter.read(current(), now=14_000.0)
+    assert {row.job.id: row.cost for row in found.jobs} == {here.id: pytest.approx(1.0)}
+    assert found.idle_seconds == 3000
+    assert pricing.cost_so_far(current(), here) == pytest.approx(1.0)
+    assert pricing.costs(current(), here)[1] == pytest.approx(2.0, abs=0.1)
+    assert pricing.costs(current(), there) == (None, None)
+    assert pricing.seconds_used(there) == 1000
+    # What it did here before it was sent there is still told.
+    store.open_attempt(here, number=2, executor="slurm")
+    assert pricing.costs(current(), store.get(here.id)) == (pytest.approx(1.0), None)
+
+
 def test_spans_that_overlap_count_once():
     assert meter.union([(0, 2), (1, 3), (5, 6), (5, 5.5)]) == 4
     assert meter.union([]) == 0

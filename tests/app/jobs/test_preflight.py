@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from app.jobs import preflight, store, telemetry
+from app.jobs.cluster_card import ClusterCard
 from app.jobs.states import JobState
 from app.platform import current
 from engines import presets
@@ -79,6 +80,21 @@ def test_an_earlier_job_of_the_same_kind_is_the_measure_for_memory_time_and_cost
     assert f"job {job.id}" in found.vram.source
     assert found.seconds.low == pytest.approx(3600)
     assert found.cost.low == pytest.approx(0.5)
+
+
+def test_on_a_cluster_only_jobs_there_measure_time_and_nothing_is_charged(platform):
+    there = ClusterCard("partition gpu", gb=80)
+
+    def examined():
+        return preflight.examine(platform, spec(), "kohya_ss", plan(), FACTS, place=there)
+
+    earlier(spec())
+    assert (examined().seconds, examined().vram.basis) == (None, "measured")
+    job = earlier(spec())
+    store.change_attempt(store.attempt_of(job), executor="slurm")
+    assert f"job {job.id} took on the cluster" in examined().seconds.source
+    assert examined().cost is None
+    assert f"job {job.id - 1} took on this machine" in examine(platform, spec()).seconds.source
 
 
 @pytest.mark.parametrize(

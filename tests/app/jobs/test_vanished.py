@@ -68,6 +68,22 @@ def test_a_run_that_keeps_vanishing_is_failed_past_the_limit(app, document):
     assert "MAX_INTERRUPTIONS" in job.reason
 
 
+@pytest.mark.parametrize(("begun", "counts"), [(0, 3), (8, 2)])
+def test_on_a_cluster_only_what_was_saved_is_progress(app, document, begun, counts):
+    """Steps that are lost with their attempt would else keep a job going for ever."""
+    job = running(document)
+    store.change(job, interruptions=2)
+    first = store.attempt_of(job)
+    store.change_attempt(first, outcome="interrupted", ended=1.0, last_step=9)
+    store.change(job, attempt=2)
+    store.change_attempt(
+        store.open_attempt(job, number=2, executor="local"), start_step=begun, last_step=begun + 9
+    )
+    gone = Lost("the node n1 failed")
+    ending.interrupted(current(), job.id, service.run_dir(job).attempt(2), gone)
+    assert store.get(job.id).interruptions == counts
+
+
 def test_a_vanished_run_that_was_to_be_stopped_is_cancelled_not_queued(app, document):
     job = running(document)
     service.stop(job)

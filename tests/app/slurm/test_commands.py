@@ -64,8 +64,15 @@ def test_a_command_that_is_not_there_is_said_to_be_missing():
 def test_variables_that_are_options_do_not_reach_it(slurm):
     found = slurm("env").run("squeue", environment={"SBATCH_ACCOUNT": "x", "A": "b"})
     lines = set(found.splitlines())
-    assert {"A=b", "SLURM_CONF=/x.conf", "LC_ALL=C"} <= lines
+    assert {"A=b", "SLURM_CONF=/x.conf"} <= lines
     assert not [line for line in lines if line.startswith(("SBATCH_", "SLURM_JOB"))]
+
+
+def test_what_makes_answers_readable_is_not_handed_down_to_a_training(slurm):
+    ours, training = slurm("env").run("squeue"), slurm("env").run("squeue", environment={"A": "b"})
+    for name in ("LC_ALL=C", "SLURM_TIME_FORMAT=%s"):
+        assert name in ours
+        assert name.partition("=")[0] not in training
 
 
 def test_one_question_tells_of_all_jobs(slurm):

@@ -62,11 +62,21 @@ def test_paths_are_mapped_at_their_borders_the_longest_first():
         ({"SLURM_PATH_MAP": "a=b"}, "absolute"),
         ({"SLURM_MAX_JOBS": "0"}, "SLURM_MAX_JOBS"),
         ({"SLURM_SAVE_SECONDS": "x"}, "SLURM_SAVE_SECONDS"),
+        ({"SLURM_SAVE_SECONDS": "all"}, "SLURM_SAVE_SECONDS"),
     ],
 )
 def test_nonsense_refuses_to_start(env, words, tmp_path):
     with pytest.raises(SettingsError, match=words):
         Settings.from_env({"DATA_DIR": str(tmp_path), "EXECUTOR": "slurm", **env})
+
+
+def test_a_number_that_is_left_empty_is_the_default_and_not_none(tmp_path):
+    empty = dict.fromkeys(("SLURM_SAVE_SECONDS", "SLURM_LAG_SECONDS", "SLURM_MAX_JOBS"), "")
+    found = Settings.from_env({"DATA_DIR": str(tmp_path), "EXECUTOR": "slurm", **empty}).slurm
+    assert (found.save_seconds, found.lag_seconds, found.max_jobs) == (120, 90, None)
+    off = {"SLURM_SAVE_SECONDS": "0"}
+    found = Settings.from_env({"DATA_DIR": str(tmp_path), "EXECUTOR": "slurm", **off}).slurm
+    assert found.save_seconds == 0
 
 
 def test_slurm_is_offered_where_it_is_the_executor_or_set_up(tmp_path):

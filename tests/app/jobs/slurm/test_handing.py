@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
-from app.jobs import executor_handing, executor_slurm
+from app.jobs import elsewhere, executor_handing, executor_slurm
 from app.jobs.executor import AttemptTakenError, ExecutorError, Lost, Running
 from app.jobs.rundir import read_json, write_json_atomic
 from app.settings import ROOT
 from app.slurm.paths import PathMap
 from app.slurm.settings import SlurmSettings
-from tests.support.slurm_attempts import MARKER, NUMBER, begin, long_ago, start
+from engines.base import LaunchPlan
+from tests.support.slurm_attempts import MARKER, NUMBER, begin, launch, long_ago, start
 
 
 def test_a_job_is_handed_over_held_and_released_once_its_number_is_written(
@@ -38,6 +40,22 @@ def test_a_refusal_is_a_sentence_and_nothing_runs(executor, attempt, slurm):
     slurm.submit = "refused"
     with pytest.raises(ExecutorError, match="Invalid partition name"):
         start(executor, attempt)
+
+
+def test_every_path_is_mapped_once_also_where_the_target_lies_below_the_source(
+    make, attempt, slurm
+):
+    settings = SlurmSettings(path_map=PathMap.parse("/x=/x/shared"))
+    executor, step = make(settings), {"kind": "sqlite", "path": "/x/control.db", "grace": 1}
+    plan = LaunchPlan(("/x/python",), Path("/x"), {"HOME": "/x/home", "CUDA_VISIBLE_DEVICES": "0"},
+                      {"config.toml": "model = /x/m"}, (), "x.safetensors", 1)  # fmt: skip
+    plan = elsewhere.plan_for_a_node(plan, executor.there)
+    executor.start(attempt, launch(argv=plan.argv, near_end=(step,)), plan.env)
+    told = attempt.read_launch()
+    assert plan.files == {"config.toml": "model = /x/shared/m"}
+    assert (told.argv, told.cwd) == (("/x/shared/python",), "/x/shared")
+    assert told.near_end[0]["path"] == "/x/shared/control.db"
+    assert slurm.environments[0] == {"HOME": "/x/shared/home"}
 
 
 def test_an_attempt_is_handed_over_once(executor, attempt):

@@ -26,6 +26,7 @@ def test_a_waiting_job_says_what_it_waits_for(executor, attempt, slurm, state, r
     assert isinstance(status, Running)
     assert not status.trainer_started
     assert words in status.waiting
+    assert status.queued
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "COMPLETING", "RESIZING", "A_STATE_OF_THE_FUTURE"])
