@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.slurm.settings import SLURM_SETTINGS, Setting, SettingsError, SlurmSettings
+from app.setting import Setting, SettingsError
+from app.slurm.settings import SLURM_SETTINGS, SlurmSettings
 from engines.registry import ENGINE_NAMES, setting_prefix
 
 __all__ = ["ROOT", "SETTINGS", "Setting", "Settings", "SettingsError"]

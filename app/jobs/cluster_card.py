@@ -85,7 +85,7 @@ def _of(
         type=smallest.type,
         gb=memory.gb if memory else None,
         note=_note(smallest, memory, options),
-        memory_gb=min(node.memory for node in fitting) / 1024 * 1.0737,
+        memory_gb=min(node.memory for node in fitting) * 2**20 / 1e9,
         warnings=() if any(one.is_up for one in found) else (
             f"{where[0].upper()}{where[1:]} is {found[0].available}: it starts no job now.",),
     )  # fmt: skip

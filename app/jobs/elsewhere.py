@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 MOST_GPUS = 64
 AWAKE_SECONDS = 60.0
 """A waiting job is looked at so often, whatever Slurm says."""
-NOTICE = "slurm"
-"""The fact that holds what people have to know about the cluster."""
 
 
 def runs_at(wanted: str, settings: Settings) -> str:
@@ -164,13 +162,13 @@ def tell_notice(platform: Platform) -> None:
     if not uses_slurm(platform):
         return
     words = platform.slurm.notice()
-    if store.fact(NOTICE) != words:
-        store.remember(NOTICE, words)
+    if store.fact(store.CLUSTER_NOTICE) != words:
+        store.remember(store.CLUSTER_NOTICE, words)
 
 
 def notice(platform: Platform) -> str:
     """What the supervisor remembered of it, for pages."""
-    return store.fact(NOTICE) if uses_slurm(platform) else ""
+    return store.fact(store.CLUSTER_NOTICE) if uses_slurm(platform) else ""
 
 
 def places(job_ids: Sequence[int]) -> dict[int, str]:

@@ -52,6 +52,13 @@ class Slots:
         """Whether no job at all can start now."""
         return not (self._free or self._cpu or self._in_slurm > 0)
 
+    @property
+    def wishes(self) -> list[str]:
+        """Where jobs may want to run, so that one of them finds a place."""
+        here = bool(self._free or self._cpu)
+        room = {"local": here, "slurm": self._in_slurm > 0}
+        return [w for w in ("", *room) if room[elsewhere.runs_at(w, self._settings)]]
+
     def take(self, job: Job) -> tuple[int, ...] | None:
         """GPU indices for the job (none on a CPU machine or a cluster, which numbers its own), or
         None when it has to wait.

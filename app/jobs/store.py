@@ -6,7 +6,7 @@ Every function is a short transaction of its own. All of them need an applicatio
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, bindparam, func, select, update
@@ -35,15 +35,27 @@ _ACTIVE = select(Job).where(_IS_ACTIVE).order_by(Job.id).execution_options(popul
 _ACTIVE_STATES = select(Job.id, Job.state).where(_IS_ACTIVE)
 
 _LONG = (defer(Job.document), defer(Job.notes))
+_MAY_START = (
+    (Job.state == JobState.QUEUED.value)
+    & Job.held.is_(False)
+    & (Job.not_before <= bindparam("now"))
+)
+_IS_LAUNCHABLE = select(Job.id).where(_MAY_START).limit(1)
+_AT_ONCE = 50
 _LAUNCHABLE = (
     select(Job)
+    .where(_MAY_START, Job.executor.in_(bindparam("wishes", expanding=True)))
     .where(
-        Job.state == JobState.QUEUED.value, Job.held.is_(False), Job.not_before <= bindparam("now")
+        (Job.priority < bindparam("priority"))
+        | ((Job.priority == bindparam("priority")) & (Job.id > bindparam("after")))
     )
     .order_by(Job.priority.desc(), Job.id)
-    .limit(50)
+    .limit(_AT_ONCE)
     .execution_options(populate_existing=True)
 )
+_ABOVE_ALL = 2**31 - 1
+CLUSTER_NOTICE = "slurm"
+"""The fact that holds what people have to know about the cluster."""
 
 
 def add(**columns: Any) -> Job:
@@ -159,9 +171,26 @@ def newest_attempts(jobs: Sequence[Job]) -> dict[int, Attempt]:
     return {attempt.job_id: attempt for attempt in db.session.scalars(wanted)}
 
 
-def launchable(now: float) -> Sequence[Job]:
-    """Queued jobs that may start now, in launch order: priority, then age."""
-    return db.session.scalars(_LAUNCHABLE, {"now": now}).all()
+def is_launchable(now: float) -> bool:
+    """Whether any queued job may start now."""
+    return db.session.scalar(_IS_LAUNCHABLE, {"now": now}) is not None
+
+
+def launchable(now: float, wishes: Collection[str] = ("", "local", "slurm")) -> Iterator[Job]:
+    """Queued jobs that may start now, in launch order: priority, then age.
+
+    Only those whose wish where to run is among ``wishes``. Read piece by piece: whoever has no place
+    left asks no further, and however many wait for one place, those behind them get another.
+    """
+    priority, after = _ABOVE_ALL, 0
+    while True:
+        where = {"now": now, "wishes": list(wishes), "priority": priority, "after": after}
+        rows = db.session.scalars(_LAUNCHABLE, where).all()
+        if rows:
+            priority, after = rows[-1].priority, rows[-1].id
+        yield from rows
+        if len(rows) < _AT_ONCE:
+            return
 
 
 def _jobs(statement: Any) -> Sequence[Job]:
@@ -207,7 +236,7 @@ def counts() -> dict[str, int]:
 def table_version() -> str:
     """Changes whenever any row of the jobs table, or the queue itself, changed."""
     total, most, count, queue = db.session.execute(_VERSION).one()
-    cluster = ".down" if fact("slurm") else ""
+    cluster = ".down" if fact(CLUSTER_NOTICE) else ""
     return f"{total}.{most}.{count}.{queue or 'on'}{cluster}"
 
 

@@ -222,17 +222,16 @@ class Supervisor:
     def _launch_queued(self) -> None:
         if service.queue_paused() or self.autostop.state.holds_queue:
             return
-        queued = store.launchable(time.time())
-        if not queued:
-            return
-        held = guards.holds_queue(self._platform)
-        if held:
+        now = time.time()
+        if not store.is_launchable(now) or guards.holds_queue(self._platform):
             return
         free = slots.Slots.now(self._platform, store.active(), being_handed=len(self._handing))
         if free.none:
             return
         coming = model_use.downloading()
-        for job in queued:
+        for job in store.launchable(now, free.wishes):
+            if free.none:
+                return
             if job.id in self._busy or installing.waits(self._platform.settings, job):
                 continue
             if model_use.holds_back(job, self._platform.settings, coming):

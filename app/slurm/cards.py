@@ -31,7 +31,7 @@ SIZES: dict[str, tuple[int, ...]] = {
 
 _LEFT_OUT = re.compile(
     r"nvidia|geforce|tesla|quadro|graphics|generation|blackwell|workstation|server|maxq|edition|"
-    r"sxm\d?|pcie|nvl|hbm\d\w?|\d+gb?(?=$)"
+    r"sxm\d?|pcie|nvl|hbm\d\w?"
 )
 _SIZE = re.compile(r"(?<![0-9.a-z])(\d{1,3})gi?b?(?![a-z0-9.])")
 _SLICE = re.compile(r"\d+g\.(\d+)gb")

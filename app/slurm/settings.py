@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from app.setting import Setting, SettingsError
 from app.slurm import cards
 from app.slurm.options import OptionError, SlurmOptions
 from app.slurm.paths import PathMap
-
-
-class SettingsError(ValueError):
-    """A setting makes no sense. The sentence names it and what would be right."""
-
-
-class Setting(NamedTuple):
-    """One row of the table of settings."""
-
-    name: str
-    default: str
-    meaning: str
-
 
 _OPTIONS = {
     "SLURM_PARTITION": "partition",

@@ -156,7 +156,7 @@ NEXT = """\
 Run by write_config.py for {count}. As root, on every box:
 
   apt-get install -y munge slurm-wlm
-  install -d -o slurm -g slurm {root}/var/lib/slurm/slurmctld {root}/var/log/slurm
+  install -d -o {user} {root}/var/lib/slurm/slurmctld {root}/var/log/slurm
   install -d {root}/var/lib/slurm {root}/run
   cp slurm.conf gres.conf cgroup.conf /etc/slurm/
 
@@ -246,7 +246,9 @@ def files(boxes: list[Box], options: argparse.Namespace) -> dict[str, str]:
             ["# The same file on every box, as /etc/slurm/gres.conf.", *gres, ""]
         ),
         "cgroup.conf": "" if options.no_cgroups else CGROUP_CONF,
-        "NEXT-STEPS.txt": NEXT.format(root=root, first=first.name, hosts=hosts, count=count),
+        "NEXT-STEPS.txt": NEXT.format(
+            root=root, user=options.user, first=first.name, hosts=hosts, count=count
+        ),
     }
 
 

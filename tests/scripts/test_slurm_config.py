@@ -106,6 +106,13 @@ def test_the_next_steps_name_every_box_and_the_key(write):
     assert "10.0.0.2  gpu2" in text
     assert "munge.key" in text
     assert "slurmctld        on gpu1" in text
+    assert "install -d -o slurm /var/lib/slurm/slurmctld" in text
+
+
+def test_the_folders_belong_to_whom_the_controller_runs_as(write):
+    made = write(BOXES, "--user", "root")[1]
+    assert "SlurmUser=root" in made["slurm.conf"]
+    assert "install -d -o root /var/lib/slurm/slurmctld" in made["NEXT-STEPS.txt"]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from app.gpu import Gpu
 from app.jobs import elsewhere, service, slots, store
 from app.jobs.executor import Running
 from app.jobs.states import JobState as S
 from app.platform import current
 from engines.base import Phase
+from tests.support.platform import FakeGpus
 from tests.support.supervised import tick_until
 
 QUEUED = Running(False, waiting="waiting in Slurm: Resources", queued=True)
@@ -149,6 +151,14 @@ def test_a_limit_in_slurm_counts_what_is_there_and_not_what_would_go_there(
         free = slots.Slots.now(current(), store.active())
         assert free.take(service.submit(document)) == ()
         assert free.take(service.submit(document)) is None
+
+
+def test_jobs_that_wait_for_this_machine_keep_none_behind_them_from_the_cluster(app, document):
+    current().gpus = FakeGpus(Gpu(0, "u", "Test", 24_000_000_000, memory_used=9_000_000_000))
+    for n in range(60):
+        store.add(name=f"{n}", family="sd15", engine="kohya_ss", document="{}", executor="local")
+    job = service.submit(document)
+    tick_until(lambda: store.get(job.id).status is S.STARTING, "it is handed over")
 
 
 def test_runs_that_are_being_settled_keep_no_job_from_being_handed_over(app, document):

@@ -80,6 +80,24 @@ def test_launch_order_is_priority_then_age_and_held_jobs_wait(app):
     assert [j.id for j in store.launchable(1e12)] == [urgent.id, first.id, second.id]
 
 
+def test_however_many_jobs_wait_the_ones_behind_them_are_read_once_each_and_in_order(app):
+    jobs = [add(name=f"job{n}", priority=n % 2) for n in range(120)]
+    wanted = sorted(jobs, key=lambda job: (-job.priority, job.id))
+    read = store.launchable(1e12)
+    first = next(read)
+    store.move(first, S.STARTING)  # what is launched meanwhile shifts nothing
+    assert [first.id, *(job.id for job in read)] == [job.id for job in wanted]
+
+
+def test_only_jobs_that_want_to_run_where_there_is_room_are_read(app):
+    usual, here, there = add(), add(executor="local"), add(executor="slurm")
+    assert [j.id for j in store.launchable(1e12, ["slurm"])] == [there.id]
+    assert [j.id for j in store.launchable(1e12, ["", "local"])] == [usual.id, here.id]
+    assert list(store.launchable(1e12, [])) == []
+    assert store.is_launchable(1e12)
+    assert not store.is_launchable(-1.0)
+
+
 def test_a_deleted_job_takes_its_rows_along_and_its_number_is_never_given_again(app):
     job = add()
     gone = job.id
