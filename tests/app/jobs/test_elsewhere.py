@@ -53,6 +53,7 @@ def test_a_job_that_waits_in_slurm_is_left_alone_until_its_answer_changes(app, d
 def test_a_job_that_waits_for_something_else_is_looked_at_in_each_round(app, document):
     waits = Running(False, waiting="waiting for Slurm's controller to answer")
     job, folder = handed(document, waits)
+    current().supervisor.tick()  # the first answer is always news
     current().slurm.status[folder.root] = Running(True, place="n1")
     tick_until(lambda: store.get(job.id).status is S.RUNNING, "no answer has to change for that")
 
@@ -103,12 +104,25 @@ def test_a_suspended_run_says_so_in_every_round_and_then_goes_on(app, document):
     tick_until(lambda: store.get(job.id).phase == Phase.TRAINING, "it trains")
     says(folder, Running(True, waiting="suspended in Slurm", place="n1"))
     current().supervisor.tick()
-    shown = store.get(job.id)
-    assert shown.phase == "suspended in Slurm"
+    assert store.get(job.id).phase == "suspended in Slurm"
+    version = store.get(job.id).version
     current().supervisor.tick()
-    assert store.get(job.id).version == shown.version, "nothing flickers"
+    assert store.get(job.id).version == version, "nothing flickers"
     says(folder, Running(True, place="n1"))
     tick_until(lambda: store.get(job.id).phase == Phase.TRAINING, "it is shown as it was")
+
+
+@pytest.mark.parametrize("words", ["being handed to Slurm", "its run directory cannot be seen"])
+def test_what_it_waited_for_is_no_longer_shown_when_it_waits_no_more(app, document, words):
+    job, folder = handed(document, Running(False, waiting=words))
+    says(folder, Running(False))
+    current().supervisor.tick()
+    assert store.get(job.id).phase == "starting"
+    says(folder, Running(True))
+    tick_until(lambda: store.get(job.id).status is S.RUNNING, "it runs")
+    store.change(job, phase=words)  # an earlier program wrote it and was killed
+    current().supervisor.tick()
+    assert store.get(job.id).phase == ""
 
 
 def test_what_is_told_of_the_cluster_is_remembered_for_pages(app):
