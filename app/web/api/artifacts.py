@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from app.errors import NotFoundError
 from app.jobs import logsearch, report, retention, service
+from app.web.api.attempts import AttemptQuery, log_of
 from app.web.api.registry import Given, operation
 from app.web.api.shapes import TaskJson
 from app.web.api.tasks import as_json
@@ -20,11 +20,10 @@ class ArtifactPath(Given):
     path: str = Field(min_length=1, max_length=1000, description="Its ``path`` in the list.")
 
 
-class SearchQuery(Given):
+class SearchQuery(AttemptQuery):
     """What to look for, and from where."""
 
     q: str = Field("", max_length=200, description="Text; empty: lines that tell of an error.")
-    attempt: int | None = Field(None, ge=1, le=_MOST, description="Default: the newest.")
     start: int = Field(0, alias="from", ge=0, le=_MOST, description="Byte to begin at.")
     limit: int = Field(100, ge=1, le=1000, description="At most so many lines.")
 
@@ -47,12 +46,8 @@ class HitPage(BaseModel):
 @operation("GET /jobs/<int:job_id>/log/search", tag=TAG, answer=HitPage, query=SearchQuery)
 def search(job_id: int, query: SearchQuery) -> HitPage:
     """Search a log, whatever its size, a piece at a time."""
-    job = service.get(job_id)
-    number = query.attempt or job.attempt
-    if number > job.attempt or not number:
-        raise NotFoundError(f"Job {job_id} has no attempt {number or 1}.")
+    _, path = log_of(service.get(job_id), query)
     wanted = logsearch.pattern_of(query.q) if query.q else logsearch.ERROR
-    path = service.run_dir(job).attempt(number).log
     found = logsearch.search(path, wanted, query.start, most=query.limit)
     hits = [HitJson(offset=hit.offset, text=hit.text) for hit in found.hits]
     return HitPage(hits=hits, next=found.next, size=found.size)

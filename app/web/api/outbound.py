@@ -1,4 +1,4 @@
-"""Uploads of artifacts, and messages."""
+"""Uploads of artifacts, and where they can go."""
 
 from __future__ import annotations
 
@@ -55,9 +55,3 @@ def targets() -> Targets:
         deliveries=[TargetJson(id=t.id, name=t.name, kind=t.kind) for t in delivery.targets()],
         notifications=[TargetJson(id=t.id, name=t.name, kind=t.scheme) for t in notify.targets()],
     )
-
-
-@operation("POST /notifications/<target>/test", tag="Notifications", answer=TaskJson, status=202)
-def test(target: str) -> TaskJson:
-    """Send a test message; the answer is the task that does it."""
-    return as_json(notify.test(target))

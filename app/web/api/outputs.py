@@ -9,10 +9,10 @@ from pydantic import Field
 
 from app import artifacts, delivery
 from app.artifacts import Artifact
-from app.errors import NotFoundError
 from app.jobs import describing, logtail, service
 from app.jobs.points import read_points
 from app.models import Job
+from app.web.api.attempts import AttemptQuery, log_of
 from app.web.api.registry import Given, operation
 from app.web.api.shapes import FileJson, Files, LogPiece, PointJson, Points
 from engines.adapter import ENGINES
@@ -21,10 +21,9 @@ TAG = "Outputs"
 _MOST = 2**63 - 1
 
 
-class LogQuery(Given):
+class LogQuery(AttemptQuery):
     """Which part of which log."""
 
-    attempt: int | None = Field(None, ge=1, le=_MOST, description="Default: the newest.")
     offset: int = Field(
         0, ge=0, le=_MOST, description="Byte to go on at; ``end`` of the last answer."
     )
@@ -49,10 +48,7 @@ class FilesQuery(Given):
 def log(job_id: int, query: LogQuery) -> LogPiece:
     """Read a log from an offset; costs the new bytes alone, however long it is."""
     job = service.get(job_id)
-    number = query.attempt or job.attempt
-    if number > job.attempt or not number:
-        raise NotFoundError(f"Job {job_id} has no attempt {number or 1}.")
-    path = service.run_dir(job).attempt(number).log
+    number, path = log_of(job, query)
     chunk = logtail.read(path, query.offset, query.limit, skip=query.skip)
     return LogPiece(
         attempt=number,

@@ -1,0 +1,126 @@
+"""Measures whether the page of a running job grows while it is open: its heap, minute by minute.
+
+``scripts/bench.sh heap`` (about 12 minutes; BENCH_MINUTES makes it shorter). The job records a point and
+writes a line of its log each second; before each reading the browser collects its garbage. With
+BENCH_SNAPSHOTS=FOLDER the heap is written there at the first and the last minute, for the browser's own
+tools to compare.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from app.jobs.series import Sample, Series
+from tests.bench.browser import chromium
+from tests.bench.queue import make
+from tests.bench.table import Table
+from tests.support.server import Server
+
+MINUTES = int(os.environ.get("BENCH_MINUTES", "11"))
+SNAPSHOTS = os.environ.get("BENCH_SNAPSHOTS", "")
+LIMIT = 1.10
+
+
+class Recording(threading.Thread):
+    """What a trainer writes: the stand-in keeps no records, and draws one line over and over."""
+
+    def __init__(self, run: Path) -> None:
+        super().__init__(daemon=True)
+        self._run, self.over = run, threading.Event()
+
+    def run(self) -> None:
+        metrics = self._run / "metrics"
+        metrics.mkdir(exist_ok=True)
+        (metrics / ".built").touch()
+        step = 0
+        while not self.over.wait(1):
+            step += 1
+            Series(metrics / "loss").append([Sample(step, 1, time.time(), 1 / step)])
+            with (self._run / "attempts/1/log.txt").open("a") as log:
+                log.write(f"\nstep {step}: loss {1 / step:.4f}, all of it is well\n")
+
+
+class Heap:
+    """The heap of one page through the browser's own protocol, which leaves nothing in the page."""
+
+    def __init__(self, page: Any) -> None:
+        self._session = page.context.new_cdp_session(page)
+        for domain in ("HeapProfiler", "Runtime", "Performance"):
+            self._session.send(f"{domain}.enable")
+
+    def read(self) -> dict[str, float]:
+        """What is left after the garbage is gone: bytes of scripts, of the document's own, counts."""
+        for _ in range(3):
+            self._session.send("HeapProfiler.collectGarbage")
+        used = self._session.send("Runtime.getHeapUsage")
+        counts = self._session.send("Memory.getDOMCounters")
+        return {
+            "scripts": used["usedSize"],
+            "document": used.get("embedderHeapUsedSize", 0),
+            "nodes": counts["nodes"],
+            "listeners": counts["jsEventListeners"],
+        }
+
+    def snapshot(self, path: Path) -> None:
+        with path.open("w", encoding="utf-8") as file:
+            self._session.on(
+                "HeapProfiler.addHeapSnapshotChunk", lambda event: file.write(event["chunk"])
+            )
+            self._session.send("HeapProfiler.takeHeapSnapshot", {"reportProgress": False})
+
+
+def watched(table: Table, server: Server) -> None:
+    with chromium() as browser:
+        if browser is None:
+            table.add("heap of an open page", "not measured: no Chromium")
+            return
+        page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        page.goto(f"{server.url}/jobs/1", wait_until="load")
+        heap, begin = Heap(page), time.monotonic()
+        seen = []
+        for minute in range(1, MINUTES + 1):
+            page.wait_for_timeout(max(0.0, begin + 60 * minute - time.monotonic()) * 1000)
+            seen.append(heap.read())
+            now, first = seen[-1], seen[0]
+            table.add(
+                f"minute {minute}",
+                f"{now['scripts'] / 1e6:.3f} MB ({now['scripts'] / first['scripts'] - 1:+.1%}), document "
+                f"{now['document'] / 1e6:.3f} MB, {now['nodes']} nodes, {now['listeners']} listeners",
+            )
+            if SNAPSHOTS and minute in (1, MINUTES):
+                heap.snapshot(Path(SNAPSHOTS) / f"minute-{minute}.heapsnapshot")
+        grown = seen[min(9, len(seen) - 1)]["scripts"] / seen[0]["scripts"]
+        verdict = "ok" if grown <= LIMIT else "too much"
+        table.add("minute 10 / minute 1", f"{grown:.3f} (asked: {LIMIT:g} at most): {verdict}")
+
+
+def main() -> int:
+    table = Table()
+    with tempfile.TemporaryDirectory(prefix="vast-lora-bench-") as name:
+        server, document = make(Path(name), STANDIN_SECONDS="1")
+        server.start()
+        recording = None
+        try:
+            server.post("/api/v1/jobs", {**document, "length": {"steps": 4000}})
+            server.wait_for(1, "running")
+            recording = Recording(server.data / "jobs/1")
+            recording.start()
+            watched(table, server)
+        finally:
+            if recording is not None:
+                recording.over.set()
+                recording.join()
+            server.post("/api/v1/jobs/1/stop")
+            server.wait_for(1, "cancelled")
+            server.kill()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
