@@ -5,6 +5,7 @@
 #   ./scripts/bench.sh queue      start, submit to exec, idle, eight busy jobs (about 2 minutes)
 #   ./scripts/bench.sh datasets   import, upload, scan, pages, report of 10,000 pictures (BENCH_IMAGES for fewer; needs unzip)
 #   ./scripts/bench.sh watching   log of 5 GB, chart of 1,000,000 points, table of 10,000 jobs, one open page
+#   ./scripts/bench.sh heap       heap of an open page of a running job, minute by minute (12 minutes; BENCH_MINUTES, BENCH_SNAPSHOTS)
 #   ./scripts/bench.sh cluster    500 queued jobs on a real Slurm cluster (root; munge, slurmctld, slurmd, slurm-client)
 #   ./scripts/bench.sh pages      every page in Chromium as Lighthouse judges it (about 6 minutes)
 set -euo pipefail
@@ -14,8 +15,8 @@ VENV=${VENV:-$ROOT/.venv}
 . "$ROOT/scripts/environment.sh"
 bench=${1:-whole}
 case "$bench" in
-whole | queue | datasets | watching | cluster | pages) ;;
-*) fail "there is no bench '$bench'; there are: queue, datasets, watching, cluster, pages, and the whole without a name" ;;
+whole | queue | datasets | watching | heap | cluster | pages) ;;
+*) fail "there is no bench '$bench'; there are: queue, datasets, watching, heap, cluster, pages, and the whole without a name" ;;
 esac
 ensure_environment "$ROOT/requirements-dev.lock" test
 cd "$ROOT"

@@ -53,7 +53,7 @@ def form(page, document, engine):
     """Steps 6 to 9. Sizes are those of the stand-in, which the guide has no need of."""
     assert page.input_value("#trigger_word") == "ohwx dog"
     page.select_option("#family", "sd15")
-    # The form is drawn anew for the family; what is chosen before that has come would be lost.
+    # The form is drawn anew for the family, with its usual base model as an example.
     page.wait_for_selector("#base_model[placeholder*='stable-diffusion-v1-5']")
     page.select_option("#engine", engine)
     page.get_by_label("Name", exact=True).fill("ohwx-dog")
