@@ -155,7 +155,7 @@
   addEventListener("load", () => setTimeout(soon, navigator.connection?.saveData ? 3e7 : 600));
 
   // Times in the reader's own zone; without this file they are in UTC, and say so.
-  const PART = { clock: [11, 16], day: [0, 10], full: [0, 19] };
+  const PART = { clock: [11, 16], day: [0, 10], minute: [0, 16], full: [0, 19] };
   const localise = () => document.querySelectorAll("time[data-local]").forEach((spot) => {
     spot.title = spot.dateTime;
     spot.textContent = new Date(spot.dateTime).toLocaleString("sv").slice(...PART[spot.dataset.local]);

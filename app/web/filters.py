@@ -88,22 +88,21 @@ def minutes(low: float, high: float) -> str:
     return f"{text} {name}".replace(" ", "\u00a0")
 
 
-def clock(seconds: float | None) -> str:
-    """Epoch seconds as ISO 8601 in UTC, for <time datetime>."""
-    return (
-        ""
-        if seconds is None
-        else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-    )
+def clock(when: datetime | float | None) -> str:
+    """A time, or seconds since 1970, as ISO 8601 in UTC, for <time datetime>."""
+    if when is None:
+        return ""
+    known = when if isinstance(when, datetime) else datetime.fromtimestamp(when, UTC)
+    return known.astimezone(UTC).isoformat(timespec="seconds")
 
 
-_TOLD = {"clock": (11, 16), "day": (0, 10), "full": (0, 19)}
+_TOLD = {"clock": (11, 16), "day": (0, 10), "minute": (0, 16), "full": (0, 19)}
 
 
-def utc(seconds: float, told: str) -> str:
-    """A time in UTC, in whole or its clock or day alone; app.js shows it in the reader's own zone."""
+def utc(when: datetime | float, told: str) -> str:
+    """A time in UTC, in whole or a part of it; app.js shows it in the reader's own zone."""
     first, last = _TOLD[told]
-    text = clock(seconds).replace("T", " ")[first:last]
+    text = clock(when).replace("T", " ")[first:last]
     return text if told == "day" else f"{text} UTC"
 
 

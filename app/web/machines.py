@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,7 @@ ICONS: dict[Kind, str] = {
 def install(app: Flask) -> None:
     """Every page knows whether there is a cluster: it is in the navigation then."""
     app.context_processor(lambda: {"has_cluster": current().cluster is not None})
-    app.jinja_env.filters.update(moment=moment, time_limit=time_limit)
+    app.jinja_env.filters["time_limit"] = time_limit
 
 
 @bp.get("/machines")
@@ -51,16 +50,6 @@ def now() -> ResponseReturnValue:
     if report is None or report.version == request.args.get("v"):
         return "", 204  # before anything is counted: most polls end here
     return htmx.fragment("machines_now", **_now(report))
-
-
-def moment(when: datetime | float | None) -> str:
-    """Day and time where the dashboard runs: 27 Nov, 14:05."""
-    if when is None:
-        return ""
-    if not isinstance(when, datetime):
-        when = datetime.fromtimestamp(when).astimezone()
-    local = when.astimezone()
-    return f"{local.day} {local:%b, %H:%M}"
 
 
 def time_limit(text: str) -> str:

@@ -48,6 +48,11 @@ def test_a_job_page_stays_where_it_is_from_the_start_to_the_samples(
     server.post("/api/v1/jobs?hold=1", wanted)
     page.set_viewport_size({"width": width, "height": 844})
     page.goto(f"{server.url}/jobs/1")
+    # While it waits there is nothing to keep a place for.
+    for part in ("#job-curves", "#job-log-panel"):
+        assert page.locator(part).bounding_box()["height"] < 200
+    amount, what = still()
+    assert amount < MOST, what
     server.post("/api/v1/jobs/1/release")
     try:
         until(lambda: page.locator("[data-state='running']").count(), 30, "the page says running")
