@@ -3,6 +3,7 @@
 (() => {
   "use strict";
   const MOST = 1_000_000, MOST_PAUSED = 4_000_000;  // characters kept in the page
+  const PIECE = 200;  // lines that are added and removed together
   const box = () => document.getElementById("log");
   const card = () => document.querySelector(".log-card");
   let atEnd = true, fresh = 0;
@@ -41,13 +42,22 @@
       oldest.remove();
     }
   };
-  const seen = new WeakSet();
+  // What a poll brings is a line or two: small pieces are joined, so that hours of them are few nodes.
+  const join = (piece) => {
+    const before = piece.previousElementSibling;
+    const lines = Number(before?.dataset.lines) + Number(piece.dataset.lines);
+    if (!before?.matches(".piece") || lines > PIECE) return;
+    before.append(...piece.childNodes);
+    before.normalize();
+    before.dataset.lines = lines;
+    piece.remove();
+  };
   const count = () => {
-    for (const piece of box()?.querySelectorAll(".piece") ?? []) {
-      if (seen.has(piece)) continue;
-      seen.add(piece);
+    for (const piece of box()?.querySelectorAll(".piece:not([data-counted])") ?? []) {
+      piece.dataset.counted = "";
       held += piece.textContent.length;
       if (!atEnd) fresh += Number(piece.dataset.lines);
+      join(piece);
     }
   };
 

@@ -68,11 +68,12 @@ class Heap:
         }
 
     def snapshot(self, path: Path) -> None:
-        with path.open("w", encoding="utf-8") as file:
-            self._session.on(
-                "HeapProfiler.addHeapSnapshotChunk", lambda event: file.write(event["chunk"])
-            )
-            self._session.send("HeapProfiler.takeHeapSnapshot", {"reportProgress": False})
+        chunks: list[str] = []
+        take = lambda event: chunks.append(event["chunk"])  # noqa: E731
+        self._session.on("HeapProfiler.addHeapSnapshotChunk", take)
+        self._session.send("HeapProfiler.takeHeapSnapshot", {"reportProgress": False})
+        self._session.remove_listener("HeapProfiler.addHeapSnapshotChunk", take)
+        path.write_text("".join(chunks), "utf-8")
 
 
 def watched(table: Table, server: Server) -> None:

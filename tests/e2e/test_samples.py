@@ -100,6 +100,25 @@ def test_the_log_is_searched_jumped_into_and_followed_again(page, watched):
     until(lambda: page.is_hidden(".log-new"), 5, "it follows")
 
 
+def test_lines_that_come_one_by_one_are_few_nodes_and_a_selection_among_them_stays(page, watched):
+    with (watched.data / "jobs/1/attempts/1/log.txt").open("a") as log:
+        for word in ("alpha", "beta", "gamma"):
+            log.write(f"\n{word}\n")
+            log.flush()
+            page.wait_for_selector(f"#log:has-text('{word}')")
+            if word == "alpha":
+                page.evaluate("""() => {
+                  const text = [...document.querySelectorAll('#log .piece')].at(-1).lastChild;
+                  const at = text.data.indexOf('alpha');
+                  getSelection().setBaseAndExtent(text, at, text, at + 5);
+                }""")
+    pieces = page.locator("#log .piece")
+    until(lambda: pieces.count() == 2, 5, "what was there at first, and one more")
+    told = [word for word in pieces.last.inner_text().split() if word in ("alpha", "beta", "gamma")]
+    assert told == ["alpha", "beta", "gamma"]
+    assert page.evaluate("getSelection().toString()") == "alpha"
+
+
 def test_a_viewer_that_cannot_come_is_asked_for_once_and_the_picture_opens_without_it(
     browser, watched
 ):
