@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from app.jobs import elsewhere, store
+from app.jobs import store
 from app.jobs.executor import Running
 from app.jobs.states import JobState
 from app.platform import current
@@ -139,7 +139,7 @@ def test_an_open_page_hears_that_slurm_is_silent_and_that_it_answers_again(make,
     assert client.get(poll).status_code == 204
     for notice in ("Slurm does not answer.", "Slurm answers, but knows no job.", ""):
         with app.app_context():
-            store.remember(elsewhere.NOTICE, notice)
+            store.remember(store.CLUSTER_NOTICE, notice)
         answer = client.get(poll)
         assert answer.status_code == 200, notice
         assert notice in answer.text
