@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from sqlalchemy import select
@@ -192,11 +193,13 @@ def _convert(dataset: Dataset) -> DatasetEdit | None:
     if not names:
         return None
     made: list[Step] = []
+    texts: list[Step] = []
 
     def build(folder: Path, new: Path) -> list[Step]:
         taken = {file.name.casefold() for file in walk(folder, recursive=True).files}
         for name in names:
-            stem = _free_stem(os.path.splitext(name)[0], taken)
+            own = os.path.splitext(name)[0]
+            stem = _free_stem(own, taken, dataset.caption_extension)
             try:
                 target = pixels.convert(folder / name, new / stem)
             except READ_ERRORS as error:
@@ -204,6 +207,8 @@ def _convert(dataset: Dataset) -> DatasetEdit | None:
                     raise
                 continue  # broken, or of a format that cannot be read here: it stays as it is
             made.append(Step.made_from(name, new, target))
+            if stem != own:
+                texts.extend(_same_caption(folder, own, stem, dataset.caption_extension))
             taken.add(target.relative_to(new).as_posix().casefold())
             if len(made) == MOST_DRAWN:
                 break
@@ -211,7 +216,7 @@ def _convert(dataset: Dataset) -> DatasetEdit | None:
             raise UserError(
                 "None of them can be read here. Convert them elsewhere, or delete them."
             )
-        return made
+        return made + texts
 
     edit = editing.prepare(dataset, "convert", "Pictures as jpg or png", build)
     edit.summary = f"{len(made)} pictures as jpg or png"
@@ -219,12 +224,22 @@ def _convert(dataset: Dataset) -> DatasetEdit | None:
     return editing.carry_out(dataset, edit, background=False)
 
 
-def _free_stem(stem: str, taken: set[str]) -> str:
+def _free_stem(stem: str, taken: set[str], caption_ending: str) -> str:
     """The stem, or with a number where another picture has its name: photo.heic beside photo.jpg."""
     chosen, number = stem, 2
-    while any(f"{chosen}{ending}".casefold() in taken for ending in (".jpg", ".png")):
+    endings: tuple[str, ...] = (".jpg", ".png")
+    while any(f"{chosen}{ending}".casefold() in taken for ending in endings):
         chosen, number = f"{stem} ({number})", number + 1
+        endings = (".jpg", ".png", caption_ending)  # whose caption would it be else?
     return chosen
+
+
+def _same_caption(folder: Path, stem: str, becomes: str, ending: str) -> Iterator[Step]:
+    """A picture that gets another stem keeps its caption, which stays with the other picture, too."""
+    with contextlib.suppress(UserError):  # no text: the report names it by itself
+        text = captions.read(folder / f"{stem}{ending}")
+        if text is not None:
+            yield Step(f"{becomes}{ending}", after=text)
 
 
 def _make(dataset: Dataset, kind: str, summary: str, steps: Sequence[Step]) -> DatasetEdit | None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from app.datasets.importing.findings import Findings
 from app.errors import UserError
 from app.tasks import RetryLaterError, Work
 from app.vault import Vault
@@ -20,7 +21,7 @@ _FEW = 5
 _RESERVE = 256 * 1024 * 1024
 
 
-def fetch(work: Work, folder: Path) -> Path:
+def fetch(work: Work, folder: Path, found: Findings) -> Path:
     """The repository's pictures and texts, zips or tables below ``folder``. Files that are there are
     not fetched again."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -35,7 +36,7 @@ def fetch(work: Work, folder: Path) -> Path:
     try:
         about = HfApi(endpoint=endpoint, token=token).dataset_info(repo, files_metadata=True)
         sizes = {s.rfilename: s.size or 0 for s in about.siblings or []}
-        wanted = chosen(repo, sizes)
+        wanted = chosen(repo, sizes, found)
         total = sum(sizes[name] for name in wanted)
         _check_room(repo, total, folder.parent)
         threading.Thread(target=_tell, args=(work, folder, total, stop), daemon=True).start()
@@ -61,9 +62,11 @@ def fetch(work: Work, folder: Path) -> Path:
     return folder
 
 
-def chosen(repo: str, sizes: Mapping[str, int]) -> list[str]:
+def chosen(repo: str, sizes: Mapping[str, int], found: Findings) -> list[str]:
     """What to fetch: files of pictures with their texts, or tables of pictures; of one folder, and of
-    those for training if any are called so. Raises UserError where there is neither.
+    those for training if any are called so, or lie in folders that are. What that leaves out is told.
+
+    Raises UserError where there is neither.
     """
     endings = {name: name.rpartition(".")[2].lower() for name in sizes}
     media = [name for name, ending in endings.items() if ending in _MEDIA]
@@ -71,15 +74,29 @@ def chosen(repo: str, sizes: Mapping[str, int]) -> list[str]:
     # A few pictures beside tables illustrate their page.
     if media and _FEW * sum(map(sizes.__getitem__, media)) >= sum(map(sizes.__getitem__, tables)):
         return [name for name, ending in endings.items() if ending in (*_MEDIA, *_TEXTS)]
-    for_training = [name for name in tables if name.rpartition("/")[2].startswith("train")]
+    for_training = [
+        name for name in tables if any(part.startswith("train") for part in name.lower().split("/"))
+    ]
     folders = {name.rpartition("/")[0] for name in for_training or tables}
     if not folders:
         more = " Its tables (arrow) are not opened here." if "arrow" in endings.values() else ""
         raise UserError(
             f"{repo} holds no pictures, clips, zips or parquet tables.{more} Look at its page on the Hub."
         )
-    folder = next((f for f in ("default", "data", "") if f in folders), min(folders))
-    return [name for name in for_training or tables if name.rpartition("/")[0] == folder]
+    folder = min(folders, key=lambda name: (_usual(name), name))
+    taken = [name for name in for_training or tables if name.rpartition("/")[0] == folder]
+    for name in sorted({*tables} - {*taken}):
+        found.leave_out(
+            name,
+            f"the tables of “{folder or repo}” were taken; download this one and drop it, if it is meant",
+        )
+    return taken
+
+
+def _usual(folder: str) -> int:
+    """Where most repositories keep what they are for, first."""
+    parts = folder.split("/")
+    return 0 if "default" in parts else 1 if parts[0] in ("", "data") else 2
 
 
 def _patterns(wanted: Sequence[str]) -> list[str]:

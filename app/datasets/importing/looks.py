@@ -71,7 +71,7 @@ class Looks:
         return known is not None and known.is_of(kind, path.stat())
 
     def arrived(self, path: Path, data: bytes | None) -> None:
-        """A file came out of a zip. Whatever it is, it is looked at again by its content."""
+        """A file came out of a zip or a table. Whatever it is, it is looked at again by its content."""
         kind = kind_of(path.suffix)
         if kind is not None and data is not None:
             self.of(path, kind, data)

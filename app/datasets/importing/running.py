@@ -87,7 +87,8 @@ def _bring_in(work: Work, dataset: Dataset, looks: Looks, staging: Path) -> dict
     moving.carry_out(
         root, staging, plan, lambda d, t: work.progress(d, t, "moving in", unit="files")
     )
-    _remember(dataset, plan["replaced"], plan["at"])
+    if "at" in plan:  # plans of older versions told no edit that could be undone
+        _remember(dataset, plan["replaced"], plan["at"])
     seen = looks.hand_over((source, name) for source, name, _ in plan["moves"])
     scanning.scan(
         dataset, tell=lambda d, t: work.progress(d, t, "measuring", unit="files"), seen=seen
@@ -107,7 +108,7 @@ def _gather(work: Work, raw: Path, desk: Desk) -> None:
         file = fetching.fetch(work, raw.parent / "fetched")
         _take(work, file, file.name, raw / "fetched", desk)
     elif "hub" in work.arguments:
-        folder = hub.fetch(work, raw.parent / "hub")
+        folder = hub.fetch(work, raw.parent / "hub", desk.found)
         packed = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PACKED and p.is_file())
         for number, file in enumerate(packed):
             name = file.relative_to(folder).as_posix()
@@ -224,7 +225,7 @@ def _sweep(root: Path) -> None:
 
 
 def _told(error: OSError, staging: Path) -> UserError:
-    """A full disk gives back what was unpacked; the zip itself stays, so that it can be unpacked again."""
+    """A full disk gives back what was unpacked; the zip or table itself stays for another try."""
     if not is_full(error):
         where = f" ({error.filename})" if error.filename else ""
         return UserError(f"{error.strerror or error}{where}.")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.datasets import naming
+from app.datasets import captions, naming
 from app.datasets.importing.captions import TEXT_KEYS
 from app.datasets.importing.findings import Findings
 from app.datasets.importing.looks import Arrived
@@ -139,7 +139,7 @@ def _bounded(rows: Iterator[_Row], most: int, shown: str) -> Iterator[_Row]:
     """The rows, as long as they are no more bytes than a table of pictures can hold."""
     total = 0
     for row in rows:
-        total += len(row.picture)
+        total += len(row.picture) + len(row.text)
         if total > most:
             raise UserError(
                 f"{shown} would grow to more than {most / 1e6:.0f} MB, many times its size. Tables of "
@@ -172,7 +172,8 @@ def _write(
 
 def _rows(table: Table, wanted: _Wanted, found: Findings, shown: str) -> Iterator[_Row]:
     taken: set[str] = set()
-    own = shown.rpartition("/")[2].rpartition(".")[0] or shown
+    last = shown.rpartition("/")[2]
+    own = last.rpartition(".")[0] or last
     for number, values in enumerate(table.read(wanted.columns)):
         told: dict[Column | None, Value] = dict(zip(wanted.columns, values, strict=True))
         picture = told[wanted.picture]
@@ -185,12 +186,15 @@ def _rows(table: Table, wanted: _Wanted, found: Findings, shown: str) -> Iterato
         )
         stem = _stem(name, f"{own}-{number:05}", taken)
         taken.add(stem.casefold())
+        if len(text) > captions.LONGEST:
+            found.note(stem, f"has a caption of more than {captions.LONGEST} characters; left out")
+            text = ""
         yield _Row(stem, picture, text.strip())
 
 
 def _stem(name: str, own: str, taken: set[str]) -> str:
     """Of the file that it was, without its folders; else the table's own with the number of the row."""
-    last = name.replace("\\", "/").rpartition("/")[2]
+    last = name.replace("\\", "/").rpartition("/")[2].lstrip(".")  # hidden files are left out
     stem = last.rpartition(".")[0] or last
     safe = naming.file_name(stem) if stem.strip(". ") else None
     if safe is None or safe.casefold() in taken:

@@ -51,11 +51,14 @@ def test_a_converted_picture_takes_no_name_that_another_file_has(dogs):
     Image.new("RGB", (32, 32), "blue").save(folder / "photo.gif")
     Image.new("RGB", (32, 32), "green").save(folder / "photo.jpg")
     Image.new("RGBA", (32, 32), (0, 0, 0, 0)).save(folder / "sub.tif")
+    (folder / "photo.txt").write_text("a photo")
     edit = fixing.fix(dogs, "convert")
     assert edit.summary == "3 pictures as jpg or png"
     assert names(dogs) == [
-        "a.png", "a.txt", "b.png", "b.txt", "photo (2).jpg", "photo (3).jpg", "photo.jpg", "sub.png",
+        "a.png", "a.txt", "b.png", "b.txt", "photo (2).jpg", "photo (2).txt", "photo (3).jpg",
+        "photo (3).txt", "photo.jpg", "photo.txt", "sub.png",
     ]  # fmt: skip
+    assert {(folder / f"photo{n}.txt").read_text() for n in ("", " (2)", " (3)")} == {"a photo"}
     with Image.open(folder / "photo.jpg") as kept:
         assert kept.getpixel((5, 5))[1] > 100, "the green one was there"
     editing.undo(dogs, edit)

@@ -8,8 +8,9 @@ import random
 import pytest
 
 from app import tasks
-from app.datasets import importing, library, reading, uploads
+from app.datasets import captions, importing, library, reading, uploads
 from app.datasets.importing import tables
+from app.datasets.importing.findings import Findings
 from app.datasets.importing.hub import chosen
 from app.datasets.importing.parquet import Table, TornError
 from app.errors import UserError
@@ -111,6 +112,25 @@ def test_a_spoiled_table_is_one_kind_of_error_wherever_it_is_spoiled(tmp_path):
         assert len(found) == opened.rows
 
 
+def test_captions_that_are_no_captions_stay_out_and_fill_no_disk(empty, bring, monkeypatch):
+    long = "x" * (captions.LONGEST + 1)
+    result = bring(empty, **{"t.parquet": table(image=[cell(picture(1))], text=[long])})
+    assert list(tree(library.folder(empty))) == ["t-00000.png"]
+    assert any("more than 65536 characters" in note["what"] for note in result["notes"])
+    monkeypatch.setattr(tables, "_SUSPICIOUS", 200_000)
+    monkeypatch.setattr(tables, "_MOST_RATIO", 0)
+    rows = {"image": [cell(picture(n)) for n in range(40)], "text": ["y" * captions.LONGEST] * 40}
+    with pytest.raises(UserError, match="many times its size"):
+        bring(empty, **{"u.parquet": table(**rows)})
+
+
+def test_a_hidden_name_and_a_table_without_an_ending_come_in(empty, bring):
+    bring(
+        empty, **{"folder/dogs": table(image=[cell(picture(1), ".hidden.png"), cell(picture(2))])}
+    )
+    assert list(tree(library.folder(empty))) == ["dogs-00001.png", "hidden.png"]
+
+
 def test_one_picture_in_thousands_of_rows_is_a_bomb(empty, bring, monkeypatch):
     monkeypatch.setattr(tables, "_SUSPICIOUS", 500)
     monkeypatch.setattr(tables, "_MOST_RATIO", 0)
@@ -155,12 +175,20 @@ def test_an_import_of_a_table_that_goes_on_reads_no_picture_again(empty, platfor
         (["big/x.parquet", "default/x.parquet"], ["default/x.parquet"]),
         (["preview.png", *(f"data/train-{n}.parquet" for n in range(9))],
          [f"data/train-{n}.parquet" for n in range(9)]),
+        (["train/0.parquet", "test/0.parquet"], ["train/0.parquet"]),
+        (["default/train/0.parquet", "default/test/0.parquet", "big/train/0.parquet"],
+         ["default/train/0.parquet"]),
     ],
 )  # fmt: skip
 def test_of_a_repository_its_files_are_fetched_or_the_tables_for_training(names, wanted):
-    assert chosen("me/dogs", dict.fromkeys(names, 1000)) == wanted
+    found = Findings()
+    assert chosen("me/dogs", dict.fromkeys(names, 1000), found) == wanted
+    left = {name for name in names if name.endswith(".parquet") and wanted[0].endswith(".parquet")}
+    assert {name for row in found.as_result()["left_out"] for name in row["names"]} == left - {
+        *wanted
+    }
 
 
 def test_a_repository_without_pictures_says_so():
     with pytest.raises(UserError, match="holds no pictures"):
-        chosen("me/dogs", {"README.md": 1, "texts.json": 1})
+        chosen("me/dogs", {"README.md": 1, "texts.json": 1}, Findings())
