@@ -24,9 +24,11 @@ from app.jobs.states import ACTIVE, IllegalMoveError, JobState
 from app.models import Job, Task
 from app.vast import MeterPreferences, session
 from app.vast.policy import Action, Facts, State, decide
+from engines.adapter import ENGINES
 
 if TYPE_CHECKING:
     from app.platform import Platform
+    from app.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +96,7 @@ class Autostop:
         # A look comes every few seconds for as long as the machine lives: each thing is read once.
         counts, work = store.counts(), tasks.active()
         spent = meter.spent(self._platform, rules)
-        waiting, parked = _queue(counts, work)
+        waiting, parked = _queue(self._platform.settings, counts, work)
         return Facts(
             running=sum(counts.get(state.value, 0) for state in ACTIVE),
             waiting=waiting,
@@ -154,7 +156,7 @@ class Autostop:
         return "ours" if told.get("boot") == session.boot() else "earlier"
 
 
-def _queue(counts: Mapping[str, int], work: Sequence[Task]) -> tuple[int, int]:
+def _queue(settings: Settings, counts: Mapping[str, int], work: Sequence[Task]) -> tuple[int, int]:
     """Jobs that start by themselves, and jobs that wait for a person or for free disk."""
     queued = counts.get(JobState.QUEUED.value, 0)
     if not queued:
@@ -163,7 +165,8 @@ def _queue(counts: Mapping[str, int], work: Sequence[Task]) -> tuple[int, int]:
         return 0, queued
     # Nobody comes to install the engine: such a job waits for a person, too.
     installs = any(task.kind == installing.KIND for task in work)
-    stuck = false() if installs else Job.phase.startswith(installing.WAITS)
+    missing = [name for name in ENGINES if installing.is_awaited(settings, name)]
+    stuck = false() if installs else Job.engine.in_(missing)
     held = db.session.scalar(
         select(func.count()).where(
             Job.state == JobState.QUEUED.value, or_(Job.held.is_(True), stuck)

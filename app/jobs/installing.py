@@ -13,7 +13,7 @@ from typing import Any
 
 from app import tasks
 from app.errors import ConflictError, UserError
-from app.jobs import installations, store
+from app.jobs import installations
 from app.models import Job, Task
 from app.settings import ROOT, Settings
 from app.tasks import Work
@@ -21,7 +21,6 @@ from engines.adapter import ENGINES
 from engines.registry import EngineName, setting_prefix
 
 KIND = "engine.install"
-WAITS = "waits for the installation of "
 _STEPS = ("source", "environment", "torch", "packages", "diffusers", "check")
 _NOT_NEEDED = ("AUTH_TOKEN", "AUTH_TOKEN_FILE", "CONTAINER_API_KEY", "HF_TOKEN", "DATABASE_URL")
 _PATIENCE = 5.0
@@ -64,21 +63,17 @@ def elsewhere(settings: Settings, name: EngineName) -> str:
     )
 
 
-def why_waiting(settings: Settings, job: Job) -> str:
-    """What a queued job waits for where its engine is being installed, or that failed; else empty."""
-    name = job.engine
+def is_awaited(settings: Settings, name: str) -> bool:
+    """Whether jobs have to wait for this engine: it is being installed, or that failed."""
     if name not in ENGINES or installations.find(settings, name).installed:
-        return ""
+        return False
     latest = newest(name)
-    return f"{WAITS}{name}" if latest is not None and latest.state != "done" else ""
+    return latest is not None and latest.state != "done"
 
 
-def waits(settings: Settings, job: Job) -> bool:
-    """Whether the job has to wait for its engine; it says so while it does."""
-    why = why_waiting(settings, job)
-    if job.phase != why and (why or job.phase.startswith(WAITS)):
-        store.change(job, phase=why)
-    return bool(why)
+def why_waiting(settings: Settings, job: Job) -> str:
+    """What a queued job waits for, if it is its engine; else empty."""
+    return f"waits for the installation of {job.engine}" if is_awaited(settings, job.engine) else ""
 
 
 def log_tail(settings: Settings, task: Task) -> str:

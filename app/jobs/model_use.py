@@ -12,7 +12,6 @@ from app import tasks
 from app.base_models import Entry, Hub, Local, orders, resolve
 from app.db import db
 from app.errors import ConflictError
-from app.jobs import store
 from app.jobs.states import ACTIVE
 from app.models import Job, Task
 from app.settings import Settings
@@ -96,10 +95,7 @@ def downloading() -> frozenset[str]:
     return frozenset(task.subject for task in tasks.active("model.download"))
 
 
-def holds_back(job: Job, settings: Settings, subjects: frozenset[str]) -> bool:
-    """Whether a queued job waits for a download, which its page then tells."""
+def why_waiting(settings: Settings, job: Job, subjects: frozenset[str]) -> str:
+    """What a queued job waits for, if it is a download; else empty."""
     repo = waits_for(job, settings, subjects)
-    told = f"waits for the download of {repo}" if repo else ""
-    if told != job.phase and (told or job.phase.startswith("waits for the download")):
-        store.change(job, phase=told)
-    return bool(repo)
+    return f"waits for the download of {repo}" if repo else ""

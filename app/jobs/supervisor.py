@@ -232,13 +232,19 @@ class Supervisor:
         for job in store.launchable(now, free.wishes):
             if free.none:
                 return
-            if job.id in self._busy or installing.waits(self._platform.settings, job):
-                continue
-            if model_use.holds_back(job, self._platform.settings, coming):
+            if job.id in self._busy or self._has_to_wait(job, coming):
                 continue
             gpus = free.take(job)
             if gpus is not None:
                 self._safely(job, lambda job, gpus=gpus: self._launch(job, gpus))  # type: ignore[misc]
+
+    def _has_to_wait(self, job: Job, coming: frozenset[str]) -> bool:
+        """Whether what a queued job needs is still on its way, which its page then tells."""
+        settings = self._platform.settings
+        why = installing.why_waiting(settings, job) or model_use.why_waiting(settings, job, coming)
+        if job.phase != why:
+            store.change(job, phase=why)
+        return bool(why)
 
     def _launch(self, job: Job, gpus: tuple[int, ...]) -> None:
         number, text = job.attempt + 1, ",".join(map(str, gpus))

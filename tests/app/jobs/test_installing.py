@@ -96,9 +96,19 @@ def test_a_job_waits_for_its_engine_also_when_the_installation_broke_off(app):
         current().supervisor._launch_queued()
         assert store.get(job.id).status is JobState.QUEUED
         assert store.get(job.id).phase == "waits for the installation of kohya_ss"
-    assert autostop._queue(store.counts(), tasks.active()) == (0, 1)
+    store.change(job, phase="")  # what its page says decides nothing
+    assert queue() == (0, 1)
     rows.change(task.id, state="running")
-    assert autostop._queue(store.counts(), tasks.active()) == (1, 0)
+    assert queue() == (1, 0)
+    rows.change(task.id, state="done")
+    store.change(job, phase="waits for something of long ago")
+    assert queue() == (1, 0)
+    assert not current().supervisor._has_to_wait(job, frozenset())
+    assert store.get(job.id).phase == ""
+
+
+def queue():
+    return autostop._queue(current().settings, store.counts(), tasks.active())
 
 
 def test_a_damaged_status_file_says_nothing(app):
