@@ -212,11 +212,14 @@ class Chaos:
             must("SIGKILL" in job["reason"], f"the reason hides the signal: {job['reason']}")
 
     def _no_orphans(self) -> None:
-        until(
-            lambda: not [p for marker in self.markers for p in processes.marked(marker)],
-            20,
-            "no process of a finished job lives",
-        )
+        def living() -> list[str]:
+            found = [p.pid for marker in self.markers for p in processes.marked(marker)]
+            return [f"{pid} {_command(pid)}" for pid in found]
+
+        try:
+            until(lambda: not living(), 20, "no process of a finished job lives")
+        except AssertionError as error:
+            raise ViolationError(f"{error}: {living()}") from None
 
     def end(self) -> None:
         """Stop the server and compare what it knows with what was asked."""
@@ -244,6 +247,12 @@ def must(holds: bool, what: str) -> None:
 def _kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def _command(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
+    return ""
 
 
 def _check_log(attempt: AttemptDir) -> None:

@@ -165,14 +165,19 @@ class Cluster:
 
     def crash(self, node: str) -> None:
         """The machine is gone: its daemon and all that ran there."""
-        # The guardians first: they would report how their jobs died.
-        guardians = [pid for pid in _pids() if _is_guardian(pid, self.root, node)]
-        mine = f"SLURMD_NODENAME={node}".encode()
-        jobs = [pid for pid in _pids() if _belongs(pid, self.root) and mine in _environ(pid)]
         self.kill(node)
+        # One after the other, where a real machine is gone at once: what was begun meanwhile goes, too.
+        until(lambda: not self._kill_all_on(node), 20, f"nothing lives on {node}")
+
+    def _kill_all_on(self, node: str) -> bool:
+        """Whether there was anything. The guardians first: they would report how their jobs died."""
+        mine = f"SLURMD_NODENAME={node}".encode()
+        guardians = [pid for pid in _pids() if _is_guardian(pid, self.root, node)]
+        jobs = [pid for pid in _pids() if _belongs(pid, self.root) and mine in _environ(pid)]
         for pid in (*guardians, *jobs):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        return bool(guardians or jobs)
 
     def restart_controller(self, how: signal.Signals = signal.SIGTERM) -> None:
         self.kill("slurmctld", how)
