@@ -101,11 +101,9 @@ class Words:
     def without_record(self, attempt: AttemptDir, seen: Seen, *, introduced: bool) -> Status:
         """Slurm says that it is over, and no exit record is there (yet)."""
         end = end_of(seen, _output(attempt))
-        if not attempt.root.is_dir() and self._lasts(attempt, "folder") < FOLDER_SECONDS:
-            self._since[attempt.root, "record"] = self._clock()
-            return Running(
-                introduced, waiting="Slurm says that it is over; its run directory cannot be seen"
-            )
+        if not attempt.root.is_dir():
+            return self._gone(attempt, introduced=introduced)
+        self._since.pop((attempt.root, "folder"), None)
         unlaunched = not introduced and _was_not_launched(attempt, seen, end)
         patience = self.lag if end is None or unlaunched else KILLED_RECORD_SECONDS
         if self._lasts(attempt, "record") < patience:
@@ -120,6 +118,20 @@ class Words:
         if introduced:
             return Lost(f"Slurm says {seen.state}, but its runner left no exit record")
         return _never_began(attempt, seen)
+
+    def _gone(self, attempt: AttemptDir, *, introduced: bool) -> Status:
+        """It is over, and how is written where nobody can look. An unmounted filesystem comes back."""
+        self._since[attempt.root, "record"] = self._clock()
+        if not _is_mounted(attempt) or self._lasts(attempt, "folder") < FOLDER_SECONDS:
+            return Running(
+                introduced,
+                waiting="Slurm says that it is over; its run directory cannot be seen: is the shared "
+                "filesystem mounted here?",
+            )
+        return Lost(
+            f"Slurm says that it is over, and its run directory {attempt.root} is gone", "failed",
+            "Put the directory back where it was deleted or moved, else press Retry.", "slurm-folder",
+        )  # fmt: skip
 
     def missing(
         self, attempt: AttemptDir, known: Known, snapshot: Snapshot, *, started: bool
@@ -143,6 +155,15 @@ def _output(attempt: AttemptDir) -> str:
 def lost(end: End) -> Lost:
     """What Slurm did, for the supervisor."""
     return Lost(end.sentence, end.then, end.suggestion, end.cause)
+
+
+def _is_mounted(attempt: AttemptDir) -> bool:
+    """Whether anything is where the run directories of all jobs are; a bare mount point holds nothing."""
+    try:
+        with os.scandir(attempt.root.parents[2]) as jobs:
+            return next(jobs, None) is not None
+    except OSError:
+        return False
 
 
 def _was_not_launched(attempt: AttemptDir, seen: Seen, end: End | None) -> bool:

@@ -190,10 +190,33 @@ def test_a_run_directory_that_never_comes_back_is_lost_in_the_end(executor, atte
     slurm.set(NUMBER, state="COMPLETED", nodes="n1")
     attempt.root.rename(attempt.root.with_name("away"))
     seconds = 0
-    while isinstance(executor.poll(attempt), Running) and seconds < 1000:
+    while isinstance(status := executor.poll(attempt), Running) and seconds < 1000:
         clock.add(10)
         seconds += 10
-    assert FOLDER_SECONDS < seconds < 1000
+    assert FOLDER_SECONDS <= seconds < 1000
+    assert status.then == "failed"
+    assert status.why == f"Slurm says that it is over, and its run directory {attempt.root} is gone"
+
+
+def test_a_shared_filesystem_that_is_unmounted_for_hours_loses_no_job(
+    executor, attempt, slurm, clock
+):
+    start(executor, attempt)
+    begin(attempt)
+    executor.poll(attempt)
+    slurm.set(NUMBER, state="COMPLETED", nodes="n1")
+    jobs = attempt.root.parents[2]
+    jobs.rename(jobs.with_name("elsewhere"))
+    jobs.mkdir()  # the mount point
+    for _ in range(100):
+        status = executor.poll(attempt)
+        assert isinstance(status, Running)
+        assert "is the shared filesystem mounted here?" in status.waiting
+        clock.add(100)
+    jobs.rmdir()
+    jobs.with_name("elsewhere").rename(jobs)
+    end(attempt)
+    assert isinstance(executor.poll(attempt), Ended)
 
 
 @pytest.mark.parametrize(
