@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from app.gpu import Gpu
-from app.jobs import elsewhere, service, store
+from app.jobs import elsewhere, store
 from app.models import Job
 
 if TYPE_CHECKING:
@@ -71,12 +72,17 @@ class Slots:
             return ()
         chosen = {int(g) for g in job.gpu_choice.split(",") if g}
         able = sorted(self._free & chosen if chosen else self._free)
-        wanted = service.spec_of(job).gpus
+        wanted = _gpus_of(job)
         if not able or len(able) < wanted:
             return None
         gpus = tuple(able[:wanted])
         self._free -= set(gpus)
         return gpus
+
+
+def _gpus_of(job: Job) -> int:
+    """How many it asks for. Its document was validated when it came; a long queue is not, each second."""
+    return int(json.loads(job.document).get("gpus") or 1)
 
 
 def _room_in_slurm(platform: Platform, handed: int, being_handed: int) -> int:

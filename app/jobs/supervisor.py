@@ -229,14 +229,22 @@ class Supervisor:
         if free.none:
             return
         coming = model_use.downloading()
-        for job in store.launchable(now, free.wishes):
-            if free.none:
-                return
+        while (wishes := free.wishes) and self._launch_those(now, free, wishes, coming):
+            pass  # a place is used up: those that want it need not be read any more
+
+    def _launch_those(
+        self, now: float, free: slots.Slots, wishes: list[str], coming: frozenset[str]
+    ) -> bool:
+        """Launch who finds a place; True as soon as fewer wishes can be met than before."""
+        for job in store.launchable(now, wishes):
             if job.id in self._busy or self._has_to_wait(job, coming):
                 continue
             gpus = free.take(job)
             if gpus is not None:
                 self._safely(job, lambda job, gpus=gpus: self._launch(job, gpus))  # type: ignore[misc]
+                if free.wishes != wishes:
+                    return True
+        return False
 
     def _has_to_wait(self, job: Job, coming: frozenset[str]) -> bool:
         """Whether what a queued job needs is still on its way, which its page then tells."""
