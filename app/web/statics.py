@@ -17,6 +17,8 @@ from app.errors import NotFoundError
 from app.settings import ROOT
 
 _KINDS = {"css": "text/css", "js": "text/javascript"}
+_NAME = re.compile(r"[a-z][a-z0-9_.-]*(?:/[a-z0-9][a-z0-9_.-]*)*")
+"""A file has one name: no part of it is empty or begins with a dot."""
 
 
 def install(app: Flask) -> None:
@@ -51,7 +53,7 @@ def _bundle(kind: str, joined: str) -> tuple[bytes, str]:
         raise NotFoundError("Each file is in a bundle once.")  # a short address, many megabytes
     for name in names:
         path = static / f"{name}.{kind}"
-        if kind not in _KINDS or not re.fullmatch(r"[a-z][\w./-]*", name) or ".." in name:
+        if kind not in _KINDS or not _NAME.fullmatch(name):
             raise NotFoundError("There is no such bundle.")
         if not path.is_file():
             raise NotFoundError(f"There is no static file {name}.{kind}.")

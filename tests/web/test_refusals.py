@@ -49,7 +49,18 @@ def test_any_number_of_combinations_of_files_is_remembered_in_bounded_memory(cli
     for combination in asked:
         assert client.get(f"/static/bundle/css/{'+'.join(combination)}").status_code == 200
     assert 0 < statics._bundle.cache_info().currsize < 100
-    assert client.get("/static/bundle/css/app+app").status_code == 404
+
+
+@pytest.mark.parametrize("names", [
+    "app+app", "app+./app", "app+.//app", "vendor/htmx-4.0.1.min+vendor/./htmx-4.0.1.min",
+    "vendor/htmx-4.0.1.min+vendor//htmx-4.0.1.min", "vendor/./htmx-4.0.1.min",
+    "vendor/htmx-4.0.1.min+vendor/../vendor/htmx-4.0.1.min",
+])  # fmt: skip
+def test_a_file_is_in_a_bundle_once_however_it_is_spelled(client, names):
+    """A short address would be megabytes."""
+    for name in set(names.split("+")) & {"app", "vendor/htmx-4.0.1.min"}:
+        assert client.get(f"/static/bundle/js/{name}").status_code == 200
+    assert client.get(f"/static/bundle/js/{names}").status_code == 404
 
 
 def test_each_line_of_the_prompts_is_a_prompt_with_its_commas(client, form):
