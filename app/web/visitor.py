@@ -18,7 +18,8 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWNER = "0"
 _OF_ONE_JOB = frozenset({"job_id", "number", "relative", "filename", "name", "path"})
 """Parts of addresses below /jobs/<number> that are about that job alone."""
-_OWNERS_ALONE = frozenset({"access", "settings", "settings_page"})
+_OWNERS_ALONE = ("access.", "settings.", "settings_page.", "api.notifications_")
+"""Beginnings of the endpoints that tell of tokens and of secret addresses, on pages and by the API."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Visitor:
             return True
         if self.reads_only and request.method not in SAFE:
             return False
-        if self.reads_only and request.blueprint in _OWNERS_ALONE:
+        if self.reads_only and (request.endpoint or "").startswith(_OWNERS_ALONE):
             return False
         if self.job_id is None or request.endpoint in ("static", "meter.banner"):
             return True

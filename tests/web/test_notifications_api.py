@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app import notify
+from app import notify, tokens
 from app.platform import EXTENSION
+from tests.support.platform import make_app
 
 ADDRESS = "tgram://123456:AAE-secret-token-of-a-bot/987654"
 BASE = "/api/v1/notifications"
@@ -64,3 +65,18 @@ def test_one_that_is_told_nothing_is_kept(client):
     made = client.post(BASE, json={"address": ADDRESS, "events": ["failed"]}).json
     assert client.put(f"{BASE}/{made['id']}", json={"events": []}).json["events"] == []
     assert len(client.get(BASE).json["notifications"]) == 1
+
+
+def test_a_token_that_only_reads_sees_nobody_who_is_told(tmp_path):
+    app = make_app(tmp_path, {"AUTH_TOKEN": "right"})
+    with app.app_context():
+        made = notify.add("My phone", ADDRESS, ["failed"])
+        guest, full = tokens.make("guest", "read")[1], tokens.make("I", "full")[1]
+    client = app.test_client()
+    for address in (BASE, f"{BASE}/{made.id}", f"{BASE}/nobody", "/settings"):
+        answer = client.get(address, headers={"Authorization": f"Bearer {guest}"})
+        assert answer.status_code == 403, address
+        assert "…654" not in answer.text
+    told = client.get("/api/v1/targets", headers={"Authorization": f"Bearer {guest}"})
+    assert told.json == {"deliveries": []}
+    assert client.get(BASE, headers={"Authorization": f"Bearer {full}"}).status_code == 200

@@ -16,7 +16,7 @@ _REF = "#/components/schemas/{model}"
 _MEANINGS = {
     400: "It cannot be done like that.",
     401: "No token, or a wrong one.",
-    403: "The request came from another site.",
+    403: "The token is not for this, or the request came from another site.",
     404: "There is no such thing (any more).",
     405: "The address cannot be used like that.",
     409: "It is not in a state that allows this.",

@@ -1,4 +1,7 @@
-"""Whom messages reach, and about what. An address is taken, kept in the vault, and never told again."""
+"""Whom messages reach, and about what. An address is taken, kept in the vault, and never told again.
+
+As on the Settings page, a token that only reads sees nothing of it.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,7 @@ def _json(target: notify.Target) -> NotificationJson:
     )
 
 
-@operation("GET /notifications", tag=TAG, answer=Notifications)
+@operation("GET /notifications", tag=TAG, answer=Notifications, errors=(403,))
 def index() -> Notifications:
     """List who is told, and about what."""
     return Notifications(notifications=[_json(target) for target in notify.targets()])
@@ -72,7 +75,7 @@ def add(body: NewNotification) -> NotificationJson:
     return _json(notify.add(body.name, body.address, body.events))
 
 
-@operation("GET /notifications/<target>", tag=TAG, answer=NotificationJson)
+@operation("GET /notifications/<target>", tag=TAG, answer=NotificationJson, errors=(403,))
 def show(target: str) -> NotificationJson:
     """Show one."""
     return _json(notify.find(target))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from app import delivery, notify
+from app import delivery
 from app.jobs import describing, service
 from app.models import Delivery
 from app.web.api.registry import Given, operation
@@ -50,8 +50,6 @@ def deliver(job_id: int, body: DeliverOrder) -> TaskJson:
 
 @operation("GET /targets", tag="Delivery", answer=Targets)
 def targets() -> Targets:
-    """List the targets that were set up on the Settings page."""
-    return Targets(
-        deliveries=[TargetJson(id=t.id, name=t.name, kind=t.kind) for t in delivery.targets()],
-        notifications=[TargetJson(id=t.id, name=t.name, kind=t.scheme) for t in notify.targets()],
-    )
+    """List where files can go. It is set up on the Settings page; who is told: see /notifications."""
+    found = [TargetJson(id=t.id, name=t.name, kind=t.kind) for t in delivery.targets()]
+    return Targets(deliveries=found)

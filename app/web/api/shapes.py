@@ -253,7 +253,7 @@ class Deliveries(BaseModel):
 
 
 class TargetJson(BaseModel):
-    """Where artifacts go, or whom messages reach. Never with its secrets."""
+    """Where artifacts go. Never with its secrets."""
 
     id: str
     name: str
@@ -261,7 +261,6 @@ class TargetJson(BaseModel):
 
 
 class Targets(BaseModel):
-    """Targets of deliveries and of notifications."""
+    """Everywhere that artifacts can go."""
 
     deliveries: list[TargetJson]
-    notifications: list[TargetJson]
