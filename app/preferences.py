@@ -7,6 +7,8 @@ written whole. Secrets do not belong here; they go to ``app.vault``.
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -16,6 +18,8 @@ from app.db import db
 from app.models import Fact
 
 log = logging.getLogger(__name__)
+_writing = threading.RLock()
+"""Two requests that each read a list, add to it and write it back would keep one addition."""
 
 
 class Preferences(BaseModel):
@@ -49,5 +53,14 @@ def load(group: type[P]) -> P:
 
 def save(group: Preferences) -> None:
     """Store a whole group. Needs a context."""
-    db.session.merge(Fact(key=group.key(), value=group.model_dump_json()))
-    db.session.commit()
+    with _writing:
+        db.session.merge(Fact(key=group.key(), value=group.model_dump_json()))
+        db.session.commit()
+
+
+def change(group: type[P], make: Callable[[P], P]) -> P:
+    """Store what ``make`` makes of the group as it is; no other request changes it in between."""
+    with _writing:
+        changed = make(load(group))
+        save(changed)
+    return changed

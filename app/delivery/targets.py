@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -53,6 +54,9 @@ class Target(BaseModel):
     place: str
     what: tuple[What, ...] = ("lora", "samples", "config")
     automatic: When = "never"
+    since: float = 0.0
+    """When it was last set what goes there by itself (epoch seconds); a job that ended before is left
+    to people."""
     private: bool = True
     licence: str = ""
     endpoint: str = ""
@@ -103,6 +107,7 @@ def add(kind: str, fields: Mapping[str, str], what: Iterable[str]) -> Target:
         place=given["place"],
         what=chosen,
         automatic=_when(given.get("automatic", "")),
+        since=time.time(),
         private=given.get("public") != "1",
         **{key: given.get(key, "") for key in ("licence", "endpoint", "region", "config")},
     )
@@ -110,7 +115,7 @@ def add(kind: str, fields: Mapping[str, str], what: Iterable[str]) -> Target:
     for name in ("token", "key_id", "key"):
         if given.get(name):
             vault.put(target.secret(name), given[name])
-    preferences.save(DeliveryPreferences(targets=(*targets(), target)))
+    _store(lambda known: (*known, target))
     return target
 
 
@@ -136,19 +141,29 @@ def change(target_id: str, automatic: str, what: Iterable[str]) -> None:
     chosen = known(what)
     if not chosen:
         raise InvalidSpecError({"what": "Choose at least one kind of file."})
-    new = find(target_id).model_copy(update={"automatic": _when(automatic), "what": chosen})
-    kept = tuple(new if target.id == target_id else target for target in targets())
-    preferences.save(DeliveryPreferences(targets=kept))
+    find(target_id)
+    new = {"automatic": _when(automatic), "what": chosen}
+    _store(lambda known: [_set(t, new) if t.id == target_id else t for t in known])
+
+
+def _set(target: Target, new: Mapping[str, object]) -> Target:
+    changed = target.model_copy(update=new)
+    return target if changed == target else changed.model_copy(update={"since": time.time()})
 
 
 def remove(target_id: str) -> None:
     """Forget it with its keys; what lies there stays there. The Hub's token is not only its own."""
     found = find(target_id)
-    kept = tuple(target for target in targets() if target.id != target_id)
-    preferences.save(DeliveryPreferences(targets=kept))
+    _store(lambda known: [target for target in known if target.id != target_id])
     if found.kind != "hub":
         for name in ("key_id", "key"):
             current().vault.put(found.secret(name), None)
+
+
+def _store(make: Callable[[tuple[Target, ...]], Iterable[Target]]) -> None:
+    preferences.change(
+        DeliveryPreferences, lambda now: DeliveryPreferences(targets=tuple(make(now.targets)))
+    )
 
 
 def known(what: Iterable[str]) -> tuple[What, ...]:

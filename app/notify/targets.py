@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -92,24 +92,28 @@ def add(name: str, address: str, events: Iterable[str]) -> Target:
         events=chosen,
     )
     current().vault.put(target.secret, address)
-    preferences.save(NotifyPreferences(targets=(*targets(), target)))
+    _store(lambda known: (*known, target))
     return target
 
 
 def change(target_id: str, events: Iterable[str]) -> None:
     """Have it told about other events."""
-    found = find(target_id)
-    new = found.model_copy(update={"events": _known(events)})
-    kept = tuple(new if target.id == target_id else target for target in targets())
-    preferences.save(NotifyPreferences(targets=kept))
+    find(target_id)
+    new = {"events": _known(events)}
+    _store(lambda known: [t.model_copy(update=new) if t.id == target_id else t for t in known])
 
 
 def remove(target_id: str) -> None:
     """Forget it with its address."""
     found = find(target_id)
-    kept = tuple(target for target in targets() if target.id != target_id)
-    preferences.save(NotifyPreferences(targets=kept))
+    _store(lambda known: [target for target in known if target.id != target_id])
     current().vault.put(found.secret, None)
+
+
+def _store(make: Callable[[tuple[Target, ...]], Iterable[Target]]) -> None:
+    preferences.change(
+        NotifyPreferences, lambda now: NotifyPreferences(targets=tuple(make(now.targets)))
+    )
 
 
 def _known(events: Iterable[str]) -> tuple[Event, ...]:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app import tasks
+from app import preferences, tasks
 from app.base_models import Entry, ModelPreferences, hf_token, orders, read_library
 from app.base_models.library import OLDER
 from app.base_models.tokens import SECRET
 from app.errors import NotFoundError, UserError
 from app.jobs import model_use
 from app.platform import current
-from app.preferences import load, save
 from app.web import htmx, model_state
 from engines import families
 
@@ -51,7 +51,7 @@ def _page(errors: dict[str, str] | None = None) -> str:
         cache=platform.hub.cache,
         cache_disk=_other_disk(platform.hub.cache, settings.data_dir),
         models_dir=settings.models_dir,
-        folders=load(ModelPreferences).folders,
+        folders=preferences.load(ModelPreferences).folders,
         downloads=[
             (task, orders.title_of(task), orders.page_of(task, settings))
             for task in orders.downloads()
@@ -159,10 +159,7 @@ def add_folder() -> ResponseReturnValue:
         problem = f"{path} may not be read by this program."
     if problem:
         return _page({"folder": problem}), 422
-    chosen = load(ModelPreferences)
-    folders = tuple(dict.fromkeys((*chosen.folders, os.path.normpath(path))))
-    save(chosen.model_copy(update={"folders": folders}))
-    orders.look(folders)
+    _change_folders(lambda known: dict.fromkeys((*known, os.path.normpath(path))))
     return _back("folders")
 
 
@@ -170,11 +167,16 @@ def add_folder() -> ResponseReturnValue:
 def forget_folder() -> ResponseReturnValue:
     """Takes a folder off the list; nothing in it is touched."""
     gone = request.form.get("folder", "")
-    chosen = load(ModelPreferences)
-    folders = tuple(folder for folder in chosen.folders if folder != gone)
-    save(chosen.model_copy(update={"folders": folders}))
-    orders.look(folders)
+    _change_folders(lambda known: [folder for folder in known if folder != gone])
     return _back("folders")
+
+
+def _change_folders(make: Callable[[tuple[str, ...]], Iterable[str]]) -> None:
+    chosen = preferences.change(
+        ModelPreferences,
+        lambda now: now.model_copy(update={"folders": tuple(make(now.folders))}),
+    )
+    orders.look(chosen.folders)
 
 
 @bp.get("/<key>/delete")
