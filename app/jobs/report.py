@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import time
 from pathlib import Path
@@ -46,6 +47,12 @@ def version(job: Job) -> int:
     """Changes with each report."""
     path = path_of(job)
     return path.stat().st_mtime_ns if path else 0
+
+
+def written_since(since: float) -> dict[int, float]:
+    """When reports were last written, by job; of those written since then (epoch seconds)."""
+    done = tasks.ended_since("job.report", "done", since)
+    return {json.loads(task.arguments)["job"]: task.finished or 0.0 for task in done}
 
 
 def start(job: Job, *, at_end: bool = False) -> Task:

@@ -100,7 +100,7 @@ def _disk() -> None:
 
 def _uploads() -> None:
     since = float(store.fact(_UPLOADS) or 0)
-    failed = tasks.failed_since("delivery.", max(0.0, since - _OVERLAP))
+    failed = tasks.ended_since("delivery.", "failed", max(0.0, since - _OVERLAP))
     for task in failed:
         job = task.subject.split(":")[1]
         body = f"{task.error}\n/jobs/{job}"

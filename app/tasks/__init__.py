@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.tasks.store import (
         active,
         cancel,
-        failed_since,
+        ended_since,
         find,
         forget,
         get,
@@ -37,7 +37,7 @@ __all__ = [
     "Work",
     "active",
     "cancel",
-    "failed_since",
+    "ended_since",
     "find",
     "forget",
     "get",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from flask import current_app
 from sqlalchemy import bindparam, select, update
@@ -20,6 +20,7 @@ from app.tasks.work import log_path
 from app.vault import Vault
 
 UNFINISHED = ("waiting", "running")
+Ended = Literal["done", "failed"]
 
 # Asked at every tick: made once.
 _ACTIVE = (select(Task).where(Task.state.in_(UNFINISHED)).order_by(Task.id)).execution_options(
@@ -106,10 +107,10 @@ def page(
     return db.session.scalars(query.execution_options(populate_existing=True)).all()
 
 
-def failed_since(kind_prefix: str, since: float) -> Sequence[Task]:
-    """Work of some kinds that failed at or after ``since`` (epoch seconds), oldest first."""
+def ended_since(kind_prefix: str, state: Ended, since: float) -> Sequence[Task]:
+    """Work of some kinds that is done or failed since then (epoch seconds), oldest first."""
     query = select(Task).where(
-        Task.state == "failed",
+        Task.state == state,
         Task.kind.startswith(kind_prefix, autoescape=True),
         Task.finished >= since,
     )

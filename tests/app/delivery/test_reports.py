@@ -7,7 +7,8 @@ import time
 import pytest
 
 from app import delivery, tasks
-from app.jobs import service, store
+from app.delivery import watching
+from app.jobs import report, service, store
 from app.models import Delivery, JobEvent
 from tests.support.finished import finished_job
 from tests.support.platform import make_app
@@ -23,6 +24,15 @@ def app(tmp_path):
         yield app
 
 
+class Clock:
+    """Stands where it is put."""
+
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
 def ended(app, *, days=0.0):
     """A job that succeeded so long ago, and nobody who follows events has seen it yet."""
     job = finished_job(app)
@@ -30,8 +40,11 @@ def ended(app, *, days=0.0):
     return job
 
 
-def written(job, text="it went well"):
+def written(job, text="it went well", ago=0.0):
+    """As a task does it."""
     service.run_dir(job).report.write_text(text)
+    task = report.start(job)
+    tasks.store.change(task.id, state="done", finished=time.time() - ago)
 
 
 def arrived(job):
@@ -106,13 +119,69 @@ def test_a_report_that_would_overwrite_another_is_told_once_and_others_are_sent(
     delivery.add("rclone", {**AUTOMATIC, "place": "drive:one"}, ("report",))
     delivery.add("rclone", AUTOMATIC, ("report",))
     jobs = [ended(app), ended(app)]
-    watcher = delivery.Watcher()
+    clock = Clock()
+    watcher = delivery.Watcher(clock)
     watcher.tick()
     for job in jobs:
         written(job)
     for _ in range(3):
-        watcher._looked = -1e9
+        clock.now += 61
         watcher.tick()
+        delivery.Watcher().tick()  # as after a restart
     told = [reason for job in jobs for reason in said(job) if "would be overwritten" in reason]
     assert len(told) == 1
     assert Delivery.query.count() == 3
+
+
+def test_a_target_of_reports_alone_that_was_added_later_gets_none_of_before(app):
+    job = ended(app)
+    delivery.Watcher().tick()
+    written(job)
+    kept = delivery.add("rclone", AUTOMATIC, ("report",))
+    other = delivery.add("rclone", {**AUTOMATIC, "automatic": "never"}, ("report",))
+    delivery.change(other.id, "success", ("report",))
+    delivery.Watcher().tick()
+    assert waiting(job) == []
+    delivery.change(kept.id, "success", ("report",))  # as it was
+    assert delivery.find(kept.id) == kept
+    written(new := ended(app))
+    delivery.Watcher().tick()
+    assert waiting(new) == ["report.html", "report.html"]
+
+
+def test_a_report_is_sent_when_what_was_in_its_way_is_gone_without_a_restart(app):
+    delivery.add("rclone", {**AUTOMATIC, "place": "drive:one"}, ("report",))
+    first, second = ended(app), ended(app)
+    clock = Clock()
+    watcher = delivery.Watcher(clock)
+    written(first)
+    watcher.tick()
+    written(second)
+    clock.now += 61
+    watcher.tick()
+    assert waiting(second) == []
+    service.delete(first)
+    clock.now += 61
+    watcher.tick()
+    assert waiting(second) == ["report.html"]
+
+
+def test_only_reports_of_late_are_looked_at_however_many_were_ever_sent(app, monkeypatch):
+    delivery.add("rclone", AUTOMATIC, ("report",))
+    jobs = [ended(app) for _ in range(4)]
+    for ago, job in zip((400, 300, 200, 100), jobs, strict=True):
+        written(job, ago=ago)
+    clock = Clock()
+    watcher = delivery.Watcher(clock)
+    watcher.tick()
+    for job in jobs:
+        arrived(job)
+    looked_at = []
+    state_of = delivery.state_of
+    monkeypatch.setattr(
+        watching.deliveries, "state_of", lambda row: looked_at.append(row.job_id) or state_of(row)
+    )
+    for seconds, expected in ((3, []), (61, [jobs[-1].id])):  # soon after the end, a minute later
+        clock.now += seconds
+        watcher.tick()
+        assert looked_at == expected
