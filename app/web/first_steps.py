@@ -29,6 +29,7 @@ bp = Blueprint("first_steps", __name__, url_prefix="/first-steps")
 
 _BEGUN = ("starting", "running", "stopping", "succeeded")
 _ENOUGH_FOR_SDXL = 10.0
+_HERE = "this machine"
 
 
 class FirstSteps(Preferences):
@@ -39,12 +40,13 @@ class FirstSteps(Preferences):
 
 @dataclass(frozen=True)
 class Preset:
-    """A first job that fits the machine; ``fields`` fill the New job form."""
+    """A first job; ``fields`` fill the New job form, ``place`` is what it fits."""
 
     family: str
     engine: EngineName
     why: str
     fields: tuple[tuple[str, str], ...]
+    place: str = _HERE
 
     @property
     def label(self) -> str:
@@ -156,7 +158,7 @@ def _preset() -> Preset:
         f"How much memory the GPUs of {place.where} have is not known. "
         "Stable Diffusion 1.5 at 512 px fits nearly any."
     )
-    return _small(why)
+    return _small(why, "nearly any GPU")
 
 
 def preset_for(card: float | None, where: str = "") -> Preset:
@@ -168,15 +170,16 @@ def preset_for(card: float | None, where: str = "") -> Preset:
             "rank 4, in minutes to an hour. For a LoRA of use, rent a machine with a GPU."
         )
         return Preset("sd15", "kohya_ss", why, (*_named("sd15"), *given))
+    place = where or _HERE
     memory = f"{card:.0f} GB of GPU memory{f' in {where}' if where else ''}"
     if card < _ENOUGH_FOR_SDXL:
-        return _small(f"{memory} are enough for Stable Diffusion 1.5 at 512 px.")
+        return _small(f"{memory} are enough for Stable Diffusion 1.5 at 512 px.", place)
     why = f"{memory} are enough for SDXL; other families are one choice away."
-    return Preset("sdxl", "ai-toolkit", why, (*_named("sdxl"), ("length.steps", "1000")))
+    return Preset("sdxl", "ai-toolkit", why, (*_named("sdxl"), ("length.steps", "1000")), place)
 
 
-def _small(why: str) -> Preset:
-    return Preset("sd15", "ai-toolkit", why, (*_named("sd15"), ("length.steps", "800")))
+def _small(why: str, place: str) -> Preset:
+    return Preset("sd15", "ai-toolkit", why, (*_named("sd15"), ("length.steps", "800")), place)
 
 
 def _named(family: str) -> tuple[tuple[str, str], ...]:

@@ -115,8 +115,12 @@ def test_on_a_cluster_the_preset_is_for_its_cards_not_for_this_machine(tmp_path)
     page = slurm(tmp_path, SLURM_PARTITION="a100-80gb").test_client().get("/").text
     assert "80 GB of GPU memory in partition a100-80gb are enough for SDXL" in page
     assert "No GPU was found" not in page
+    assert "ai-toolkit fits partition a100-80gb:" in page
+    assert " with values that fit partition a100-80gb, filled in" in page
     unknown = make_app(tmp_path / "silent", {"EXECUTOR": "slurm"}).test_client().get("/").text
     assert "How much memory the GPUs of the default partition have is not known." in unknown
+    assert "ai-toolkit fits nearly any GPU:" in unknown
+    assert "this machine, filled in" not in unknown + page
 
 
 def test_work_that_failed_gives_its_button_back_and_says_why(bare):
