@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -20,9 +22,16 @@ from tests.support.wait import until
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that stays free for a server which is killed and started again.
+
+    Not among those that the kernel gives to whoever connects somewhere: such a one can be taken meanwhile.
+    """
+    given = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()
+    while True:
+        port = secrets.choice(range(10_000, max(int(given[0]), 20_000)))
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:
