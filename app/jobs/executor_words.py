@@ -69,7 +69,8 @@ class Words:
 
     def without_folder(self, attempt: AttemptDir, snapshot: Snapshot) -> Status:
         """No launch record: never handed over, unless the run directory itself cannot be seen."""
-        if attempt.root.is_dir():
+        back = attempt.root.is_dir()
+        if back and not attempt.launch.exists():
             return Lost("it was not handed to Slurm", counts=False)
         ours = int(attempt.root.parent.parent.name), int(attempt.root.name)
         alive = any(
@@ -77,7 +78,8 @@ class Words:
             for several in snapshot.jobs.values()
             for one in several
         )
-        if alive or snapshot.down or self._lasts(attempt, "folder") < FOLDER_SECONDS:
+        # Where it came back between two looks the next one tells; nothing is begun again for that.
+        if back or alive or snapshot.down or self._lasts(attempt, "folder") < FOLDER_SECONDS:
             return Running(
                 False,
                 waiting="its run directory cannot be seen: is the shared filesystem mounted here?",

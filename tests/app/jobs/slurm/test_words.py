@@ -183,6 +183,18 @@ def test_a_run_directory_that_cannot_be_seen_is_no_lost_job(executor, attempt, s
     assert isinstance(executor.poll(attempt), Ended)
 
 
+def test_a_run_directory_that_comes_back_between_two_looks_is_not_begun_again(
+    executor, attempt, slurm
+):
+    start(executor, attempt)
+    begin(attempt)
+    slurm.set(NUMBER, state="RUNNING", nodes="n1")
+    # launch.json was looked for while it was away, the folder when it was back.
+    assert isinstance(executor.words.without_folder(attempt, executor.rounds.look()), Running)
+    attempt.launch.unlink()
+    assert isinstance(executor.words.without_folder(attempt, executor.rounds.look()), Lost)
+
+
 def test_a_run_directory_that_never_comes_back_is_lost_in_the_end(executor, attempt, slurm, clock):
     start(executor, attempt)
     begin(attempt)
