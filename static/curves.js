@@ -4,7 +4,9 @@
   "use strict";
   const COLOURS = ["#2f6fd0", "#c4572b", "#2f8a55", "#8a4fc0", "#a8780a", "#b03a72"];
   const DARK = ["#7fb0ff", "#ff9d72", "#6fd39a", "#c49bff", "#e2b84a", "#f08cbb"];
-  const POLL = 5000;
+  const POLL = 5000, SLOWEST = 15000;
+  // The more points a chart holds, the less one of them moves it: from 200 on it is asked for less often.
+  const pace = (points) => Math.min(SLOWEST, Math.max(POLL, points * POLL / 200));
   const stored = () => { try { return JSON.parse(localStorage.getItem("curves")) || {}; } catch { return {}; } };
   const keep = (choice) => { try { localStorage.setItem("curves", JSON.stringify(choice)); } catch { /* private window */ } };
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -62,7 +64,7 @@
       data.forEach((answer) => { alive ||= !answer.final; });
       if (fresh) { draw(); tell(); }
       clearTimeout(timer);
-      if (alive || data.size < jobs.length) timer = setTimeout(tick, POLL);
+      if (alive || data.size < jobs.length) timer = setTimeout(tick, pace(data.get(jobs[0])?.series[choice.series]?.x.length ?? 0));
     };
     const joined = (old, answer) => {
       const more = answer.series[choice.series], have = old?.series[choice.series];

@@ -90,8 +90,11 @@
     document.querySelectorAll(".hits a[aria-current]").forEach((old) => old.removeAttribute("aria-current"));
     hit.setAttribute("aria-current", "true");
   });
+  let end = null;
   document.addEventListener("htmx:after:swap", () => {
-    count(); trim(); follow(); reading();
+    const next = document.getElementById("log-next");
+    if (next !== end) { end = next; count(); trim(); follow(); }  // other regions poll, too
+    reading();
     const mark = document.getElementById("mark");
     if (mark !== lastPart) { lastPart = mark; if (mark) toMark(); }
     // The first error is gone to at once: that is what was asked.

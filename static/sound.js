@@ -36,11 +36,12 @@
   const look = () => {
     const now = states();
     for (const [id, state] of now) {
-      if (TONES[state] && BUSY.includes(before.get(id)) && wanted()) play(state);
+      if (TONES[state] && BUSY.includes(before.get(id))) play(state);
     }
     before = now;
   };
-  document.addEventListener("htmx:after:swap", look);
+  // Most people want none: then nothing is looked through at each poll.
+  document.addEventListener("htmx:after:swap", () => { if (wanted()) look(); });
   document.addEventListener("DOMContentLoaded", () => {
     look();
     const box = document.querySelector("[data-sound]");

@@ -51,13 +51,10 @@ class Heap:
 
     def __init__(self, page: Any) -> None:
         self._session = page.context.new_cdp_session(page)
-        for domain in ("HeapProfiler", "Runtime", "Performance"):
-            self._session.send(f"{domain}.enable")
 
     def read(self) -> dict[str, float]:
         """What is left after the garbage is gone: bytes of scripts, of the document's own, counts."""
-        for _ in range(3):
-            self._session.send("HeapProfiler.collectGarbage")
+        self._session.send("HeapProfiler.collectGarbage")
         used = self._session.send("Runtime.getHeapUsage")
         counts = self._session.send("Memory.getDOMCounters")
         return {
