@@ -55,7 +55,8 @@ class Heap:
 
     def read(self) -> dict[str, float]:
         """What is left after the garbage is gone: bytes of scripts, of the document's own, counts."""
-        self._session.send("HeapProfiler.collectGarbage")
+        for _ in range(3):  # what one collection only marks, the next one frees
+            self._session.send("HeapProfiler.collectGarbage")
         used = self._session.send("Runtime.getHeapUsage")
         counts = self._session.send("Memory.getDOMCounters")
         return {
