@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from app.jobs.series import Sample, Series
-from tests.bench.browser import chromium
 from tests.bench.queue import make
 from tests.bench.table import Table
+from tests.support import chromium
 from tests.support.server import Server
 
 MINUTES = int(os.environ.get("BENCH_MINUTES", "11"))
@@ -90,7 +90,7 @@ def sizes(snapshot: str) -> dict[str, int]:
 
 
 def watched(table: Table, server: Server) -> None:
-    with chromium() as browser:
+    with chromium.started() as browser:
         if browser is None:
             table.add("heap of an open page", "not measured: no Chromium")
             return
