@@ -26,7 +26,6 @@ from app.slurm.settings import SlurmSettings
 log = logging.getLogger(__name__)
 
 SUBMIT_SECONDS = 60.0
-LOOK_SECONDS = 5.0
 AGAIN_SECONDS = 3.0
 FORGET_SECONDS = 60.0
 _RELEASED, _GIVEN_UP = "slurm-released", "slurm-given-up"
@@ -78,7 +77,6 @@ class Handing:
             cwd=there(launch.cwd),
             stop=stop,
             near_end=near_end,
-            look=LOOK_SECONDS,
             slurm={"name": name_of(launch.marker), "job_id": None, "asked": time.time()},
         )
 

@@ -16,6 +16,7 @@ from typing import Any
 from app.jobs.processes import Process
 
 VERSION = 1
+LOOK_SECONDS = 5.0
 REPORT = "report.html"
 """Lies in the output folder, for people."""
 
@@ -80,9 +81,10 @@ class Launch:
     The app writes it before the runner starts; the runner adds ``boot_id`` and ``runner``, then
     ``trainer`` and ``started`` (epoch seconds). ``env_names`` are names only, never values.
     ``stop`` holds the steps of a plain stop as the JSON objects that the runner reads; ``marker``
-    is unique to the attempt and stands in the environment of each of its processes. Where Slurm runs
-    it there are ``slurm``, its job; ``ask``, what it was asked for; ``near_end``, the steps when its
-    time is nearly up; and ``look``, how often (seconds) the runner looks for a wish by itself.
+    is unique to the attempt and stands in the environment of each of its processes; ``look``: how
+    often (seconds) the runner looks for a wish by itself, since who wrote one may die before the
+    signal. Where Slurm runs it there are ``slurm``, its job; ``ask``, what it was asked for; and
+    ``near_end``, the steps when its time is nearly up.
     """
 
     job_id: int
@@ -97,7 +99,7 @@ class Launch:
     ask: Mapping[str, Any] = field(default_factory=dict)
     slurm: Mapping[str, Any] | None = None
     near_end: tuple[Mapping[str, Any], ...] = ()
-    look: float | None = None
+    look: float = LOOK_SECONDS
     boot_id: str | None = None
     runner: Process | None = None
     trainer: Process | None = None
@@ -109,9 +111,9 @@ class Launch:
         data.update((name, getattr(self, name)) for name in ("job_id", "attempt", "cwd", "marker"))
         for name in ("argv", "env_names", "gpus"):
             data[name] = list(getattr(self, name))
-        data.update(log=self.log, stop=[dict(step) for step in self.stop])
+        data.update(log=self.log, look=self.look, stop=[dict(step) for step in self.stop])
         if self.slurm is not None:
-            data.update(slurm=dict(self.slurm), look=self.look, ask=dict(self.ask))
+            data.update(slurm=dict(self.slurm), ask=dict(self.ask))
             data["near_end"] = [dict(step) for step in self.near_end]
         for name in ("boot_id", "started"):
             if getattr(self, name) is not None:
@@ -139,7 +141,7 @@ class Launch:
             slurm=data.get("slurm"),
             ask=data.get("ask") or {},
             near_end=tuple(data.get("near_end") or ()),
-            look=data.get("look"),
+            look=float(data.get("look") or LOOK_SECONDS),
             boot_id=data.get("boot_id"),
             runner=Process.from_json(runner) if runner else None,
             trainer=Process.from_json(trainer) if trainer else None,

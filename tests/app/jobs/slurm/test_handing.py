@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs import elsewhere, executor_handing, executor_slurm
+from app.jobs import elsewhere, executor_slurm
 from app.jobs.executor import AttemptTakenError, ExecutorError, Lost, Running
-from app.jobs.rundir import read_json, write_json_atomic
+from app.jobs.rundir import LOOK_SECONDS, read_json, write_json_atomic
 from app.settings import ROOT
 from app.slurm.paths import PathMap
 from app.slurm.settings import SlurmSettings
@@ -217,4 +217,4 @@ def test_the_runner_is_copied_under_its_hash_and_only_once(executor, attempt, tm
     start(executor, attempt)
     copies = list((tmp_path / "runner").glob("*/run_job.py"))
     assert [copy.read_bytes() for copy in copies] == [(ROOT / "scripts/run_job.py").read_bytes()]
-    assert json.loads(attempt.launch.read_text())["look"] == executor_handing.LOOK_SECONDS
+    assert json.loads(attempt.launch.read_text())["look"] == LOOK_SECONDS
