@@ -52,7 +52,9 @@ def test_every_phase_all_samples_and_the_final_files_are_shown(desk, server, pag
     assert job["state"] == "succeeded", job["reason"]
     watched.wait_for_selector("#job-status [data-state=succeeded]", timeout=20_000)
     seen = set(json.loads(watched.evaluate("sessionStorage.seen")))
-    assert {"running", "loading", "training", "succeeded"} <= seen, seen
+    assert {"running", "training", "succeeded"} <= seen, seen
+    # A tiny model may be loaded, or its pictures cached, between two looks.
+    assert seen & {"loading", "caching"}, seen
     watched.wait_for_selector("#job-outputs a:has-text('Report')", timeout=30_000)
     watched.wait_for_selector("#job-outputs summary:has-text('tiny.safetensors')")
     output = server.data / "jobs/1/output"
