@@ -25,9 +25,7 @@ class TornFileError(Exception):
     """A record in a run directory is not what we write: torn, foreign, or of a newer version."""
 
     def __init__(self, path: Path, why: str) -> None:
-        super().__init__(
-            f"{path} cannot be read as a record of ours: {why}. Move it away or mend it."
-        )
+        super().__init__(f"{path} cannot be read as our record: {why}. Move it away or mend it.")
         self.path, self.why = path, why
 
 
