@@ -7,7 +7,7 @@
 #   ./scripts/bench.sh watching   log of 5 GB, chart of 1,000,000 points, table of 10,000 jobs, one open page
 #   ./scripts/bench.sh heap       heap of an open page of a running job, minute by minute (12 minutes; BENCH_MINUTES, BENCH_SNAPSHOTS)
 #   ./scripts/bench.sh cluster    500 queued jobs on a real Slurm cluster (root; munge, slurmctld, slurmd, slurm-client)
-#   ./scripts/bench.sh pages      every page in Chromium as Lighthouse judges it (about 6 minutes)
+#   ./scripts/bench.sh pages      every page in Chromium as Lighthouse judges it (about 6 minutes; names of pages for some)
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
@@ -20,4 +20,4 @@ whole | queue | datasets | watching | heap | cluster | pages) ;;
 esac
 ensure_environment "$ROOT/requirements-dev.lock" test
 cd "$ROOT"
-exec "$VENV/bin/python" -m "tests.bench.$bench"
+exec "$VENV/bin/python" -m "tests.bench.$bench" "${@:2}"

@@ -217,6 +217,5 @@
     if (form.enctype === "multipart/form-data" && !run?.active) input.click();
   });
   addEventListener("beforeunload", (event) => { if (run?.active) event.preventDefault(); });
-  document.querySelectorAll("[data-needs-script]").forEach((part) => { part.hidden = false; });
   document.querySelectorAll("[data-plain]").forEach((part) => part.remove());
 })();

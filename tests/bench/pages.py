@@ -20,7 +20,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -159,7 +159,8 @@ class _OneLine(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with suppress(BrokenPipeError):  # the browser has seen enough
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Silent."""
@@ -247,14 +248,13 @@ def tell(row: PageRow) -> str:
 
 
 def main() -> int:
-    table = Table()
+    table, chosen = Table(), sys.argv[1:] or list(showcase.PAGES)
     print("page: loopback | scores as Lighthouse's performance/accessibility/best practices")
     with tempfile.TemporaryDirectory(prefix="bench-pages-") as name:
         server = showcase.prepare(Path(name))
         try:
-            rows = measure_pages(
-                server.url, showcase.PAGES, told=lambda row: table.add(row.name, tell(row))
-            )
+            pages = {page: showcase.PAGES[page] for page in chosen}
+            rows = measure_pages(server.url, pages, told=lambda row: table.add(row.name, tell(row)))
         finally:
             showcase.end(server)
     for row in rows:
