@@ -34,15 +34,20 @@ def drawn(server, document):
     return server
 
 
+def drag(page, begin, end):
+    """Press on the chart and move, between shares of its width; the button stays down."""
+    box = page.locator(".u-over").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * begin, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * end, box["y"] + 40, steps=5)
+
+
 def test_the_chart_is_drawn_zoomed_and_remembers_what_was_chosen(page, drawn):
     page.goto(f"{drawn.url}/jobs/1")
     page.wait_for_selector(".curve canvas")
     caption = page.locator(".curve figcaption")
     until(lambda: "Loss: " in caption.inner_text(), 10, "the numbers are told")
-    box = page.locator(".u-over").bounding_box()
-    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 40)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 40, steps=5)
+    drag(page, 0.2, 0.4)
     with page.expect_response(lambda r: "curves.json" in r.url and "from=" in r.url):
         page.mouse.up()
     until(lambda: "to go back" in caption.inner_text(), 10, "it is zoomed")
@@ -81,10 +86,7 @@ def test_what_a_poll_brings_leaves_the_chart_that_a_person_drags_on(page, live):
     page.locator(".curve canvas").evaluate("canvas => { canvas.dataset.first = ''; }")
     caption = page.locator(".curve figcaption")
     until(lambda: "at last" in caption.inner_text(), 10, "the caption tells")
-    box = page.locator(".u-over").bounding_box()
-    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 40)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 40, steps=3)
+    drag(page, 0.2, 0.6)
     before = caption.inner_text()
     record(10)
     until(lambda: caption.inner_text() != before, 30, "a poll brought points")
