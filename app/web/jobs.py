@@ -9,18 +9,19 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import artifacts, delivery, yaml_text
-from app.jobs import diagnosis, elsewhere, exporting, guards, logtail, service, store
+from app.jobs import diagnosis, elsewhere, exporting, gallery, guards, logtail, service, store
 from app.jobs.launching import read_plan_files
 from app.jobs.states import JobState
 from app.models import Attempt, Job
 from app.platform import current
-from app.web import checkpoints, curves, deliveries, first_steps, htmx, logs, machine, samples
+from app.web import checkpoints, curves, deliveries, first_steps, htmx, logs, machine, news, samples
 from engines.adapter import ENGINES
 
 bp = Blueprint("jobs", __name__)
 
 PAGE_SIZE = 50
 FIRST_LOG_BYTES = 64 * 1024
+_REGIONS = ("outputs", "samples", "papers", "delivery")
 
 
 @bp.get("/")
@@ -76,20 +77,31 @@ def show(job_id: int) -> ResponseReturnValue:
     number = logs.attempt_of(job)
     log = service.run_dir(job).attempt(number).log
     chunk = logtail.read(log, 0, FIRST_LOG_BYTES) if number else None
+    context = {
+        **checkpoints.view(job),
+        **samples.grid(job),
+        **_status(job),
+        **_papers(job),
+        **curves.context(job),
+        **machine.context(job),
+        **deliveries.context(job),
+    }
+    drawn = {name: context[f"{name}_version"] for name in _REGIONS}
     return render_template(
-        "pages/job.html",
-        **{
-            **checkpoints.view(job),
-            **samples.grid(job),
-            **_status(job),
-            **_papers(job),
-            **curves.context(job),
-            **machine.context(job),
-            **deliveries.context(job),
-        },
-        number=number,
-        chunk=chunk,
+        "pages/job.html", **context, news=news.token(drawn), number=number, chunk=chunk
     )
+
+
+def _regions(job: Job) -> dict[str, str]:
+    """The versions of the regions that wait for the status to tell of them, as they are now."""
+    found = gallery.outputs_of(job)
+    versions = (
+        checkpoints.version(job, found),
+        samples.version(job, gallery.version_of(found)),
+        _papers_version(job),
+        deliveries.glance(job).version,
+    )
+    return dict(zip(_REGIONS, versions, strict=True))
 
 
 def _papers(job: Job) -> dict[str, Any]:
@@ -159,9 +171,12 @@ def _engine(job: Job) -> Any:
 @bp.get("/jobs/<int:job_id>/status")
 def status(job_id: int) -> ResponseReturnValue:
     job = service.get(job_id)
-    if htmx.shows(_status_version(job)):
+    regions = _regions(job)
+    told = news.events(request.args.get("news", ""), regions)
+    if htmx.shows(_status_version(job)) and not told:
         return "", 204
-    return htmx.fragment("job_status", **_status(job))
+    page = render_template("fragments/job_status.html", **_status(job), news=news.token(regions))
+    return page, {"HX-Trigger": told} if told else {}
 
 
 @bp.get("/jobs/<int:job_id>/outputs")

@@ -37,11 +37,12 @@ def grid(job: Job, found: Outputs | None = None, *, compact: bool = True) -> dic
         "compact": compact,
         "address": lambda sample: addresses(job.id, sample),
         "kind_of": gallery.kind_of,
-        "samples_version": _version(job, whole.version),
+        "samples_version": version(job, whole.version),
     }
 
 
-def _version(job: Job, drawn: str) -> str:
+def version(job: Job, drawn: str) -> str:
+    """Changes with everything that the grid shows; ``drawn`` is that of the samples themselves."""
     return f"{drawn}.{job.status.is_final}"
 
 
@@ -64,7 +65,7 @@ def fragment(job_id: int) -> ResponseReturnValue:
     compact = request.args.get("compact") == "1"
     job = service.get(job_id)
     found = gallery.outputs_of(job)
-    if htmx.shows(_version(job, gallery.version_of(found))):
+    if htmx.shows(version(job, gallery.version_of(found))):
         return "", 204
     context = grid(job, found, compact=compact)
     return htmx.fragment("job_samples", **context, version=context["samples_version"])

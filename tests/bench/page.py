@@ -11,7 +11,9 @@ import time
 from tests.bench.limits import median
 from tests.support.server import Server
 
-_POLL = re.compile(r'id="([\w-]+)"[^>]*?hx-get="([^"]+)" hx-trigger="every (\d+)s"')
+_POLL = re.compile(
+    r'id="([\w-]+)"[^>]*?hx-get="([^"]+)" hx-trigger="(?:([\w-]+) from:body, )?every (\d+)s"'
+)
 _CURVES_EVERY = 5
 
 
@@ -20,12 +22,15 @@ class Line:
 
     def __init__(self, server: Server) -> None:
         self._line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        self.events: list[str] = []
+        """Those that the last answer had HTMX trigger."""
 
     def get(self, path: str, encoding: str = "gzip") -> tuple[int, int, bytes]:
         """Status, bytes with headers, body."""
         answer = self._ask(path, encoding)
         body = answer.read()
         headers = sum(len(k) + len(v) + 4 for k, v in answer.getheaders()) + 17
+        self.events = [name for name in answer.getheader("HX-Trigger", "").split(", ") if name]
         return answer.status, headers + len(body), body
 
     def _ask(self, path: str, encoding: str) -> http.client.HTTPResponse:
@@ -45,13 +50,14 @@ class Line:
 
 
 class OpenPage:
-    """Reads the polls out of the page and of each answer, and asks for them when they are due."""
+    """Reads the polls out of the page and of each answer, and asks when they are due or told to."""
 
     def __init__(self, server: Server, job: int) -> None:
         self._line = Line(server)
         self._job = job
         self._polls: dict[str, tuple[str, int]] = {}
         self._due: dict[str, float] = {}
+        self._waits_for: dict[str, str] = {}
         self._curves = ""
         self.statuses: dict[str, list[int]] = {}
         self._take(self._text(f"/jobs/{job}"))
@@ -60,10 +66,9 @@ class OpenPage:
         return self._line.get(path, "identity")[2].decode()
 
     def _take(self, text: str) -> None:
-        found = {
-            name: (html.unescape(path), int(every)) for name, path, every in _POLL.findall(text)
-        }
-        self._polls.update(found)
+        for name, path, event, every in _POLL.findall(text):
+            self._polls[name] = (html.unescape(path), int(every))
+            self._waits_for[name] = event
         if 'class="curve"' in text:
             self._polls["curves.json"] = ("", _CURVES_EVERY)
 
@@ -82,6 +87,7 @@ class OpenPage:
             path = f"/jobs/{self._job}/curves.json?series=loss&axis=step&width=1200{self._curves}"
         # Compressed answers, as a browser asks for them, cost the server what they cost.
         status, _, body = self._line.get(path)
+        told = [region for region, event in self._waits_for.items() if event in self._line.events]
         self.statuses.setdefault(name, []).append(status)
         if status != 200:
             return
@@ -91,6 +97,8 @@ class OpenPage:
         else:
             self._polls.pop(name)
             self._take(text)
+        for region in told:
+            self._due[region] = time.monotonic()
 
 
 def unpacked(body: bytes) -> str:

@@ -56,7 +56,8 @@ def test_samples_are_walked_over_by_keyboard_and_a_poll_changes_nothing(page, wa
     ]  # fmt: skip
     page.keyboard.press("ArrowLeft")
     draw(watched.data / "jobs/1/output/dog/samples", 30)
-    page.wait_for_selector(".shot[data-step='30']", state="attached")
+    # Long before the grid would ask by itself: the status tells of it.
+    page.wait_for_selector(".shot[data-step='30']", state="attached", timeout=15_000)
     until(lambda: page.get_attribute("[aria-label='Step']", "max") == "3", 5, "the scrubber grew")
     assert title.inner_text().startswith("Step 10 · prompt 1")
     page.keyboard.press("Escape")
@@ -64,6 +65,16 @@ def test_samples_are_walked_over_by_keyboard_and_a_poll_changes_nothing(page, wa
     # The browser gives the focus back to the opener first and tells the page of the end afterwards.
     focused = "document.activeElement.dataset.step === '10'"
     until(lambda: page.evaluate(focused), 5, "the focus is on what was looked at last")
+
+
+def test_regions_without_news_do_not_ask(page, watched):
+    entries = "performance.getEntriesByType('resource').map(one => new URL(one.name).pathname)"
+
+    def asked():
+        return [path.rsplit("/", 1)[1] for path in page.evaluate(entries)]
+
+    until(lambda: asked().count("status") >= 4, 30, "four polls of the status")
+    assert not {"outputs", "grid", "papers", "delivery"} & {*asked()}
 
 
 def test_two_samples_are_held_against_each_other(page, watched):
