@@ -30,8 +30,12 @@
   };
 
   document.addEventListener("htmx:before:request", (event) => {
-    const source = event.detail?.ctx?.sourceEvent;
-    if (document.hidden && source?.type === "every" && !tells(event.target)) event.preventDefault();
+    const ctx = event.detail?.ctx;
+    if (document.hidden && ctx?.sourceEvent?.type === "every" && !tells(event.target)) event.preventDefault();
+    // What a region shows goes with each of its polls. It stands beside hx-get, because HTMX wires a region
+    // anew at each change of that, again and again on a page that is open for hours.
+    const shown = event.target.dataset?.shown;
+    if (shown && ctx) ctx.request.action += (ctx.request.action.includes("?") ? "&" : "?") + shown;
   });
   document.addEventListener("htmx:before:response", (event) => {
     // Vast's proxy answers for us while we restart; through a tunnel with status 200.

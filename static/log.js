@@ -90,9 +90,9 @@
     document.querySelectorAll(".hits a[aria-current]").forEach((old) => old.removeAttribute("aria-current"));
     hit.setAttribute("aria-current", "true");
   });
-  let end = null;
+  let end = "";
   document.addEventListener("htmx:after:swap", () => {
-    const next = document.getElementById("log-next");
+    const next = document.getElementById("log-next")?.dataset.shown ?? "over";
     if (next !== end) { end = next; count(); trim(); follow(); }  // other regions poll, too
     reading();
     const mark = document.getElementById("mark");

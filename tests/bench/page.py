@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import http.client
 import json
-import re
 import time
 
 from tests.bench.limits import median
+from tests.support.polls import Poll, polls
 from tests.support.server import Server
 
-_POLL = re.compile(
-    r'id="([\w-]+)"[^>]*?hx-get="([^"]+)" hx-trigger="(?:([\w-]+) from:body, )?every (\d+)s"'
-)
 _CURVES_EVERY = 5
 
 
@@ -55,9 +51,8 @@ class OpenPage:
     def __init__(self, server: Server, job: int) -> None:
         self._line = Line(server)
         self._job = job
-        self._polls: dict[str, tuple[str, int]] = {}
+        self._polls: dict[str, Poll] = {}
         self._due: dict[str, float] = {}
-        self._waits_for: dict[str, str] = {}
         self._curves = ""
         self.statuses: dict[str, list[int]] = {}
         self._take(self._text(f"/jobs/{job}"))
@@ -66,20 +61,18 @@ class OpenPage:
         return self._line.get(path, "identity")[2].decode()
 
     def _take(self, text: str) -> None:
-        for name, path, event, every in _POLL.findall(text):
-            self._polls[name] = (html.unescape(path), int(every))
-            self._waits_for[name] = event
+        self._polls.update((name, poll) for name, poll in polls(text).items() if poll.every)
         if 'class="curve"' in text:
-            self._polls["curves.json"] = ("", _CURVES_EVERY)
+            self._polls["curves.json"] = Poll("", "", _CURVES_EVERY)
 
     def watch(self, seconds: float) -> None:
         """Keep the page open for so long."""
         over = time.monotonic() + seconds
         while (now := time.monotonic()) < over:
-            for name, (path, every) in list(self._polls.items()):
-                if self._due.setdefault(name, now + every) <= now:
-                    self._due[name] = now + every
-                    self._poll(name, path)
+            for name, poll in list(self._polls.items()):
+                if self._due.setdefault(name, now + poll.every) <= now:
+                    self._due[name] = now + poll.every
+                    self._poll(name, poll.address)
             time.sleep(0.02)
 
     def _poll(self, name: str, path: str) -> None:
@@ -87,7 +80,7 @@ class OpenPage:
             path = f"/jobs/{self._job}/curves.json?series=loss&axis=step&width=1200{self._curves}"
         # Compressed answers, as a browser asks for them, cost the server what they cost.
         status, _, body = self._line.get(path)
-        told = [region for region, event in self._waits_for.items() if event in self._line.events]
+        told = [name for name, poll in self._polls.items() if poll.waits_for in self._line.events]
         self.statuses.setdefault(name, []).append(status)
         if status != 200:
             return

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import os
-import re
 
 import pytest
 from PIL import Image
@@ -19,6 +17,7 @@ from app.jobs.report_words import clean
 from app.platform import current
 from engines.adapter import ENGINES
 from tests.support.artifacts import lora
+from tests.support.polls import poll_of
 
 
 @pytest.fixture
@@ -248,5 +247,4 @@ def test_a_copy_verified_while_the_list_is_read_is_shown_by_the_next_poll(
     monkeypatch.setattr(delivery, "backed_up", backed_up)
     monkeypatch.setattr(delivery, "verified", lambda _: len(copies))
     page = client.get("/jobs/1").text
-    poll = html.unescape(re.search(r'hx-get="(/jobs/1/outputs\?v=[^"]+)"', page)[1])
-    assert client.get(poll).status_code == 200
+    assert client.get(poll_of(page, "job-outputs")).status_code == 200

@@ -13,6 +13,7 @@ from app.datasets import cached, library, removing
 from app.jobs import store
 from app.jobs.states import JobState
 from app.platform import EXTENSION
+from tests.support.polls import poll_of
 from tests.support.zips import picture
 
 
@@ -210,8 +211,7 @@ def test_a_list_with_running_work_polls_and_one_without_does_not(app, client, do
         tasks.start("dataset.thumbnails", "dataset:1", {"dataset": 1})
     page = client.get("/datasets").text
     assert "Making thumbnails" in page
-    version = page.split("/datasets/list?v=")[1].split("&")[0].split('"')[0]
-    assert client.get(f"/datasets/list?v={version}").status_code == 204
+    assert client.get(poll_of(page, "datasets-list")).status_code == 204
 
 
 def test_a_lost_folder_is_told_in_the_list(client, dog):

@@ -19,6 +19,7 @@ from app.slurm.watch import ClusterWatch
 from app.web import first_steps, glossary
 from engines.fields import table
 from tests.support.platform import make_app
+from tests.support.polls import poll_of
 
 
 @pytest.fixture
@@ -58,8 +59,8 @@ def test_each_step_ticks_itself_off_and_the_list_goes_when_a_job_has_trained(app
 
 def test_a_poll_with_nothing_new_is_answered_without_a_body(bare):
     client = bare.test_client()
-    version = client.get("/").text.partition("/first-steps?v=")[2].partition('"')[0]
-    assert client.get(f"/first-steps?v={version}").status_code == 204
+    poll = poll_of(client.get("/").text, "first-steps")
+    assert client.get(poll).status_code == 204
 
 
 def test_the_list_can_be_put_away_and_had_back(bare):

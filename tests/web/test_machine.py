@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 
 from app.gpu import Gpu
@@ -11,6 +10,7 @@ from app.jobs import store
 from app.jobs.states import JobState
 from app.machine import Host, MachineWatch, Snapshot
 from app.platform import EXTENSION
+from tests.support.polls import poll_of
 
 HOST = Host(50.0, 2.0, 1, 2, 3, 4, None, None, None, None)
 
@@ -35,12 +35,11 @@ def test_the_strip_stands_there_from_the_queue_to_the_end_that_a_page_sees(app, 
     def strip(page: str) -> str:
         return page.partition('id="job-machine"')[2].partition("</section>")[0]
 
-    waiting = strip(client.get("/jobs/1").text)
-    assert "Processor" in waiting
-    [poll] = re.findall(r'hx-get="(/jobs/1/machine\?v=[^"]+)"', waiting)
+    page = client.get("/jobs/1").text
+    assert "Processor" in strip(page)
+    poll = poll_of(page, "job-machine")
     app.extensions[EXTENSION].machine = MachineWatch(lambda: Snapshot(time.monotonic(), (), HOST))
-    changed = client.get(poll)
-    [poll] = re.findall(r'hx-get="(/jobs/1/machine\?v=[^"]+)"', changed.text)
+    poll = poll_of(client.get(poll).text, "job-machine")
     assert client.get(poll).status_code == 204
     with app.app_context():
         store.move(store.get(1), JobState.CANCELLED)
@@ -81,7 +80,7 @@ def test_a_job_on_another_machine_shows_that_machine(app, client, job):
     assert "61 °C" in strip
     assert " W" not in strip
     assert "Disk free" not in strip
-    poll = strip.partition('hx-get="')[2].partition('"')[0]
+    poll = poll_of(strip, "job-machine")
     assert client.get(poll).status_code == 204
     (folder / "gpu.jsonl").write_text(json.dumps({**row, "at": time.time() - 600}) + "\n")
     assert "nothing newer since" in client.get(poll).text
@@ -92,5 +91,5 @@ def test_until_the_other_machine_tells_something_the_strip_shows_none(app, clien
     store.open_attempt(store.get(1), number=1, executor="slurm")
     strip = client.get("/jobs/1/machine").text
     assert strip.partition(">")[0].endswith(" hidden")
-    poll = strip.partition('hx-get="')[2].partition('"')[0]
+    poll = poll_of(strip, "job-machine")
     assert client.get(poll).status_code == 204

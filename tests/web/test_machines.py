@@ -13,6 +13,7 @@ from app.settings import ROOT
 from app.slurm.commands import ControllerDownError
 from app.slurm.watch import ClusterWatch
 from app.web.machines import time_limit
+from tests.support.polls import poll_of
 from tests.support.wait import until
 
 REPLAY = ROOT / "tests/replay/slurm"
@@ -106,9 +107,8 @@ def test_a_job_of_ours_that_waits_says_since_when_and_why(client, cluster, on_th
 
 
 def test_nothing_new_is_answered_with_204(client, cluster):
-    page = client.get("/machines").text
-    poll = page.partition('hx-get="/machines/now')[2].partition('"')[0]
-    assert client.get(f"/machines/now{poll}").status_code == 204
+    poll = poll_of(client.get("/machines").text, "machines-now")
+    assert client.get(poll).status_code == 204
     assert client.get("/machines/now?v=0").status_code == 200
 
 

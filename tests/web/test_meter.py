@@ -11,6 +11,7 @@ from app.platform import current
 from app.vast import Keeper, MeterPreferences
 from app.vast.policy import State
 from tests.support.platform import make_app
+from tests.support.polls import poll_of
 from tests.support.vast import INSTANCE, KEY, vast
 
 FORM = {"policy": "stop", "grace_minutes": "20", "max_cost": "", "max_hours": "", "price": ""}
@@ -99,9 +100,7 @@ def test_the_countdown_is_on_every_page_with_its_two_buttons(rented):
 
 def test_its_poll_is_silent_while_nothing_is_new(rented):
     show(phase="idle", left=300.0)
-    page = rented.get("/").text
-    address = page.split('id="countdown"')[1].split('hx-get="')[1].split('"')[0]
-    address = address.replace("&amp;", "&")
+    address = poll_of(rented.get("/").text, "countdown")
     assert rented.get(address).status_code == 204
     show(phase="stopping", reason="nothing ran", problem="It is ill.", late=True)
     answer = rented.get(address)

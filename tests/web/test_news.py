@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import html
-import re
-
 import pytest
 
 from app.jobs import service, store
 from app.jobs.states import JobState
 from app.web import news
 from tests.support.artifacts import lora
+from tests.support.polls import poll_of, polls
 
 
 @pytest.fixture
@@ -22,31 +20,22 @@ def running(job):
     return job
 
 
-def poll_of(text, region="job-status"):
-    """The address that a region asks, and what it waits for."""
-    found = re.search(rf'id="{region}"[^>]*hx-get="([^"]+)" hx-trigger="([^"]+)"', text)
-    assert found, f"{region} asks nothing"
-    return html.unescape(found[1]), found[2]
-
-
 def test_a_page_with_nothing_new_asks_for_its_status_alone(client, running):
-    page = client.get("/jobs/1").text
-    address, every = poll_of(page)
-    assert every == "every 2s"
+    found = polls(client.get("/jobs/1").text)
     for region in ("outputs", "samples", "papers"):
-        assert poll_of(page, f"job-{region}")[1] == f"{region}-news from:body, every 30s"
-    answer = client.get(address)
+        assert found[f"job-{region}"][1:] == (f"{region}-news", 30)
+    answer = client.get(found["job-status"].address)
     assert (answer.status_code, answer.headers.get("HX-Trigger")) == (204, None)
 
 
 def test_a_checkpoint_is_told_once_and_fetched_by_the_list_of_files(client, running):
     page = client.get("/jobs/1").text
     lora(service.run_dir(running).output / "dog-000001.safetensors")
-    told = client.get(poll_of(page)[0])
+    told = client.get(poll_of(page, "job-status"))
     assert (told.status_code, told.headers["HX-Trigger"]) == (200, "outputs-news")
-    files = client.get(poll_of(page, "job-outputs")[0])
+    files = client.get(poll_of(page, "job-outputs"))
     assert "dog-000001.safetensors" in files.text
-    again = client.get(poll_of(told.text)[0])
+    again = client.get(poll_of(told.text, "job-status"))
     assert (again.status_code, again.headers.get("HX-Trigger")) == (204, None)
 
 
@@ -58,7 +47,7 @@ def test_a_page_of_an_older_program_is_told_of_everything(client, running):
 def test_the_end_is_told_to_every_region_that_shows_it(client, running):
     page = client.get("/jobs/1").text
     store.move(running, JobState.FAILED, reason="it broke", finished=1.0)
-    answer = client.get(poll_of(page)[0])
+    answer = client.get(poll_of(page, "job-status"))
     assert {"outputs-news", "samples-news", "papers-news"} <= {
         *answer.headers["HX-Trigger"].split(", ")
     }

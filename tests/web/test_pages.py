@@ -15,6 +15,7 @@ from app.jobs import service, store
 from app.jobs.states import JobState
 from app.models import Job
 from tests.support import showcase
+from tests.support.polls import poll_of
 
 
 def write_lora(path, metadata=None):
@@ -43,8 +44,7 @@ def test_the_jobs_page_teaches_when_it_is_empty(client):
 
 
 def test_a_poll_with_nothing_new_is_answered_with_204(client, job):
-    page = client.get("/").text.partition('id="jobs-table"')[2]
-    address = page.split('hx-get="')[1].split('"')[0].replace("&amp;", "&")
+    address = poll_of(client.get("/").text, "jobs-table")
     assert client.get(address).status_code == 204
     store.change(job, step=3)
     answer = client.get(address)
@@ -179,7 +179,7 @@ def test_the_log_comes_in_pieces_and_is_never_sent_twice(client, job):
     assert "one\ntwo\n" in page.text
     assert "bar 1" in page.text
     assert "<b>" not in page.text
-    address = page.text.split('hx-get="')[1].split('"')[0].replace("&amp;", "&")
+    address = poll_of(page.text, "log-next")
     assert client.get(address).status_code == 204
     with log.open("a") as file:
         file.write("\rbar 2\nthree\n")

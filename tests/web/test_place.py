@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 
@@ -16,6 +15,7 @@ from tests.support.engines import without_trainer
 from tests.support.models import pipeline
 from tests.support.pictures import folder
 from tests.support.platform import FakeCluster, make_app
+from tests.support.polls import poll_of
 from tests.support.wait import until
 
 
@@ -132,10 +132,7 @@ def test_an_open_page_hears_that_slurm_is_silent_and_that_it_answers_again(make,
         store.open_attempt(job, number=1, executor="slurm")
         store.move(job, JobState.RUNNING)
 
-    def shown(page):
-        return html.unescape(re.search(r'hx-get="(/jobs/1/status\?v=[^"]+)"', page)[1])
-
-    poll = shown(client.get("/jobs/1").text)
+    poll = poll_of(client.get("/jobs/1").text, "job-status")
     assert client.get(poll).status_code == 204
     for notice in ("Slurm does not answer.", "Slurm answers, but knows no job.", ""):
         with app.app_context():
@@ -144,7 +141,7 @@ def test_an_open_page_hears_that_slurm_is_silent_and_that_it_answers_again(make,
         assert answer.status_code == 200, notice
         assert notice in answer.text
         assert ("notice warn" in answer.text) == bool(notice)
-        poll = shown(answer.text)
+        poll = poll_of(answer.text, "job-status")
         assert client.get(poll).status_code == 204
 
 

@@ -7,6 +7,7 @@ import pytest
 from app import delivery, notify, tasks
 from app.platform import EXTENSION
 from tests.support.finished import finished_job
+from tests.support.polls import poll_of
 
 ADDRESS = "tgram://123456:AAE-secret-token-of-a-bot/987654"
 
@@ -60,8 +61,7 @@ def test_the_card_sends_by_a_plain_form_and_shows_what_was_verified(context, cli
     card = client.get("/jobs/1/delivery").text
     assert "0 of 3 verified" in card
     assert "hx-get" in card
-    version = card.split("v=")[1].split('"')[0]
-    assert client.get(f"/jobs/1/delivery?v={version}").status_code == 204
+    assert client.get(poll_of(card, "job-delivery")).status_code == 204
     task = delivery.task_of(job, target.id)
     tasks.store.change(task.id, state="failed", error="There is no bucket b-u.")
     delivery.store.change(rows[0].id, state="failed", error="The copy is not whole.")
