@@ -6,7 +6,6 @@ import tomllib
 from functools import cache
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from engines import abilities, families
@@ -14,6 +13,7 @@ from engines.adapter import ENGINES
 from engines.base import UnsupportedError
 from engines.fields import table
 from engines.spec import JobSpec
+from tests.support import yaml_reading
 from tests.support.roundtrip import SPACE
 
 PAIRS = [(key, name) for key in ("sdxl", "flux") for name in families.families()[key].engines]
@@ -88,7 +88,7 @@ def options_written(plan):
     files = plan[0]
     if "config.toml" in files:
         return {("config", *key): value for key, value in flat(tomllib.loads(files["config.toml"]))}
-    return dict(flat(yaml.safe_load(files["config.yaml"])["config"]["process"][0]))
+    return dict(flat(yaml_reading.load(files["config.yaml"])["config"]["process"][0]))
 
 
 def nested(keys, value):

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import atexit
 import shutil
-import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, ClassVar
+from typing import Any
 
 from flask import Flask
-from jinja2.bccache import Bucket, BytecodeCache
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from app import create_app, schema
 from app.db import db
@@ -24,7 +20,7 @@ from app.jobs.executor import Lost, Running, Status
 from app.jobs.rundir import AttemptDir, Launch
 from app.platform import EXTENSION, Platform
 from app.settings import Settings
-from app.web import routing
+from tests.support.compiled import TEMPLATES, share_statements
 from tests.support.tasks import InlineTasks
 
 
@@ -35,51 +31,6 @@ def schema_file() -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     schema.migrate(Settings.from_env({"DATA_DIR": str(folder)}))
     return folder / "lora.db"
-
-
-class RememberedRule(routing.LazyRule):
-    """Hundreds of applications have the same 180 addresses: each is taken apart once."""
-
-    known: ClassVar[dict[str, dict[str, Any]]] = {}
-
-    def compile(self) -> None:
-        parsed = self.known.get(self.rule)
-        if parsed is None:
-            super().compile()
-            self.known[self.rule] = dict(vars(self))
-            return
-        for name in ("_parts", "_trace", "_converters", "arguments"):
-            setattr(self, name, parsed[name])
-        self._build = parsed["_build"].__func__.__get__(self, None)
-        self._build_unknown = parsed["_build_unknown"].__func__.__get__(self, None)
-
-
-routing.LazyRule = RememberedRule  # type: ignore[misc]
-
-
-@event.listens_for(Engine, "connect")
-def _quick_sqlite(connection: Any, _record: Any) -> None:
-    """No test loses power: waiting for the disk at each commit took a quarter of the time."""
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute("PRAGMA synchronous = OFF")
-
-
-class CompiledTemplates(BytecodeCache):
-    """Compiling the templates anew for each of hundreds of applications would take half the time."""
-
-    def __init__(self) -> None:
-        self.codes: dict[str, tuple[str, Any]] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        checksum, code = self.codes.get(bucket.key, ("", None))
-        if checksum == bucket.checksum:
-            bucket.code = code
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self.codes[bucket.key] = bucket.checksum, bucket.code
-
-
-TEMPLATES = CompiledTemplates()
 
 
 class FakeExecutor:
@@ -175,6 +126,7 @@ def make_app(tmp_path: Path, env: Mapping[str, str] | None = None) -> Flask:
     _apps.append(app)
     app.config.update(TESTING=True)
     app.jinja_env.bytecode_cache = TEMPLATES
+    share_statements(app)
     platform: Platform = app.extensions[EXTENSION]
     platform.executor = FakeExecutor()
     platform.gpus = FakeGpus()  # type: ignore[assignment]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
-
 from engines.ai_toolkit import AiToolkit
 from engines.base import DatasetFacts, Workspace
 from engines.spec import JobSpec
+from tests.support import yaml_reading
 
 ENGINE = AiToolkit()
 SPACE = Workspace(
@@ -48,7 +47,7 @@ def plan(given: JobSpec | None = None, **place):
 def process(given: JobSpec | None = None, **place) -> dict:
     """config.process[0] of that plan, read back by a plain YAML 1.1 reader."""
     text = plan(given, **place).files["config.yaml"]
-    return yaml.safe_load(text)["config"]["process"][0]
+    return yaml_reading.load(text)["config"]["process"][0]
 
 
 def refused(given: JobSpec) -> dict[str, str]:

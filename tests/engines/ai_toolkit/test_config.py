@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
 from engines.base import ResumePoint
 from tests.engines.ai_toolkit.builders import ENGINE, SPACE, plan, process, spec
+from tests.support import yaml_reading
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -160,7 +160,9 @@ def test_optimizers_are_known_by_the_other_engines_names_too(asked, native):
 
 def test_prodigy_at_the_default_rate_is_written_as_one_and_says_so():
     made = plan(spec(optimizer={"name": "prodigy"}))
-    assert yaml.safe_load(made.files["config.yaml"])["config"]["process"][0]["train"]["lr"] == 1.0
+    assert (
+        yaml_reading.load(made.files["config.yaml"])["config"]["process"][0]["train"]["lr"] == 1.0
+    )
     assert any("learning rate itself" in note for note in made.notes)
 
 
@@ -229,7 +231,7 @@ def test_an_incomplete_spec_is_rendered_with_the_usual_base_model_and_a_note():
 def test_alpha_that_a_transformer_ignores_is_told_and_recorded_as_the_rank():
     made = plan(spec(family="flux", network={"rank": 32}))
     assert "Alpha has no effect in flux: ai-toolkit takes the rank, 32." in made.notes
-    assert yaml.safe_load(made.files["config.yaml"])["meta"]["ss_network_alpha"] == "32.0"
+    assert yaml_reading.load(made.files["config.yaml"])["meta"]["ss_network_alpha"] == "32.0"
     unet = plan(spec(family="sdxl", network={"rank": 32, "alpha": 8}))
     assert not any("Alpha" in note for note in unet.notes)
 

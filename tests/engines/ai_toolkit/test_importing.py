@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given, settings
 
 from engines.ai_toolkit.importing import import_config
@@ -15,6 +14,7 @@ from engines.spec import JobSpec
 from tests.engines.ai_toolkit.builders import ENGINE, plan, spec
 from tests.engines.ai_toolkit.documents import documents
 from tests.engines.ai_toolkit.test_config import FULL
+from tests.support import yaml_reading
 
 REPLAY = Path(__file__).parents[2] / "replay" / "ai_toolkit"
 TWENTY_FOUR = """
@@ -64,7 +64,7 @@ def read(text: str, name: str = "config.yaml") -> tuple[JobSpec, tuple[str, ...]
 
 
 def process_of(text: str) -> dict:
-    return yaml.safe_load(text)["config"]["process"][0]
+    return yaml_reading.load(text)["config"]["process"][0]
 
 
 def test_an_upstream_example_is_understood_key_by_key():
@@ -170,7 +170,7 @@ def test_any_training_comes_back_from_its_own_file(document):
 
 
 def test_json_is_read_too():
-    found, _ = read(json.dumps(yaml.safe_load(TWENTY_FOUR)), "config.json")
+    found, _ = read(json.dumps(yaml_reading.load(TWENTY_FOUR)), "config.json")
     assert found.family == "flux"
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from tests.engines.ai_toolkit.builders import plan, spec
+from tests.support import yaml_reading
 
 
 def test_the_files_metadata_tells_what_the_engine_does_not():
@@ -18,7 +18,7 @@ def test_the_files_metadata_tells_what_the_engine_does_not():
             loss={"min_snr_gamma": 5, "noise_offset": 0.05}, ema={"enabled": True, "decay": 0.9},
         )
     )  # fmt: skip
-    meta = yaml.safe_load(made.files["config.yaml"])["meta"]
+    meta = yaml_reading.load(made.files["config.yaml"])["meta"]
     assert all(isinstance(value, str) for value in meta.values())
     assert meta.items() >= {
         "vast_lora_run": "12", "ss_network_type": "locon", "ss_network_dim": "8",
@@ -35,5 +35,5 @@ def test_the_files_metadata_tells_what_the_engine_does_not():
     ("asked", "told"), [("owner/name", "owner/name"), ("/models/a/b.safetensors", "b.safetensors")]
 )
 def test_the_files_metadata_holds_no_path_of_this_machine(asked, told):
-    meta = yaml.safe_load(plan(spec(base_model=asked)).files["config.yaml"])["meta"]
+    meta = yaml_reading.load(plan(spec(base_model=asked)).files["config.yaml"])["meta"]
     assert meta["ss_sd_model_name"] == told

@@ -11,6 +11,7 @@ import yaml
 from engines import families
 from engines.ai_toolkit.options import read_options, unknown_keys
 from tests.engines.ai_toolkit.builders import ENGINE, plan, spec
+from tests.support import yaml_reading
 
 SHIPPED = ENGINE.shipped_options()
 
@@ -143,7 +144,7 @@ def test_no_family_is_given_a_key_that_the_engine_does_not_know(key):
     )
     made = plan(given)
     assert ENGINE.complaints(given, made.files, SHIPPED) == ()
-    process = yaml.safe_load(made.files["config.yaml"])["config"]["process"][0]
+    process = yaml_reading.load(made.files["config.yaml"])["config"]["process"][0]
     assert process["model"]["name_or_path"]
     assert process["sample"]["sampler"] == process["train"]["noise_scheduler"]
 

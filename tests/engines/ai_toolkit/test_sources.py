@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-import yaml
 
 from engines.ai_toolkit.draft import generic, leaves, place
 from engines.fields import table
 from tests.engines.ai_toolkit.builders import ENGINE, plan, spec
 from tests.engines.ai_toolkit.test_config import FULL
+from tests.support import yaml_reading
 
 PLATFORM = {
     "type", "training_folder", "sqlite_db_path", "performance_log_every", "logging.use_ui_logger",
@@ -24,7 +24,7 @@ PLATFORM = {
 @pytest.mark.parametrize("family", FULL)
 def test_every_native_value_tells_where_it_came_from_or_is_the_platforms_own(family):
     made = plan(spec(family=family, **FULL[family]))
-    document = yaml.safe_load(made.files["config.yaml"])
+    document = yaml_reading.load(made.files["config.yaml"])
     written = {path for path, _ in leaves(document["config"]["process"][0])}
     written |= {f"meta.{key}" for key in document["meta"]}
     told = {native.removeprefix("config.yaml:") for native in made.sources}
