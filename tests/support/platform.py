@@ -20,7 +20,7 @@ from app.jobs.executor import Lost, Running, Status
 from app.jobs.rundir import AttemptDir, Launch
 from app.platform import EXTENSION, Platform
 from app.settings import Settings
-from tests.support.compiled import TEMPLATES, share_statements
+from tests.support.compiled import share
 from tests.support.tasks import InlineTasks
 
 
@@ -125,8 +125,7 @@ def make_app(tmp_path: Path, env: Mapping[str, str] | None = None) -> Flask:
     app = create_app(settings)
     _apps.append(app)
     app.config.update(TESTING=True)
-    app.jinja_env.bytecode_cache = TEMPLATES
-    share_statements(app)
+    share(app)
     platform: Platform = app.extensions[EXTENSION]
     platform.executor = FakeExecutor()
     platform.gpus = FakeGpus()  # type: ignore[assignment]

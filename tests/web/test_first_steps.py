@@ -28,6 +28,13 @@ def bare(tmp_path):
     return make_app(tmp_path, {"HF_HOME": str(tmp_path / "hf")})
 
 
+@pytest.fixture
+def plain_drawing(monkeypatch):
+    """The sample's pictures without what is on them: drawing all twelve takes half a second."""
+    plain = lambda scene, seed: Image.new("RGB", (640, 640))  # noqa: E731
+    monkeypatch.setattr("app.datasets.sample_drawing.draw", plain)
+
+
 def slurm(tmp_path, **env):
     """A machine in front of a cluster, whose Slurm answers as recorded."""
     app = make_app(tmp_path, {"EXECUTOR": "slurm", **env})
@@ -90,7 +97,7 @@ def test_the_sample_dataset_is_drawn_once_with_a_caption_for_each_picture(bare):
     assert "trigger_word=vlbot" in page
 
 
-def test_a_drawing_that_was_cut_goes_on_and_leaves_what_is_there(bare):
+def test_a_drawing_that_was_cut_goes_on_and_leaves_what_is_there(bare, plain_drawing):
     client = bare.test_client()
     client.post("/first-steps/sample")
     with bare.app_context():
@@ -162,7 +169,7 @@ def test_an_open_list_counts_the_pictures_as_they_come(bare):
         assert "1 of 4 done" in page
 
 
-def test_the_form_that_the_preset_fills_in_has_no_complaint(bare):
+def test_the_form_that_the_preset_fills_in_has_no_complaint(bare, plain_drawing):
     client = bare.test_client()
     client.post("/first-steps/sample")
     bare.extensions[EXTENSION].tasks.run_all()
