@@ -61,7 +61,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("NAN_READINGS", "5", "So many losses in a row that are not numbers end a run; 0 never does."),
     Setting("STALL_MINUTES", "20", "A run without any output for so long is flagged as stalled."),
     Setting("LOG_CAP_MB", "512", "A log larger than this loses its middle, with a notice."),
-    Setting("PRICE_PER_HOUR", "none", "Price of this machine per hour, in your currency, for cost estimates."),
+    Setting("PRICE_PER_HOUR", "none", "Price of this machine per hour, in US dollars, for cost estimates."),
     *SLURM_SETTINGS,
 )  # fmt: skip
 

@@ -33,7 +33,7 @@ class JobCost:
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds, and money in the currency of the price. ``cost`` is None without a price."""
+    """Seconds, and US dollars. ``cost`` is None without a price."""
 
     since: float
     seconds: float

@@ -45,6 +45,11 @@ def source_of_price(platform: Platform) -> str:
     return "from PRICE_PER_HOUR" if platform.settings.price_per_hour else ""
 
 
+def dollars(amount: float) -> str:
+    """Money for people. Vast bills in US dollars, so every price here is one."""
+    return f"${amount:.2f}"
+
+
 def seconds_used(job: Job) -> float:
     """How long the job's attempts have run so far, here or elsewhere."""
     return _seconds(job.attempts)

@@ -62,7 +62,7 @@ def about(job: Job, what: str, reason: str = "") -> tuple[str, str]:
     if job.attempts:
         facts.append(f"{_duration(pricing.seconds_used(job))} of training")
         if (cost := pricing.cost_so_far(current(), job)) is not None:
-            facts.append(f"cost {cost:.2f}")
+            facts.append(f"cost {pricing.dollars(cost)}")
     lines += [", ".join(facts), f"{job.family} with {job.engine}", f"/jobs/{job.id}"]
     return f"{job.name} {what}", "\n".join(line for line in lines if line)
 

@@ -184,7 +184,7 @@ def pace(seconds: float | None) -> str:
 def cost(job: Job) -> tuple[str, str]:
     """What a job has cost, and what it will have at its end, each empty where that is not known."""
     found = pricing.costs(current(), job) if job.attempt else (None, None)
-    spent, whole = ("" if money is None else f"{money:.2f}" for money in found)
+    spent, whole = ("" if money is None else pricing.dollars(money) for money in found)
     return spent, whole
 
 

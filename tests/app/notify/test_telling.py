@@ -55,7 +55,7 @@ def test_a_job_that_finishes_is_told_once_to_each_target_that_wants_it(app):
     assert [words["event"] for words in told] == ["finished", "finished", "queue-empty"]
     assert told[0]["title"] == "dog finished"
     assert "step 40 of 40, loss 0.0712" in told[0]["body"]
-    assert "cost 0.00" in told[0]["body"]
+    assert "cost $0.00" in told[0]["body"]
     assert told[0]["body"].endswith("/jobs/1")
 
 
