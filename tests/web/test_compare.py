@@ -14,8 +14,12 @@ from app.jobs.series import Sample
 def two(app, client, form):
     for n, rank in ((1, "4"), (2, "16")):
         answer = client.post(
-            "/jobs/", data={**form, "name": f"dog{n}", "network.rank": rank, "hold": "1"}
-        )
+            "/jobs/",
+            data={
+                **form, "name": f"dog{n}", "network.rank": rank, "datasets.0.repeats": rank,
+                "trigger_word": "ohwx", "sampling.prompts": "a dog at the sea", "hold": "1",
+            },
+        )  # fmt: skip
         assert answer.status_code == 303, answer.text
         with app.app_context():
             run = service.run_dir(service.get(n))
@@ -39,6 +43,16 @@ def test_samples_stand_side_by_side_at_the_step_nearest_to_the_chosen_one(client
     page = client.get("/compare?jobs=1,2&step=6").text
     assert "dog1 at step 6" in page
     assert "dog2 at step 3" in page or "dog2 at step 9" in page
+
+
+def test_samples_stand_under_the_words_they_were_drawn_from(client, two):
+    assert "<h3>ohwx, a dog at the sea</h3>" in client.get("/compare?jobs=1,2").text
+
+
+def test_a_field_of_a_dataset_has_its_title_and_unit(client, two):
+    page = client.get("/compare?jobs=1,2").text
+    assert '<th scope="row">Repeats, dataset 1 <small>times</small></th>' in page
+    assert "datasets.0" not in page
 
 
 def test_the_picture_without_script_holds_both(client, two):
