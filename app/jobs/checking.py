@@ -132,7 +132,8 @@ def _check(
     waits = installing.being_installed(installation.name) if installation.problem else ""
     if installation.problem and not waits:
         errors["engine"] = (
-            f"{installation.name} is not installed. Run {installation.how}, or point "
+            f"{installation.name} is not installed. Install it on the Engines page or by "
+            f"{installation.how}, or point "
             f"{setting_prefix(installation.name)}_DIR and _PYTHON at it."
         )
     spec = workspace.resolved(spec, platform.settings)

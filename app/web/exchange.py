@@ -30,7 +30,8 @@ PASTED = "Pasted text"
 @bp.get("/jobs/import")
 def no_import() -> ResponseReturnValue:
     """The address of an answer that was reloaded or shared."""
-    return redirect(url_for("new_job.form"), 303)
+    # Its anchor lies within the fold, which browsers then open.
+    return redirect(url_for("new_job.form", _anchor="import-files"), 303)
 
 
 @bp.post("/jobs/import")

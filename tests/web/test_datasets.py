@@ -50,6 +50,10 @@ def test_folders_are_found_and_shown_with_their_counts(client, dog):
     assert 'value="dog"' in client.get("/jobs/new").text
 
 
+def test_an_empty_list_offers_the_sample_dataset(client):
+    assert 'action="/first-steps/sample"' in client.get("/datasets").text
+
+
 def test_a_new_dataset_is_a_folder_and_a_bad_name_is_told_at_its_field(app, client):
     answer = client.post("/datasets", data={"name": " ohwx  dog "})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/datasets/1")
