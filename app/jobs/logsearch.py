@@ -125,20 +125,52 @@ def around(path: Path, offset: int) -> Part:
 
 
 def stretch(path: Path, start: int) -> Part:
-    """The lines from an offset on, about 16 kB of them."""
-    chunk = read(path, start, AROUND_BYTES, skip=False)
-    lines = (*chunk.lines, chunk.live) if chunk.live and chunk.end == chunk.size else chunk.lines
-    later = chunk.end if chunk.start < chunk.end < chunk.size else None
+    """The lines from an offset on, about 16 kB of them; of a progress bar only what it came to."""
+    begin = start
+    chunk = read(path, begin, AROUND_BYTES, skip=False)
+    if not chunk.lines and chunk.start < chunk.end < chunk.size:
+        begin = _last_state(path, chunk.end)
+        chunk = read(path, begin, AROUND_BYTES, skip=False)
+    lines, later = chunk.lines, chunk.end if chunk.start < chunk.end < chunk.size else None
+    if chunk.live and begin + AROUND_BYTES >= chunk.size:
+        lines, later = (*lines, chunk.live), None
+    elif not lines and chunk.end == begin < chunk.size:
+        later = begin  # what a bar of many megabytes came to is further on
     earlier = max(0, start - AROUND_BYTES) if start > 0 else None
     return Part(tuple(lines), start, chunk.end, None, earlier, later, chunk.size)
 
 
 def before(path: Path, end: int) -> Part:
     """The lines just before an offset."""
+    part = _just_before(path, end)
+    if not part.lines and part.earlier:
+        return _just_before(path, _bar_start(path, part.earlier))
+    return part
+
+
+def _just_before(path: Path, end: int) -> Part:
     start = _line_start(path, max(0, end - AROUND_BYTES)) if end > AROUND_BYTES else 0
     chunk = read(path, start, max(1, end - start), skip=False)
     earlier = start if start > 0 else None
     return Part(chunk.lines, start, end, None, earlier, None, chunk.size)
+
+
+def _last_state(path: Path, offset: int) -> int:
+    """Where the last state of the progress bar around ``offset`` begins, or as far as was looked."""
+    with path.open("rb") as log:
+        log.seek(offset)
+        raw = log.read(BYTES_AT_ONCE)
+    end = raw.find(b"\n")
+    bar = (raw if end < 0 else raw[:end]).rstrip(b"\r")
+    return offset + bar.rfind(b"\r") + 1
+
+
+def _bar_start(path: Path, offset: int) -> int:
+    """Where the progress bar around ``offset`` began, or as far back as was looked."""
+    begin = max(0, offset - BYTES_AT_ONCE)
+    with path.open("rb") as log:
+        log.seek(begin)
+        return begin + log.read(offset - begin).rfind(b"\n") + 1
 
 
 def _line_start(path: Path, offset: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def _part(job: Job) -> dict[str, Any]:
         part = logsearch.before(path, max(0, end))
     elif request.args.get("after") is not None:
         part = logsearch.stretch(path, max(0, request.args.get("after", 0, type=int)))
+        part = replace(part, earlier=None)  # it is put below those
     elif "at" in request.args:
         part = logsearch.around(path, max(0, at))
     else:

@@ -80,3 +80,22 @@ def test_the_lines_around_a_place_mark_it_and_lead_to_those_beside(log):
     assert before(log, part.start).lines[-1] == f"line {int(part.lines[0].split()[1]) - 1:05}"
     assert around(log, 0).earlier is None
     assert around(log, log.stat().st_size - 11).later is None
+
+
+def test_reading_on_passes_over_all_that_a_progress_bar_was_at_once(log):
+    bar = "".join(f"\rstep {n} of 9999" for n in range(9_999))
+    log.write_text(f"begin\n{bar}\nend\n")
+    first = stretch(log, 0)
+    assert first.lines == ("begin",)
+    then = stretch(log, first.later)
+    assert then.lines == ("step 9998 of 9999", "end")
+    assert then.later is None
+    back = before(log, log.stat().st_size - len("step 9998 of 9999\nend\n"))
+    assert back.lines == ("begin",)
+
+
+def test_reading_to_the_end_shows_the_bar_that_still_runs_and_offers_nothing_later(log):
+    log.write_text("begin\n" + "".join(f"\rstep {n} of 9999" for n in range(5_000)))
+    part = stretch(log, stretch(log, 0).later)
+    assert part.lines == ("step 4999 of 9999",)
+    assert part.later is None
