@@ -16,6 +16,22 @@
   };
   const short = (value) => value == null ? "–" : Math.abs(value) >= 1e9 ? `${(value / 1e9).toFixed(2)} G` : Math.abs(value) >= 1e4 || (value && Math.abs(value) < 1e-3) ? value.toExponential(2) : String(+value.toPrecision(4));
 
+  // What stands at the axis of x: steps, the reader's own clock, or how long it had run.
+  const two = (n) => String(n).padStart(2, "0");
+  const whole = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  const clock = (value, fine) => { const d = new Date(value * 1e3); return `${two(d.getHours())}:${two(d.getMinutes())}${fine ? `:${two(d.getSeconds())}` : ""}`; };
+  const day = (value) => { const d = new Date(value * 1e3); return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`; };
+  const lasted = (value, fine) => {
+    const minutes = Math.floor(value / 60), hours = Math.floor(minutes / 60), s = Math.round(value % 60);
+    return !value ? "0" : hours ? `${hours} h${minutes % 60 ? ` ${minutes % 60}` : ""}` : fine || !minutes ? `${minutes ? `${minutes}:${two(s)}` : `${s} s`}` : `${minutes} min`;
+  };
+  const SPANS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 432000];
+  const ABSCISSAS = {
+    step: { values: (_, ticks) => ticks.map(whole), told: whole },
+    clock: { values: (_, ticks, at, space, gap) => ticks.map((t, n) => clock(t, gap < 60) + (n && day(t) === day(ticks[n - 1]) ? "" : `\n${day(t)}`)), told: (t) => clock(t, true) },
+    lasted: { incrs: SPANS, values: (_, ticks, at, space, gap) => ticks.map((t) => lasted(t, gap < 60)), told: (t) => lasted(t, true) },
+  };
+
   // From both sides, so that the smooth curve is not late; gaps stay gaps.
   const mean = (values, strength) => {
     let last = 0, weight = 0;
@@ -35,8 +51,10 @@
     const tools = figure.closest(".card").querySelector(".curve-tools");
     const tool = (name) => tools.querySelector(`[data-curve="${name}"]`);
     const choice = { series: "loss", smooth: 90, log: false, clip: false, axis: "step", ...stored() };
-    let chart = null, built = "", zoom = null, timer = 0, asking = 0;
-    const data = new Map(), versions = new Map();
+    let chart = null, built = "", zoom = null, all = null, timer = 0, asking = 0;
+    const data = new Map(), versions = new Map(), births = new Map();
+    // Several jobs over time begin together; one shows the clock.
+    const since = (job) => choice.axis === "time" && jobs.length > 1 ? births.get(job) ?? 0 : 0;
     // Several curves over each other need no point for each pixel: the page stays as light as one.
     const share = jobs.length > 1 ? 0.8 / jobs.length : 1;
 
@@ -50,7 +68,7 @@
       const turn = ++asking;
       const answers = await Promise.all(jobs.map(async (job) => {
         const query = new URLSearchParams({ series: choice.series, axis: choice.axis, width: Math.max(200, Math.round(box.clientWidth * share)) });
-        if (zoom) { query.set("from", zoom[0]); query.set("to", zoom[1]); }
+        if (zoom) { query.set("from", zoom[0] + since(job)); query.set("to", zoom[1] + since(job)); }
         if (again && versions.has(job)) query.set("v", versions.get(job));
         // Of a curve that is shown as a whole only what follows, until the chart holds too much.
         const have = data.get(job), shown = have?.series[choice.series];
@@ -96,19 +114,21 @@
       jobs.forEach((job, at) => {
         const found = data.get(job)?.series[choice.series];
         if (!found) return;
-        const x = choice.axis === "time" && jobs.length > 1 ? found.x.map((t) => t - found.x[0]) : found.x;
+        if (!zoom) births.set(job, found.x[0]);
+        const from = since(job), x = from ? found.x.map((t) => t - from) : found.x;
         let y = found.y;
         if (choice.log) y = y.map((value) => value > 0 ? value : null);
         const colour = palette[at % palette.length], strength = choice.smooth / 100;
         if (strength > 0 && y.length > 5) {
-          parts.push([x, y]); lines.push({ label: jobs.length > 1 ? `${names[at]} (as it is)` : "as it is", stroke: `${colour}55`, width: 1, points: { show: false }, value: (_, v) => short(v) });
+          parts.push([x, y]); lines.push({ label: jobs.length > 1 ? `${names[at]}, raw` : "raw", stroke: `${colour}55`, width: 1, points: { show: false }, value: (_, v) => short(v) });
           parts.push([x, smooth(y, strength)]);
         } else parts.push([x, y]);
-        lines.push({ label: names[at] || choice.series, stroke: colour, width: 2, points: { show: y.length < 40 }, value: (_, v) => short(v) });
+        lines.push({ label: jobs.length === 1 && lines.length ? "smoothed" : names[at] || choice.series, stroke: colour, width: 2, points: { show: y.length < 40 }, value: (_, v) => short(v) });
       });
       if (!parts.length) return;
       const table = uPlot.join(parts.map(([x, y]) => [x, y]));
       if (!table || !table[0]?.length) return;
+      if (!zoom) all = [table[0][0], table[0].at(-1)];
       // The chart is kept from poll to poll, and with it a drag, the legend's values and its listeners.
       const shape = JSON.stringify([choice.axis, choice.log, choice.clip, isDark(), lines.map((l) => [l.label, l.stroke, l.width, l.points.show])]);
       if (chart && shape === built) chart.setData(table);
@@ -118,12 +138,13 @@
     const make = (lines, table) => {
       box.querySelector("img")?.remove();
       const line = token("--line"), muted = token("--muted"), time = choice.axis === "time" && jobs.length === 1;
+      const abscissa = ABSCISSAS[choice.axis !== "time" ? "step" : time ? "clock" : "lasted"];
       const axis = { stroke: muted, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: "11px system-ui, sans-serif" };
       return new uPlot({
         width: Math.max(200, box.clientWidth), height: 250, ms: 1e-3,
         scales: { x: { time }, y: { distr: choice.log ? 3 : 1, range: choice.clip ? clipped : undefined } },
-        axes: [axis, { ...axis, size: 62, values: (_, ticks) => ticks.map(short) }],
-        series: [{ label: choice.axis === "time" ? "time" : "step" }, ...lines],
+        axes: [{ ...axis, incrs: abscissa.incrs, values: abscissa.values }, { ...axis, size: 62, values: (_, ticks) => ticks.map(short) }],
+        series: [{ label: choice.axis === "time" ? "time" : "step", value: (_, v) => v == null ? "–" : abscissa.told(v) }, ...lines],
         cursor: { drag: { x: true, y: false, setScale: false } },
         hooks: { setSelect: [(u) => {
           if (u.select.width < 4) return;
@@ -167,9 +188,19 @@
       keep(choice);
       if (asked !== choice.series + choice.axis) { zoom = null; afresh(); } else draw();
     });
-    const whole = () => { if (zoom) { zoom = null; afresh(); } };
-    tool("reset").addEventListener("click", whole);
-    box.addEventListener("dblclick", whole);
+    const entire = () => { if (zoom) { zoom = null; afresh(); } };
+    tool("reset").addEventListener("click", entire);
+    box.addEventListener("dblclick", entire);
+    // What a drag does, for fingers and keys: closer or wider about the middle, half a width on or back.
+    const part = (size, move) => {
+      if (!all) return;
+      const [low, high] = zoom ?? all, span = Math.min((high - low) * size, all[1] - all[0]);
+      const from = Math.max(all[0], Math.min((low + high - span) / 2 + move * span, all[1] - span));
+      if (span >= all[1] - all[0]) return entire();
+      zoom = [from, from + span];
+      afresh();
+    };
+    for (const [name, ...how] of [["closer", 0.5, 0], ["wider", 2, 0], ["back", 1, -0.5], ["on", 1, 0.5]]) tool(name).addEventListener("click", () => part(...how));
     new ResizeObserver(() => chart?.setSize({ width: Math.max(200, box.clientWidth), height: 250 })).observe(box);
     new MutationObserver(draw).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);

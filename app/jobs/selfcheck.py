@@ -23,6 +23,7 @@ from app.jobs import installations, preflight
 from app.settings import Settings
 from app.tasks import Work
 from app.vast import tunnels
+from engines.registry import setting_prefix
 
 KIND = "machine.check"
 GB = 1e9
@@ -92,7 +93,11 @@ def _torch(settings: Settings) -> Iterator[Finding]:
             )  # fmt: skip
             told = json.loads(done.stdout.strip().splitlines()[-1])
         except (OSError, subprocess.TimeoutExpired, ValueError, IndexError):
-            yield Finding(found.name, "fail", f"{found.python} cannot import torch.")
+            yield Finding(
+                found.name,
+                "fail",
+                f"{found.python} cannot import torch: install the engine anew, or point {setting_prefix(found.name)}_PYTHON at one that can.",
+            )
             continue
         yield judge_torch(found.name, told, bool(gpu.Sampler().report().gpus))
 
@@ -220,7 +225,8 @@ def _network(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "network",
             "fail",
-            f"{parts.hostname} cannot be reached ({error}); models cannot be downloaded.",
+            f"{parts.hostname} cannot be reached ({error}): models cannot be downloaded. Look at the "
+            "firewall and at HTTPS_PROXY, or bring models as files.",
         )
         return
     finally:

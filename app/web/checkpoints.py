@@ -180,7 +180,7 @@ def compare(job_id: int) -> ResponseReturnValue:
     context = view(job)
     paths = [line.lora.file.path for line in context["loras"] if line.facts]
     second = request.args.get("b") or (paths[0] if paths else "")
-    first = request.args.get("a") or (paths[min(1, len(paths) - 1)] if paths else "")
+    first = request.args.get("a") or (paths[-1] if paths else "")
     changes = None
     if first and second:
         pair = retention.one_of(job, first).path, retention.one_of(job, second).path

@@ -10,10 +10,10 @@ from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import delivery
-from app.delivery.choosing import choose
+from app.delivery.choosing import What, choose
 from app.delivery.store import State
 from app.delivery.targets import known
-from app.jobs import service
+from app.jobs import gallery, service
 from app.models import Delivery, Job, Task
 from app.web import htmx
 
@@ -69,12 +69,22 @@ def context(job: Job, now: Glance | None = None) -> dict[str, Any]:
         "places": [_place(job, target, now) for target in now.targets],
         "copies": now.copies,
         "names": {target.id: target.name for target in now.targets},
-        "what_names": delivery.WHAT,
+        "what_names": _what_there_is(job) if now.has_files else {},
         "is_safe": bool(now.copies) and delivery.is_backed_up(job),
         "has_files": now.has_files,
         "delivery_polls": now.polls,
         "delivery_version": now.version,
     }
+
+
+def _what_there_is(job: Job) -> dict[What, str]:
+    """What can be ticked: all of it until the job is over, then what it left."""
+    if not job.status.is_final:
+        return delivery.WHAT
+    found = gallery.outputs_of(job)
+    lacking = {"lora", "checkpoints"} if not found.loras else set()
+    lacking |= set() if found.samples else {"samples"}
+    return {what: title for what, title in delivery.WHAT.items() if what not in lacking}
 
 
 def _place(job: Job, target: delivery.Target, now: Glance) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app import delivery, notify, tasks
+from app.jobs import service
 from app.platform import EXTENSION
 from tests.support.finished import finished_job
 from tests.support.polls import poll_of
@@ -48,6 +49,17 @@ def test_a_refused_form_keeps_what_was_typed_but_for_the_secret(context, client)
     assert 'value="Mine"' in answer.text
     assert "s3cr3t" not in answer.text
     assert context.extensions[EXTENSION].vault.names() == []
+
+
+def test_a_job_that_left_no_lora_offers_none_to_send(context, client):
+    job = finished_job(context)
+    delivery.add("s3", {"place": "b-u/{id}", "name": "Archive"}, ("lora",))
+    assert "Finished LoRA" in client.get("/jobs/1").text
+    for file in service.run_dir(job).output.rglob("*.safetensors"):
+        file.unlink()
+    page = client.get("/jobs/1").text
+    assert "Finished LoRA" not in page
+    assert "Spec, native config and run card" in page
 
 
 def test_the_card_sends_by_a_plain_form_and_shows_what_was_verified(context, client):

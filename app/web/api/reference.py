@@ -7,6 +7,7 @@ from itertools import groupby
 from flask import Blueprint, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
+from app.platform import current
 from app.web.api import document
 from app.web.api.registry import OPERATIONS
 from app.web.api.registry import bp as api
@@ -31,6 +32,7 @@ def index() -> ResponseReturnValue:
         fields_of=document.fields_of,
         query_of=document.query_parameters,
         kind_of=document.kind_of,
+        here=f"http://127.0.0.1:{current().settings.port}",
     )
 
 
