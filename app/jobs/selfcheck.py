@@ -93,11 +93,9 @@ def _torch(settings: Settings) -> Iterator[Finding]:
             )  # fmt: skip
             told = json.loads(done.stdout.strip().splitlines()[-1])
         except (OSError, subprocess.TimeoutExpired, ValueError, IndexError):
-            yield Finding(
-                found.name,
-                "fail",
-                f"{found.python} cannot import torch: install the engine anew, or point {setting_prefix(found.name)}_PYTHON at one that can.",
-            )
+            setting = f"{setting_prefix(found.name)}_PYTHON"
+            advice = f"install the engine anew, or point {setting} at one that can"
+            yield Finding(found.name, "fail", f"{found.python} cannot import torch: {advice}.")
             continue
         yield judge_torch(found.name, told, bool(gpu.Sampler().report().gpus))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -57,6 +58,44 @@ def test_the_chart_is_drawn_zoomed_and_remembers_what_was_chosen(page, drawn):
     page.reload()
     page.wait_for_selector(".curve canvas")
     assert page.input_value("[data-curve=series]") == "learning_rate"
+
+
+def test_buttons_zoom_and_move_the_chart_as_a_drag_does(page, drawn):
+    page.goto(f"{drawn.url}/jobs/1")
+    page.wait_for_selector(".curve canvas")
+    caption = page.locator(".curve figcaption")
+    until(lambda: "Loss: " in caption.inner_text(), 10, "the numbers are told")
+
+    def part_after(name):
+        with page.expect_response(lambda r: "curves.json" in r.url and "from=" in r.url) as asked:
+            page.get_by_role("button", name=name).click()
+        query = parse_qs(urlsplit(asked.value.url).query)
+        return float(query["from"][0]), float(query["to"][0])
+
+    assert part_after("Closer") == (300.5, 899.5)
+    assert part_after("Later part") == (600, 1199)
+    assert part_after("Closer") == (749.75, 1049.25)
+    page.get_by_role("button", name="Wider").click()
+    page.get_by_role("button", name="Wider").click()
+    until(lambda: "hover for values" in caption.inner_text(), 10, "the whole run is shown again")
+
+
+def test_jobs_compared_over_time_are_zoomed_each_from_its_own_beginning(page, drawn, document):
+    drawn.post("/api/v1/jobs", {**document, "length": {"steps": 4}, "name": "other"})
+    drawn.wait_for(2, "succeeded")
+    Curves(drawn.data / "jobs/2/metrics").append(
+        {"loss": [Sample(n, 1, 90_000.0 + n, 1 / n) for n in range(1, 900)]}
+    )
+    page.goto(f"{drawn.url}/compare?jobs=1,2")
+    page.wait_for_selector(".curve canvas")
+    page.select_option("[data-curve=axis]", "time")
+    until(lambda: page.locator(".u-legend th", has_text="time").count(), 10, "it is over time")
+    asked = []
+    page.on("request", lambda r: asked.append(r.url) if "from=" in r.url else None)
+    page.get_by_role("button", name="Closer").click()
+    until(lambda: len(asked) == 2, 10, "both jobs are asked for a part")
+    parts = [float(parse_qs(urlsplit(url).query)["from"][0]) for url in asked]
+    assert parts[1] - parts[0] == 90_001 - 101
 
 
 @pytest.fixture
