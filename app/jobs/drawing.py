@@ -11,7 +11,7 @@ from app.jobs.series import Sample
 
 WIDTH, HEIGHT = 720, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 10, 12, 28
-_TICKS = 5
+_TICKS = 7
 COLOURS = ("#2f6fd0", "#c4572b", "#2f8a55", "#8a4fc0", "#a8780a", "#b03a72")
 
 
@@ -73,14 +73,22 @@ class _Frame:
 
 
 def _grid(frame: _Frame) -> Iterable[str]:
-    for n in range(_TICKS):
-        value = frame.low + (frame.high - frame.low) * n / (_TICKS - 1)
+    for value in round_ticks(frame.low, frame.high):
         y = frame.y(value)
         yield f'<path d="M{_LEFT} {y}H{WIDTH - _RIGHT}" stroke="#8884" fill="none"/>'
         yield _text(_LEFT - 6, y + 4, f"{value:.4g}", "end")
-    for n in range(_TICKS):
-        step = round(frame.first + (frame.last - frame.first) * n / (_TICKS - 1))
-        yield _text(frame.x(step), HEIGHT - 10, str(step), "middle")
+    for step in round_ticks(frame.first, frame.last):
+        if step == int(step):
+            told = f"{int(step):,}".replace(",", "\u202f")
+            yield _text(frame.x(step), HEIGHT - 10, told, "middle")
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """Some round numbers from ``low`` to ``high``: 1, 2 or 5 times a power of ten apart."""
+    wide = (high - low) / _TICKS
+    power = 10.0 ** math.floor(math.log10(wide))
+    apart = next(n * power for n in (1, 2, 5, 10) if n * power >= wide)
+    return [n * apart for n in range(math.ceil(low / apart), math.floor(high / apart) + 1)]
 
 
 def _lines(frame: _Frame, curve: Curve, colour: str, *, smooth: bool) -> Iterable[str]:
@@ -127,11 +135,11 @@ def _mark(path: str, colour: str, title: str) -> str:
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="#888">{escape(text)}</text>'
+    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="#767676">{escape(text)}</text>'
 
 
 def _names(curves: Sequence[Curve]) -> Iterable[str]:
     for at, curve in enumerate(curves):
         y = _TOP + 12 + 15 * at
         yield f'<path d="M{WIDTH - 190} {y - 4}h14" stroke="{COLOURS[at % len(COLOURS)]}" stroke-width="3"/>'
-        yield f'<text x="{WIDTH - 170}" y="{y}" fill="#888">{escape(curve.name[:28])}</text>'
+        yield f'<text x="{WIDTH - 170}" y="{y}" fill="#767676">{escape(curve.name[:28])}</text>'

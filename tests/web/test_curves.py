@@ -10,6 +10,7 @@ import pytest
 
 from app.jobs import curve_building, service, store
 from app.jobs.curves import Curves
+from app.jobs.drawing import round_ticks
 from app.jobs.points import Point, append_points, read_points
 from app.jobs.series import Sample, Series
 from app.jobs.states import JobState
@@ -62,6 +63,13 @@ def test_the_picture_needs_no_script(client, finished):
     assert "<path" in answer.text
     assert "attempt 2" in answer.text
     assert 'src="/jobs/1/curve.svg"' in client.get("/jobs/1").text
+
+
+def test_the_axes_of_the_picture_bear_round_numbers(client, finished):
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", client.get("/jobs/1/curve.svg").text)
+    assert texts == ["0.1", "0.2", "0.3", "0.4", "0.5", "5", "10", "15", "20", "25", "30"]
+    assert [f"{tick:g}" for tick in round_ticks(0.0204, 0.3037)] == ["0.05", "0.1", "0.15", "0.2", "0.25", "0.3"]
+    assert round_ticks(1, 2) != []
 
 
 def test_every_reading_can_be_taken_away_as_a_table(client, finished):
