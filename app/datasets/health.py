@@ -131,8 +131,8 @@ def _captions(seen: _Seen) -> Iterator[Finding]:
     word = seen.dataset.trigger_word.strip()
     if word:
         yield Finding(
-            "trigger", "harms", f"Captions without the trigger word “{word}”",
-            "The LoRA learns to answer to the word from the captions that hold it.",
+            "trigger", "note", f"Captions without the trigger word “{word}”",
+            "A job with this trigger word puts it in front of them; training elsewhere, they lack it.",
             seen.names(lambda row: bool(row.caption and row.caption.strip())
                        and not holds(row.caption, word)),
             fix="trigger", show="no-trigger",

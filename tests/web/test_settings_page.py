@@ -54,7 +54,10 @@ def test_a_refused_form_keeps_what_was_typed_but_for_the_secret(context, client)
 def test_a_job_that_left_no_lora_offers_none_to_send(context, client):
     job = finished_job(context)
     delivery.add("s3", {"place": "b-u/{id}", "name": "Archive"}, ("lora",))
-    assert "Finished LoRA" in client.get("/jobs/1").text
+    page = client.get("/jobs/1").text
+    assert "Finished LoRA" in page
+    assert 'play"/></svg>Retry</button>' not in page  # nothing is left to try: it can be continued
+    assert "more steps" in page
     for file in service.run_dir(job).output.rglob("*.safetensors"):
         file.unlink()
     page = client.get("/jobs/1").text

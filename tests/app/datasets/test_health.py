@@ -47,6 +47,7 @@ def test_each_trouble_is_found_and_named(dogs):
     assert seen["case"].names == ("Mixed.Png", "UP.TXT")
     assert seen["upper"].names == ("UP.PNG",)
     assert seen["trigger"].names == ("b.png",)
+    assert seen["trigger"].severity == "note"  # both engines are told to put it in front
     assert seen["extreme"].names == ("wide.png",)
     assert seen["format"].names == ("photo.heic",)
     assert seen["unreadable"].names == ("zero.png",)
