@@ -21,15 +21,10 @@ KIND = "delivery.upload"
 _SETTLE_SECONDS = 15.0
 """A job that is over goes to its automatic targets at the next tick; pages wait for that."""
 
-_COPIED = (
-    select(Delivery.job_id)
-    .where(
-        Delivery.job_id.in_(bindparam("ids", expanding=True)),
-        Delivery.state == "verified",
-        Delivery.path.endswith(".safetensors"),
-    )
-    .distinct()
-)
+_SAFE = (Delivery.state == "verified") & Delivery.path.endswith(".safetensors")
+_COPIED = select(Delivery.job_id).where(_SAFE).distinct()
+_COPIED_BETWEEN = _COPIED.where(Delivery.job_id.between(bindparam("first"), bindparam("last")))
+_COPIED_OF = _COPIED.where(Delivery.job_id.in_(bindparam("ids", expanding=True)))
 
 
 def rows(job_id: int, target: str = "") -> Sequence[Delivery]:
@@ -144,7 +139,14 @@ def backed_up(job: Job) -> dict[str, list[str]]:
 
 def jobs_with_copy(ids: Sequence[int]) -> set[int]:
     """Those of these jobs that have a verified copy of a LoRA somewhere; for a table, in one query."""
-    return set(db.session.scalars(_COPIED, {"ids": list(ids)}))
+    if not ids:
+        return set()
+    first, last = min(ids), max(ids)
+    if last - first < 4 * len(ids):
+        # A statement that is always the same is made ready four times as fast as one of 50 numbers.
+        found = db.session.connection().execute(_COPIED_BETWEEN, {"first": first, "last": last})
+        return {*found.scalars()}.intersection(ids)
+    return {*db.session.scalars(_COPIED_OF, {"ids": list(ids)})}
 
 
 def under_way(job: Job) -> bool:

@@ -31,7 +31,6 @@ from engines.spec import JobSpec
 from engines.switching import Switched, switch
 
 get = store.get
-table_version = store.table_version
 as_json = describing.as_json
 preview = previewing.preview
 

@@ -22,12 +22,6 @@ _JOB, _KNOWN, _EVENT = Job.__table__.c, Fact.__table__.c, JobEvent.__table__.c
 _COUNTS = select(_JOB.state, func.count()).group_by(_JOB.state)
 _FACT = select(_KNOWN.value).where(_KNOWN.key == bindparam("key"))
 _NEWEST_EVENT = select(func.max(_EVENT.id))
-_VERSION = select(
-    func.coalesce(func.sum(_JOB.version), 0),
-    func.coalesce(func.max(_JOB.id), 0),
-    func.count(),
-    select(_KNOWN.value).where(_KNOWN.key == "queue").scalar_subquery(),
-)
 _MOST_VARIABLES = 500
 """In one statement; every SQLite takes so many."""
 _IS_ACTIVE = Job.state.in_([s.value for s in ACTIVE])
@@ -214,6 +208,11 @@ def page(
     return _jobs(statement)
 
 
+def some(ids: Collection[int]) -> Sequence[Job]:
+    """Those of these jobs that are there, as ``page`` reads them."""
+    return _jobs(select(Job).where(Job.id.in_(ids)).options(*_LONG))
+
+
 def finished_like(family: str, engine: str, most: int) -> Sequence[Job]:
     """The newest jobs of a family on an engine that succeeded, newest first."""
     wanted = select(Job).where(
@@ -231,13 +230,6 @@ def highest_priority() -> int:
 def counts() -> dict[str, int]:
     """How many jobs there are in each state that has any."""
     return {row[0]: row[1] for row in db.session.execute(_COUNTS)}
-
-
-def table_version() -> str:
-    """Changes whenever any row of the jobs table, or the queue itself, changed."""
-    total, most, count, queue = db.session.execute(_VERSION).one()
-    cluster = ".down" if fact(CLUSTER_NOTICE) else ""
-    return f"{total}.{most}.{count}.{queue or 'on'}{cluster}"
 
 
 def open_attempt(job: Job, **columns: Any) -> Attempt:

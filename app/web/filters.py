@@ -15,7 +15,7 @@ from app.jobs import curves, pricing
 from app.models import Job, Task
 from app.platform import current
 from app.tasks import KINDS
-from app.web import kept_rows, loglines
+from app.web import loglines
 
 
 def install(app: Flask) -> None:
@@ -26,7 +26,6 @@ def install(app: Flask) -> None:
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.filters.update(log_line=loglines.line, log_block=loglines.block)
-    app.jinja_env.globals["kept_row"] = kept_rows.kept_row
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
 

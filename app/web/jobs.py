@@ -9,12 +9,33 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import artifacts, delivery, yaml_text
-from app.jobs import diagnosis, elsewhere, exporting, gallery, guards, logtail, service, store
+from app.jobs import (
+    diagnosis,
+    elsewhere,
+    exporting,
+    gallery,
+    guards,
+    listing,
+    logtail,
+    service,
+    store,
+)
 from app.jobs.launching import read_plan_files
 from app.jobs.states import JobState
 from app.models import Attempt, Job
 from app.platform import current
-from app.web import checkpoints, curves, deliveries, first_steps, htmx, logs, machine, news, samples
+from app.web import (
+    checkpoints,
+    curves,
+    deliveries,
+    first_steps,
+    htmx,
+    kept_rows,
+    logs,
+    machine,
+    news,
+    samples,
+)
 from engines.adapter import ENGINES
 
 bp = Blueprint("jobs", __name__)
@@ -28,7 +49,7 @@ _REGIONS = ("outputs", "samples", "papers", "delivery")
 def index() -> ResponseReturnValue:
     table = _table()
     plain = not (table["search"] or table["state"] or table["before"])
-    steps = first_steps.steps() if plain and not table["page"].counts.get("succeeded") else None
+    steps = first_steps.steps() if plain and not table["counts"].get("succeeded") else None
     return render_template(
         "pages/jobs.html", **table, steps=steps, steps_version=steps.version if steps else ""
     )
@@ -36,7 +57,7 @@ def index() -> ResponseReturnValue:
 
 @bp.get("/jobs/table")
 def table() -> ResponseReturnValue:
-    if htmx.shows(_version()):
+    if htmx.shows(_version(listing.queue(), guards.free_gb(current()))):
         return "", 204
     return htmx.fragment("jobs_table", **_table())
 
@@ -46,29 +67,34 @@ def _table() -> dict[str, Any]:
     search = request.args.get("q", "").strip()
     before = request.args.get("before", type=int)
     known = state if state in list(JobState) else None
+    platform = current()
     # Before the rows: what changes between the two is then drawn by the next poll.
-    version = _version()
-    page = service.page(state=known, search=search, limit=PAGE_SIZE, before=before)
+    queue, free = listing.queue(), guards.free_gb(platform)
+    found = listing.lines(state=known, search=search, limit=PAGE_SIZE + 1, before=before)
+    lines = found[:PAGE_SIZE]
+    rows = kept_rows.rows_of(lines, delivery.jobs_with_copy([line.id for line in lines]))
     return {
-        "page": page,
+        "rows": rows,
+        "counts": queue.counts,
+        "older": lines[-1].id if len(found) > PAGE_SIZE else None,
+        "busy": next((r.job for r in rows if r.job and r.job.state == "running"), None),
         "state": known or "",
         "search": search,
         "before": before,
-        "paused": service.queue_paused(),
-        "held": store.fact("held"),
-        "cluster": elsewhere.notice(current()),
-        "on_slurm": current().settings.executor == "slurm",
-        "places": elsewhere.places([job.id for job in page.jobs if job.status.is_active]),
-        "gpus": current().gpus.report().gpus,
-        "free_gb": guards.free_gb(current()),
-        "engines": service.engines(),
-        "safe": delivery.jobs_with_copy([job.id for job in page.jobs]),
-        "version": version,
+        "paused": queue.paused,
+        "held": queue.held,
+        "cluster": queue.cluster if elsewhere.uses_slurm(platform) else "",
+        "on_slurm": platform.settings.executor == "slurm",
+        "places": elsewhere.places([line.id for line in lines if line.is_active]),
+        "gpus": platform.gpus.report().gpus,
+        "free_gb": free,
+        "no_engine": not any(engine.installed for engine in service.engines()),
+        "version": _version(queue, free),
     }
 
 
-def _version() -> str:
-    return f"{service.table_version()}.{guards.free_gb(current()):.0f}"
+def _version(queue: listing.Queue, free: float) -> str:
+    return f"{queue.version}.{free:.0f}"
 
 
 @bp.get("/jobs/<int:job_id>")
