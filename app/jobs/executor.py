@@ -135,6 +135,8 @@ class LocalExecutor:
 
     def __init__(self, python: str, runner: Path) -> None:
         self.python, self.runner = python, runner
+        self._started: set[AttemptDir] = set()
+        """Attempts whose trainer was seen to be started: that stands in launch.json for good."""
 
     def start(self, attempt: AttemptDir, launch: Launch, environment: Mapping[str, str]) -> None:
         """See ``Executor``. The lock is taken here and handed down, so that the attempt counts
@@ -177,13 +179,21 @@ class LocalExecutor:
         _collect()
         try:
             if _is_locked(attempt):
-                launch = read_json(attempt.launch)
-                return Running(trainer_started=bool(launch and launch.get("trainer")))
+                return Running(trainer_started=self._has_started(attempt))
+            self._started.discard(attempt)
             record = attempt.read_exit()
         except TornFileError as error:
             log.warning("%s", error)
             return Lost()
         return Ended(record) if record else Lost()
+
+    def _has_started(self, attempt: AttemptDir) -> bool:
+        if attempt not in self._started:
+            launch = read_json(attempt.launch)
+            if not (launch and launch.get("trainer")):
+                return False
+            self._started.add(attempt)
+        return True
 
     def stop(
         self, attempt: AttemptDir, wish: str, steps: Sequence[Mapping[str, Any]] | None = None

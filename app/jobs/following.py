@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from app.jobs import curves, store
+from app.jobs import curves, progress, store
 from app.jobs.logtail import Follower
 from app.jobs.metrics import Recorder
 from app.jobs.rundir import RunDir
@@ -140,6 +140,11 @@ class Following:
             self._records.step_offset = self._offset()
 
     def write(self, job: Job, attempt: Attempt) -> None:
+        """Put what changed on the job and the attempt, and tell what the engine removed."""
+        self.write_progress(job, attempt)
+        self.tell_removed(job)
+
+    def write_progress(self, job: Job, attempt: Attempt) -> None:
         """Put what changed on the job and the attempt; nothing is written when nothing did."""
         seen = self.seen
         wanted: dict[str, Any] = {
@@ -154,15 +159,22 @@ class Following:
         }
         wanted["finish_at"] = self._finish_at(job, wanted["step"], wanted["total_steps"])
         new = {key: value for key, value in wanted.items() if not _same(getattr(job, key), value)}
+        of_attempt: dict[str, Any] = {}
         if self._log.offset != attempt.log_offset:
-            # Written with the job below, in one transaction: each waits for the disk.
-            attempt.log_offset, attempt.last_step = self._log.offset, wanted["step"]
-            attempt.steps_per_epoch, attempt.start_step = seen.steps_per_epoch, self._start_step
+            # Written with the job, in one transaction: each waits for the disk.
+            of_attempt = {
+                "log_offset": self._log.offset,
+                "last_step": wanted["step"],
+                "steps_per_epoch": seen.steps_per_epoch,
+                "start_step": self._start_step,
+            }
             new["last_output"] = time.time()
         if new:
-            store.change(job, **new)
+            progress.write(job, attempt, new, of_attempt)
+
+    def tell_removed(self, job: Job) -> None:
+        """Never silent: a checkpoint that is gone is told, and why."""
         for name in self._removed:
-            # Never silent: a checkpoint that is gone is told, and why.
             store.note(job, f"the engine removed {name}: only the newest {self._keep} are kept")
         self._removed.clear()
 

@@ -26,7 +26,6 @@ _MOST_VARIABLES = 500
 """In one statement; every SQLite takes so many."""
 _IS_ACTIVE = Job.state.in_([s.value for s in ACTIVE])
 _ACTIVE = select(Job).where(_IS_ACTIVE).order_by(Job.id).execution_options(populate_existing=True)
-_ACTIVE_STATES = select(Job.id, Job.state).where(_IS_ACTIVE)
 
 _LONG = (defer(Job.document), defer(Job.notes))
 _MAY_START = (
@@ -140,16 +139,9 @@ def delete(job: Job) -> None:
     db.session.commit()
 
 
-def active(asleep: Collection[int] = ()) -> Sequence[Job]:
-    """Jobs that hold a slot: starting, running or stopping, less the starting ones among ``asleep``.
-
-    Freshly read.
-    """
-    if not asleep:
-        return db.session.scalars(_ACTIVE).all()
-    rows = db.session.execute(_ACTIVE_STATES).all()
-    awake = [n for n, state in rows if state != JobState.STARTING.value or n not in asleep]
-    return db.session.scalars(_ACTIVE.where(Job.id.in_(awake))).all() if awake else ()
+def active() -> Sequence[Job]:
+    """Jobs that hold a slot: starting, running or stopping. Freshly read."""
+    return db.session.scalars(_ACTIVE).all()
 
 
 def newest_attempts(jobs: Sequence[Job]) -> dict[int, Attempt]:

@@ -25,6 +25,7 @@ from app.jobs import (
     launching,
     model_use,
     orders,
+    progress,
     service,
     slots,
     store,
@@ -101,9 +102,8 @@ class Supervisor:
         rung = True
         while not self._quit.is_set():
             try:
-                if self._take_lock() and self._calm.is_due(rung=rung, busy=self._has_work()):
-                    with self._platform.app.app_context():
-                        self.tick()
+                if self._take_lock():
+                    self._round(rung=rung)
                 self.last_tick = time.monotonic()
             except Exception:
                 log.exception("a tick failed; the next one starts afresh")
@@ -114,9 +114,13 @@ class Supervisor:
         """Seconds until the next round, if nobody rings."""
         return HURRY_SECONDS if time.monotonic() < self._hurry else TICK_SECONDS
 
-    def _has_work(self) -> bool:
-        """Whether a run is followed, or something is done beside the rounds."""
-        return bool(self._following or self._busy or self._platform.tasks.busy)
+    def _round(self, *, rung: bool) -> None:
+        """What this second needs: everything, a look at the runs alone, or nothing."""
+        busy = bool(self._busy or self._platform.tasks.busy)
+        due = self._calm.is_due(rung=rung, busy=busy)
+        if due or self._following:
+            with self._platform.app.app_context():
+                (self.tick if due else self.follow)()
 
     def _take_lock(self) -> bool:
         if self._lock is not None:
@@ -132,21 +136,22 @@ class Supervisor:
 
     def tick(self) -> None:
         """One round over everything. Needs an application context."""
-        # Looked at before the rows are read: what a thread is about to change, we know only of old.
-        busy = frozenset(self._busy)
-        active = store.active(self._asleep.now(self._platform))
-        attempts = store.newest_attempts(active)
-        for job in active:
-            if job.id not in busy:
-                attempt = attempts.get(job.id)
-                self._safely(job, lambda job, attempt=attempt: self._advance(job, attempt))  # type: ignore[misc]
-        self._waiting.write()
-        elsewhere.tell_notice(self._platform)
+        self.follow()
         self._launch_queued()
         self._platform.tasks.tick()
         self.autostop.tick()
         for watcher in self._platform.watchers:
             self._look(watcher)
+
+    def follow(self) -> None:
+        """The part of a round that is about what runs."""
+        # Looked at before the rows are read: what a thread is about to change, we know only of old.
+        busy = frozenset(self._busy)
+        for job, attempt in progress.followed(self._asleep.now(self._platform)):
+            if job.id not in busy:
+                self._safely(job, lambda job, attempt=attempt: self._advance(job, attempt))  # type: ignore[misc]
+        self._waiting.write()
+        elsewhere.tell_notice(self._platform)
 
     def _look(self, watcher: Watcher) -> None:
         try:
@@ -193,7 +198,9 @@ class Supervisor:
             return
         following = self._follow(job, attempt)
         following.read()
-        following.write(job, attempt)
+        with self._calm.own():
+            following.write_progress(job, attempt)
+        following.tell_removed(job)
         following.note_memory(telemetry.note_peak(self._platform, job, attempt))
         if job.wish and job.status is not JobState.STOPPING:
             orders.give(job, folder)
@@ -255,21 +262,15 @@ class Supervisor:
         return bool(why)
 
     def _launch(self, job: Job, gpus: tuple[int, ...]) -> None:
-        number, text = job.attempt + 1, ",".join(map(str, gpus))
+        number, text, now = job.attempt + 1, ",".join(map(str, gpus)), time.time()
         # The folder before the row: whenever this program is killed, every attempt told is there.
         # A disk that is full is told by the launch itself.
         with contextlib.suppress(OSError):
             service.run_dir(job).attempt(number).root.mkdir(parents=True, exist_ok=True)
         store.move(
-            job,
-            JobState.STARTING,
-            attempt=number,
-            gpus=text,
-            started=job.started or time.time(),
-            phase="starting",
-            finish_at=None,
-            last_output=time.time(),
-        )
+            job, JobState.STARTING, attempt=number, gpus=text, started=job.started or now,
+            phase="starting", finish_at=None, last_output=now,
+        )  # fmt: skip
         executor = elsewhere.runs_at(job.executor, self._platform.settings)
         store.open_attempt(job, number=number, gpus=text, executor=executor)
         job_id = job.id
