@@ -46,3 +46,14 @@ def test_a_log_that_is_not_there_is_no_reason_to_look_away(tmp_path):
     made = Calm(tmp_path / "none.db")
     assert made.is_due(rung=False, busy=False)
     assert made.is_due(rung=False, busy=False)
+
+
+def test_what_is_our_own_is_no_news_and_what_came_before_it_is(tmp_path):
+    made, _ = calm(tmp_path)
+    with made.own():
+        os.utime(tmp_path / "lora.db-wal", ns=(1, 1))
+    assert not made.is_due(rung=False, busy=False)
+    os.utime(tmp_path / "lora.db-wal", ns=(2, 2))
+    with made.own():
+        os.utime(tmp_path / "lora.db-wal", ns=(3, 3))
+    assert made.is_due(rung=False, busy=False)

@@ -1,0 +1,90 @@
+"""What the jobs table costs, and that rows which are kept still tell the truth."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import delete
+
+from app import delivery
+from app.db import db
+from app.jobs import listing, store
+from app.jobs.states import JobState
+from app.models import Delivery, Job
+from app.web import kept_rows
+from tests.bench.rows import add_jobs
+from tests.support.statements import counted
+
+
+@pytest.fixture
+def many(app):
+    add_jobs(app, 60)
+    with app.app_context():
+        yield app
+
+
+def test_a_page_of_50_jobs_that_was_drawn_before_is_four_statements_and_reads_no_job(many):
+    client = many.test_client()
+    first = client.get("/").text
+    assert first.count("<tr id=") == 50
+    with counted() as statements:
+        assert client.get("/").text == first
+    assert len(statements) == 4
+    assert not any("job.name" in statement for statement in statements)
+    with counted() as statements:
+        assert 'id="job-10"' in client.get("/?before=11").text
+    assert sum("job.name" in statement for statement in statements) == 1
+
+
+def test_a_poll_with_nothing_new_is_two_statements(many):
+    client = many.test_client()
+    address = client.get("/").text.partition('hx-get="/jobs/table')[2].split('"')[0]
+    with counted() as statements:
+        assert client.get(f"/jobs/table{address.replace('&amp;', '&')}").status_code == 204
+    assert len(statements) == 2
+
+
+def test_a_running_job_is_drawn_each_time_and_says_so_in_the_tab(many):
+    client = many.test_client()
+    job = store.get(60)
+    store.move(job, JobState.STARTING, attempt=1)
+    store.open_attempt(job, number=1)
+    store.move(job, JobState.RUNNING)
+    for step in (10, 20):
+        store.change(job, step=step)
+        page = client.get("/").text
+        assert f'data-tab="1 running · Jobs" data-progress="{step}"' in page
+        assert f"{step} / 100 steps" in page
+    assert "data-progress" not in client.get("/?state=failed").text
+
+
+def test_a_job_that_is_deleted_between_the_two_reads_has_no_row(many):
+    with many.test_request_context("/"):
+        lines = listing.lines(limit=3)
+        db.session.execute(delete(Job).where(Job.id == 59))
+        assert [row.job.id for row in kept_rows.rows_of(lines, set()) if row.job] == [60, 58]
+
+
+def test_everything_that_is_told_above_the_table_changes_its_version(many):
+    seen = {listing.queue().version}
+    for key in ("queue", "held", store.CLUSTER_NOTICE):
+        store.remember(key, f"{key} says this")
+        seen.add(listing.queue().version)
+        store.remember(key, f"{key} says that")
+        seen.add(listing.queue().version)
+    assert len(seen) == 7
+    assert listing.queue().held == "held says that"
+    assert not listing.queue().paused
+
+
+def test_jobs_with_a_copy_are_found_whether_their_numbers_lie_close_or_not(many):
+    for job_id, state, path in (
+        (3, "verified", "a.safetensors"), (4, "verified", "a.txt"), (5, "waiting", "a.safetensors"),
+        (6, "verified", "b.safetensors"), (60, "verified", "a.safetensors"),
+    ):  # fmt: skip
+        row = Delivery(job_id=job_id, target="x", source=path, path=path, created=0.0)
+        row.state = state
+        db.session.add(row)
+    db.session.commit()
+    assert delivery.jobs_with_copy([3, 4, 5]) == {3}
+    assert delivery.jobs_with_copy([3, 60]) == {3, 60}
+    assert delivery.jobs_with_copy([]) == set()
