@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app import artifacts, delivery, yaml_text
-from app.jobs import (
-    diagnosis,
-    elsewhere,
-    exporting,
-    gallery,
-    guards,
-    listing,
-    logtail,
-    service,
-    store,
-)
-from app.jobs.launching import read_plan_files
+from app import delivery
+from app.jobs import elsewhere, gallery, guards, listing, logtail, service
 from app.jobs.states import JobState
-from app.models import Attempt, Job
 from app.platform import current
 from app.web import (
     checkpoints,
@@ -30,19 +17,18 @@ from app.web import (
     deliveries,
     first_steps,
     htmx,
+    job_view,
     kept_rows,
     logs,
     machine,
     news,
     samples,
 )
-from engines.adapter import ENGINES
 
 bp = Blueprint("jobs", __name__)
 
 PAGE_SIZE = 50
 FIRST_LOG_BYTES = 64 * 1024
-_REGIONS = ("outputs", "samples", "papers", "delivery")
 
 
 @bp.get("/")
@@ -106,103 +92,28 @@ def show(job_id: int) -> ResponseReturnValue:
     context = {
         **checkpoints.view(job),
         **samples.grid(job),
-        **_status(job),
-        **_papers(job),
+        **job_view.status(job),
+        **job_view.papers(job),
         **curves.context(job),
         **machine.context(job),
         **deliveries.context(job),
     }
-    drawn = {name: context[f"{name}_version"] for name in _REGIONS}
-    return render_template(
-        "pages/job.html", **context, news=news.token(drawn), number=number, chunk=chunk
-    )
-
-
-def _regions(job: Job) -> dict[str, str]:
-    """The versions of the regions that wait for the status to tell of them, as they are now."""
-    found = gallery.outputs_of(job)
-    versions = (
-        checkpoints.version(job, found),
-        samples.version(job, gallery.version_of(found)),
-        _papers_version(job),
-        deliveries.glance(job).version,
-    )
-    return dict(zip(_REGIONS, versions, strict=True))
-
-
-def _papers(job: Job) -> dict[str, Any]:
-    version = _papers_version(job)
-    return {
-        "job": job,
-        "spec": yaml_text.dump(service.clone(job)),
-        "files": read_plan_files(service.run_dir(job)),
-        "notes": service.plan_summary(job),
-        "papers_version": version,
-    }
-
-
-def _papers_version(job: Job) -> str:
-    return f"{job.state}.{store.newest_event_of(job)}"
-
-
-def _status(job: Job) -> dict[str, Any]:
-    # Before the rest is read: what changes between the two is then drawn by the next poll.
-    version = _status_version(job)
-    attempt = store.attempt_of(job)
-    return {
-        "job": job,
-        "attempt": attempt,
-        "cluster": _cluster_notice(job),
-        "version": version,
-        "lost": _lost_steps(job, attempt),
-        "can_save": not service.why_no_order(job),
-        "why_no_order": service.why_no_order(job),
-        "others": exporting.others(job.family, _engine(job)),
-        "remedy": diagnosis.REMEDIES.get(job.cause) if job.state == "failed" else None,
-    }
-
-
-def _status_version(job: Job) -> str:
-    """Changes with everything that the status shows; where there is no cluster it asks nothing."""
-    notice = _cluster_notice(job)
-    return f"{job.version}.{zlib.crc32(notice.encode())}" if notice else str(job.version)
-
-
-def _cluster_notice(job: Job) -> str:
-    """What people have to know of the cluster that this job is on."""
-    words = elsewhere.notice(current()) if job.status.is_active else ""
-    attempt = store.attempt_of(job) if words else None
-    return words if attempt is not None and attempt.executor == "slurm" else ""
-
-
-def _lost_steps(job: Job, attempt: Attempt | None) -> int | None:
-    """Steps since the newest save: what a stop now would lose."""
-    if not job.status.is_active:
-        return None
-    found = artifacts.find(service.run_dir(job).output, ENGINES[_engine(job)], job.name)
-    saved = [
-        lora.file.step
-        if lora.file.step is not None
-        else (lora.file.epoch or 0) * ((attempt and attempt.steps_per_epoch) or 0)
-        for lora in found.loras
-        if not lora.file.final
-    ]
-    return max(0, job.step - max(saved, default=attempt.start_step if attempt else 0))
-
-
-def _engine(job: Job) -> Any:
-    return job.engine
+    told = news.token(job_view.drawn(context))
+    return render_template("pages/job.html", **context, news=told, number=number, chunk=chunk)
 
 
 @bp.get("/jobs/<int:job_id>/status")
 def status(job_id: int) -> ResponseReturnValue:
     job = service.get(job_id)
-    regions = _regions(job)
+    found = gallery.outputs_of(job)
+    regions = job_view.regions(job, found)
     told = news.events(request.args.get("news", ""), regions)
-    if htmx.shows(_status_version(job)) and not told:
+    if htmx.shows(job_view.status_version(job)) and not told:
         return "", 204
-    page = render_template("fragments/job_status.html", **_status(job), news=news.token(regions))
-    return page, {"HX-Trigger": told} if told else {}
+    context = {**job_view.status(job, found), "news": news.token(regions)}
+    return render_template("fragments/job_status.html", **context), (
+        {"HX-Trigger": told} if told else {}
+    )
 
 
 @bp.get("/jobs/<int:job_id>/outputs")
@@ -217,9 +128,9 @@ def outputs(job_id: int) -> ResponseReturnValue:
 @bp.get("/jobs/<int:job_id>/papers")
 def papers(job_id: int) -> ResponseReturnValue:
     job = service.get(job_id)
-    if htmx.shows(_papers_version(job)):
+    if htmx.shows(job_view.papers_version(job)):
         return "", 204
-    context = _papers(job)
+    context = job_view.papers(job)
     return htmx.fragment("job_papers", **context, version=context["papers_version"])
 
 
@@ -242,7 +153,7 @@ def log(job_id: int) -> ResponseReturnValue:
 
 @bp.get("/jobs/<int:job_id>/stop")
 def confirm_stop(job_id: int) -> ResponseReturnValue:
-    return render_template("pages/job_stop.html", **_status(service.get(job_id)))
+    return render_template("pages/job_stop.html", **job_view.status(service.get(job_id)))
 
 
 @bp.post("/jobs/<int:job_id>/stop")
