@@ -5,8 +5,8 @@
   const COLOURS = ["#2f6fd0", "#c4572b", "#2f8a55", "#8a4fc0", "#a8780a", "#b03a72"];
   const DARK = ["#7fb0ff", "#ff9d72", "#6fd39a", "#c49bff", "#e2b84a", "#f08cbb"];
   const POLL = 5000, SLOWEST = 15000;
-  // The more points a chart holds, the less one of them moves it: from 200 on it is asked for less often.
-  const pace = (points) => Math.min(SLOWEST, Math.max(POLL, points * POLL / 200));
+  // The more points a chart holds, the less one of them moves it: from 60 on it is asked for less often.
+  const pace = (points) => Math.min(SLOWEST, Math.max(POLL, points * POLL / 60));
   const stored = () => { try { return JSON.parse(localStorage.getItem("curves")) || {}; } catch { return {}; } };
   const keep = (choice) => { try { localStorage.setItem("curves", JSON.stringify(choice)); } catch { /* private window */ } };
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
