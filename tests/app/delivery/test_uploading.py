@@ -52,7 +52,8 @@ def rclone(tmp_path, monkeypatch):
     root.mkdir()
     program = tmp_path / "bin/rclone"
     source = Path(__file__).parents[2] / "support/rclone.py"
-    program.write_text(f"#!{sys.executable}\n" + source.read_text())
+    # It imports the standard library alone, and starts twice as fast where it looks for nothing else.
+    program.write_text(f"#!{sys.executable} -IS\n" + source.read_text())
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("RCLONE_FAKE_ROOT", str(root))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app import artifacts
 from tests.support.engines import without_trainer
 from tests.support.models import pipeline
 from tests.support.pictures import folder
@@ -16,9 +17,11 @@ def data(tmp_path):
 
 
 @pytest.fixture
-def make_supervised(tmp_path, data):
+def make_supervised(tmp_path, data, monkeypatch):
     """A function that makes an application with an engine whose trainer nobody starts."""
     pipeline(tmp_path / "model")
+    # A child that loads numpy for each LoRA took most of the time; tests/app/artifacts starts real ones.
+    monkeypatch.setattr(artifacts, "verify_in_child", lambda path, _timeout: artifacts.verify(path))
 
     def make(**env):
         app = make_app(tmp_path, {**without_trainer(tmp_path / "sd-scripts"), **env})
