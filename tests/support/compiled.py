@@ -12,8 +12,9 @@ from collections.abc import MutableMapping
 from functools import cache
 from types import CodeType
 from typing import Any, ClassVar
+from weakref import WeakSet
 
-from flask import Flask
+from flask import Blueprint, Flask
 from jinja2 import BaseLoader, Environment, Template
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
@@ -57,13 +58,60 @@ class RememberedMap(Map):
         known = self.known.get(asked)
         if known is None:
             for rule in added:
-                super().add(rule)
+                super().add(_free(rule))
             super().update()
             known = self.known[asked] = self
         self._matcher, self._rules_by_endpoint = known._matcher, known._rules_by_endpoint
 
 
+def _free(rule: Any) -> Any:
+    """The rule, or another like it where it belongs to a map already."""
+    if rule.map is None:
+        return rule
+    free = rule.empty()
+    free.provide_automatic_options = rule.provide_automatic_options
+    return free
+
+
 Flask.url_map_class = RememberedMap
+
+
+class PlainRoutes:
+    """The routes of a blueprint as one application got them, for the next; all it does, or not."""
+
+    seen: ClassVar[WeakSet[Blueprint]] = WeakSet()
+    known: ClassVar[dict[Blueprint, PlainRoutes]] = {}
+
+    def __init__(self, blueprint: Blueprint, app: Flask, options: dict[str, Any]) -> None:
+        endpoints, first = set(app.view_functions), len(app.url_map._added)
+        _register(blueprint, app, options)
+        self.rules = app.url_map._added[first:]
+        self.views = {k: v for k, v in app.view_functions.items() if k not in endpoints}
+        self.are_all = len(self.rules) == len(blueprint.deferred_functions)
+
+
+_register = Blueprint.register
+
+
+def _register_quickly(blueprint: Blueprint, app: Flask, options: dict[str, Any]) -> None:
+    """One that is made for each application anew is never seen twice, and so never kept."""
+    routes = PlainRoutes.known.get(blueprint)
+    if options or blueprint.name in app.blueprints or blueprint not in PlainRoutes.seen:
+        PlainRoutes.seen.add(blueprint)
+        _register(blueprint, app, options)
+    elif routes is None:
+        routes = PlainRoutes(blueprint, app, options)
+        if routes.are_all:
+            PlainRoutes.known[blueprint] = routes
+    else:
+        app.blueprints[blueprint.name] = blueprint
+        blueprint._merge_blueprint_funcs(app, blueprint.name)
+        app.view_functions.update(routes.views)
+        for rule in routes.rules:
+            app.url_map.add(rule)
+
+
+Blueprint.register = _register_quickly
 
 
 @event.listens_for(Engine, "connect")

@@ -37,6 +37,8 @@ class Repos:
 class _Handler(BaseHTTPRequestHandler):
     repos: Repos
     protocol_version = "HTTP/1.1"
+    # Else each answer waits 40 ms for the acknowledgement of its head.
+    disable_nagle_algorithm = True
 
     def log_message(self, *_arguments: object) -> None:
         """Say nothing on the terminal."""

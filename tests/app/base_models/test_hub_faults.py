@@ -130,7 +130,7 @@ def test_a_hub_that_hangs_up_is_unreachable(tmp_path):
 
 
 def test_a_hub_that_is_silent_keeps_nobody_waiting_longer_than_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr(hub, "TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(hub, "TIMEOUT_SECONDS", 0.2)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()

@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -37,8 +38,12 @@ def hub():
 def app(tmp_path, hub, monkeypatch):
     # huggingface_hub reads some of it at its import: the stand-in speaks no Xet.
     from huggingface_hub import constants
+    from huggingface_hub.utils import _http
 
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    # What was cut is asked again at once; the library waits a second before it does.
+    hurried = SimpleNamespace(**{**vars(time), "sleep": lambda _seconds: None})
+    monkeypatch.setattr(_http, "time", hurried)
     app = make_app(tmp_path, {"HF_ENDPOINT": hub.address, "HF_TOKEN": TOKEN})
     with app.app_context():
         yield app
