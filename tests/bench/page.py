@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
 import time
 
 from tests.bench.limits import median
@@ -43,6 +44,21 @@ class Line:
     def median(self, path: str, times: int = 31) -> float:
         """Milliseconds."""
         return median(lambda: self.get(path), times) * 1000
+
+
+def at_once(server: Server, path: str, times: int, lines: int) -> None:
+    """Ask for a page so many times, over several connections at the same time."""
+
+    def ask() -> None:
+        line = Line(server)
+        for _ in range(times // lines):
+            line.get(path)
+
+    threads = [threading.Thread(target=ask) for _ in range(lines)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 class OpenPage:
