@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
@@ -36,8 +37,7 @@ _ABOVE_ALL = 2**63 - 1
 _ACTIVE = frozenset(state.value for state in ACTIVE)
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A job as far as it has to be known to find its row."""
 
     id: int
@@ -107,7 +107,7 @@ def lines(
     if search:
         statement = statement.where(_JOB.name.contains(search, autoescape=True))
     where = {"before": _ABOVE_ALL if before is None else before, "most": limit}
-    return [Line(*row) for row in _connection().execute(statement, where)]
+    return list(map(Line._make, _connection().execute(statement, where)))
 
 
 def jobs_of(ids: Collection[int]) -> dict[int, Job]:

@@ -58,12 +58,13 @@ def _table() -> dict[str, Any]:
     queue, free = listing.queue(), guards.free_gb(platform)
     found = listing.lines(state=known, search=search, limit=PAGE_SIZE + 1, before=before)
     lines = found[:PAGE_SIZE]
-    rows = kept_rows.rows_of(lines, delivery.jobs_with_copy([line.id for line in lines]))
+    parts = kept_rows.parts_of(lines, delivery.jobs_with_copy([line.id for line in lines]))
     return {
-        "rows": rows,
+        "parts": parts,
+        "shown": len(lines),
         "counts": queue.counts,
         "older": lines[-1].id if len(found) > PAGE_SIZE else None,
-        "busy": next((r.job for r in rows if r.job and r.job.state == "running"), None),
+        "busy": next((p.job for p in parts if p.job and p.job.state == "running"), None),
         "state": known or "",
         "search": search,
         "before": before,

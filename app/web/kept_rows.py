@@ -20,12 +20,13 @@ _EXTENSION = "lora-job-rows"
 
 
 @dataclass
-class Row:
-    """A row of the table: drawn already, or the job to draw it of. ``safe``: it is backed up."""
+class Part:
+    """A part of the table: rows that are drawn already, or the job to draw one of."""
 
-    safe: bool
-    drawn: Markup | None
-    job: Job | None
+    drawn: Markup | None = None
+    job: Job | None = None
+    safe: bool = False
+    """It is backed up."""
 
     def keep(self, caller: Callable[[], str]) -> Markup:
         """What ``caller`` draws of the job; kept, unless it is active: its time left runs."""
@@ -38,18 +39,26 @@ class Row:
         return drawn
 
 
-def rows_of(lines: Sequence[Line], safe: Collection[int]) -> list[Row]:
-    """A row for each line; the jobs of those that have to be drawn are read here, all at once."""
+def parts_of(lines: Sequence[Line], safe: Collection[int]) -> list[Part]:
+    """The rows of these lines; the jobs of those that have to be drawn are read here, all at once."""
     kept = _kept()
-    found = {
-        line.id: None if line.is_active else kept.get(_key(line, line.id in safe)) for line in lines
-    }
-    jobs = listing.jobs_of([number for number, drawn in found.items() if drawn is None])
-    return [
-        Row(number in safe, drawn, jobs.get(number))
-        for number, drawn in found.items()
-        if drawn is not None or number in jobs  # else deleted just now
-    ]
+    found = [None if line.is_active else kept.get(_key(line, line.id in safe)) for line in lines]
+    wanted = [line.id for line, drawn in zip(lines, found, strict=True) if drawn is None]
+    jobs = listing.jobs_of(wanted)
+    parts: list[Part] = []
+    together: list[Markup] = []
+    for line, drawn in zip(lines, found, strict=True):
+        if drawn is not None:
+            together.append(drawn)
+        elif line.id in jobs:  # else it was deleted just now
+            parts.append(Part(_joined(together)))
+            parts.append(Part(None, jobs[line.id], line.id in safe))
+            together = []
+    return [part for part in (*parts, Part(_joined(together))) if part.job or part.drawn]
+
+
+def _joined(rows: Sequence[Markup]) -> Markup:
+    return Markup("".join(rows))
 
 
 def _key(job: Job | Line, safe: bool) -> tuple[Any, ...]:

@@ -62,7 +62,7 @@ def test_a_job_that_is_deleted_between_the_two_reads_has_no_row(many):
     with many.test_request_context("/"):
         lines = listing.lines(limit=3)
         db.session.execute(delete(Job).where(Job.id == 59))
-        assert [row.job.id for row in kept_rows.rows_of(lines, set()) if row.job] == [60, 58]
+        assert [p.job.id for p in kept_rows.parts_of(lines, set()) if p.job] == [60, 58]
 
 
 def test_everything_that_is_told_above_the_table_changes_its_version(many):
