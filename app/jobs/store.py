@@ -25,6 +25,13 @@ _NEWEST_EVENT = select(func.max(_EVENT.id))
 _MOST_VARIABLES = 500
 """In one statement; every SQLite takes so many."""
 _IS_ACTIVE = Job.state.in_([s.value for s in ACTIVE])
+_ONE = select(Job).where(Job.id == bindparam("number")).execution_options(populate_existing=True)
+_ONE_ATTEMPT = (
+    select(Attempt)
+    .where(Attempt.job_id == bindparam("job"), Attempt.number == bindparam("number"))
+    .execution_options(populate_existing=True)
+)
+_NEWEST_EVENT_OF = select(func.max(_EVENT.id)).where(_EVENT.job_id == bindparam("job"))
 _ACTIVE = select(Job).where(_IS_ACTIVE).order_by(Job.id).execution_options(populate_existing=True)
 
 _LONG = (defer(Job.document), defer(Job.notes))
@@ -64,7 +71,7 @@ def add(**columns: Any) -> Job:
 
 def get(job_id: int) -> Job:
     """The job, freshly read. Raises NotFoundError."""
-    job = db.session.get(Job, job_id, populate_existing=True)
+    job = db.session.scalars(_ONE, {"number": job_id}).one_or_none()
     if job is None:
         raise NotFoundError(f"There is no job {job_id}; it may have been deleted.")
     return job
@@ -235,11 +242,7 @@ def open_attempt(job: Job, **columns: Any) -> Attempt:
 def attempt_of(job: Job, number: int | None = None) -> Attempt | None:
     """One attempt of the job; the newest when no number is given."""
     wanted = job.attempt if number is None else number
-    return db.session.scalars(
-        select(Attempt)
-        .where(Attempt.job_id == job.id, Attempt.number == wanted)
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    return db.session.scalars(_ONE_ATTEMPT, {"job": job.id, "number": wanted}).one_or_none()
 
 
 def change_attempt(attempt: Attempt, **columns: Any) -> None:
@@ -263,8 +266,7 @@ def events_since(after: int, limit: int = 100) -> Sequence[JobEvent]:
 
 def newest_event_of(job: Job) -> int:
     """Id of the newest event of a job; 0 when there is none."""
-    wanted = select(func.max(JobEvent.id)).where(JobEvent.job_id == job.id)
-    return db.session.scalar(wanted) or 0
+    return db.session.scalar(_NEWEST_EVENT_OF, {"job": job.id}) or 0
 
 
 def newest_event() -> int:
