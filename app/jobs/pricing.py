@@ -62,17 +62,23 @@ def _seconds(attempts: Iterable[Attempt]) -> float:
 
 def cost_so_far(platform: Platform, job: Job) -> float | None:
     """What the job has cost on this machine; None without a price, or where it only ran elsewhere."""
+    price = price_per_hour(platform)
+    return None if price is None else _cost(job, price)
+
+
+def _cost(job: Job, price: float) -> float | None:
     here = [attempt for attempt in job.attempts if attempt.executor == HERE]
-    price = price_per_hour(platform) if here or not job.attempts else None
-    return None if price is None else _seconds(here) / 3600 * price
+    return None if job.attempts and not here else _seconds(here) / 3600 * price
 
 
 def costs(platform: Platform, job: Job) -> tuple[float | None, float | None]:
     """What it has cost, and what it will have cost when it ends as foreseen, where that is known."""
-    so_far, price = cost_so_far(platform, job), price_per_hour(platform)
+    price = price_per_hour(platform)
+    # Without a price no attempt is read: this is asked with every step that a page shows.
+    so_far = None if price is None else _cost(job, price)
+    if so_far is None or price is None:
+        return None, None
     here = bool(job.attempts) and job.attempts[-1].executor == HERE
-    if so_far is None or price is None or not here:
-        return so_far, None
-    if job.finish_at is None or not job.status.is_active:
+    if not here or job.finish_at is None or not job.status.is_active:
         return so_far, None
     return so_far, so_far + max(0.0, job.finish_at - time.time()) / 3600 * price

@@ -24,7 +24,13 @@ class Painter:
 
     def line(self, text: str) -> Markup:
         """One line, safe to put into a page."""
-        text = _PADDING.sub(r"  \1", text)
+        if ".py:" in text:
+            text = _PADDING.sub(r"  \1", text)
+        shown = self._coloured(text) if self._style or "\x1b" in text else escape(text)
+        kind = severity(text)
+        return Markup('<span class="{}">{}</span>').format(kind, shown) if kind else shown
+
+    def _coloured(self, text: str) -> Markup:
         parts: list[Markup] = []
         at = 0
         for code in _SGR.finditer(text):
@@ -32,9 +38,7 @@ class Painter:
             self._apply(code[1])
             at = code.end()
         parts.append(self._part(text[at:]))
-        shown = Markup("").join(parts)
-        kind = severity(text)
-        return Markup('<span class="{}">{}</span>').format(kind, shown) if kind else shown
+        return Markup("").join(parts)
 
     def _part(self, text: str) -> Markup:
         text = _LEFT.sub("", text)
@@ -106,10 +110,10 @@ def severity(line: str) -> str:
 def block(lines: Iterable[str], mark: int | None = None) -> Markup:
     """Lines, each with its line break; the line of number ``mark`` is marked."""
     painter = Painter()
-    painted = [painter.line(line) + "\n" for line in lines]
+    painted = [Markup(f"{painter.line(line)}\n") for line in lines]
     if mark is not None and 0 <= mark < len(painted):
         painted[mark] = Markup('<mark id="mark" tabindex="-1">{}</mark>').format(painted[mark])
-    return Markup("").join(painted)
+    return Markup("".join(painted))  # all of it is markup
 
 
 def line(text: str) -> Markup:

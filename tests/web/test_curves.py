@@ -68,7 +68,14 @@ def test_the_picture_needs_no_script(client, finished):
 def test_the_axes_of_the_picture_bear_round_numbers(client, finished):
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", client.get("/jobs/1/curve.svg").text)
     assert texts == ["0.1", "0.2", "0.3", "0.4", "0.5", "5", "10", "15", "20", "25", "30"]
-    assert [f"{tick:g}" for tick in round_ticks(0.0204, 0.3037)] == ["0.05", "0.1", "0.15", "0.2", "0.25", "0.3"]
+    assert [f"{tick:g}" for tick in round_ticks(0.0204, 0.3037)] == [
+        "0.05",
+        "0.1",
+        "0.15",
+        "0.2",
+        "0.25",
+        "0.3",
+    ]
     assert round_ticks(1, 2) != []
 
 
