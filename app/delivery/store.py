@@ -21,6 +21,17 @@ KIND = "delivery.upload"
 _SETTLE_SECONDS = 15.0
 """A job that is over goes to its automatic targets at the next tick; pages wait for that."""
 
+# Asked by every poll of a page: made once.
+_ROWS = (
+    select(Delivery)
+    .where(Delivery.job_id == bindparam("job"))
+    .order_by(Delivery.target, Delivery.path)
+    .execution_options(populate_existing=True)
+)
+_ROWS_OF_TARGET = _ROWS.where(Delivery.target == bindparam("target"))
+_VERIFIED = select(func.count(), func.max(Delivery.__table__.c.verified_at)).where(
+    Delivery.__table__.c.job_id == bindparam("job"), Delivery.__table__.c.state == "verified"
+)
 _SAFE = (Delivery.state == "verified") & Delivery.path.endswith(".safetensors")
 _COPIED = select(Delivery.job_id).where(_SAFE).distinct()
 _COPIED_BETWEEN = _COPIED.where(Delivery.job_id.between(bindparam("first"), bindparam("last")))
@@ -29,11 +40,9 @@ _COPIED_OF = _COPIED.where(Delivery.job_id.in_(bindparam("ids", expanding=True))
 
 def rows(job_id: int, target: str = "") -> Sequence[Delivery]:
     """Everything of a job that was chosen, by target and path."""
-    query = select(Delivery).where(Delivery.job_id == job_id)
     if target:
-        query = query.where(Delivery.target == target)
-    query = query.order_by(Delivery.target, Delivery.path)
-    return db.session.scalars(query.execution_options(populate_existing=True)).all()
+        return db.session.scalars(_ROWS_OF_TARGET, {"job": job_id, "target": target}).all()
+    return db.session.scalars(_ROWS, {"job": job_id}).all()
 
 
 State = Literal["waiting", "sent", "verified", "failed", "changed"]
@@ -161,10 +170,7 @@ def under_way(job: Job) -> bool:
 
 def verified(job_id: int) -> str:
     """Changes when a copy of the job's files was verified, or is wanted anew; one cheap look."""
-    query = select(func.count(), func.max(Delivery.verified_at)).where(
-        Delivery.job_id == job_id, Delivery.state == "verified"
-    )
-    count, newest = db.session.execute(query).one()
+    count, newest = db.session.execute(_VERIFIED, {"job": job_id}).one()
     return f"{count}.{newest or 0:.0f}"
 
 

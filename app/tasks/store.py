@@ -22,7 +22,7 @@ from app.vault import Vault
 UNFINISHED = ("waiting", "running")
 Ended = Literal["done", "failed"]
 
-# Asked at every tick: made once.
+# Asked at every tick, or by every poll of a page: made once.
 _ACTIVE = (select(Task).where(Task.state.in_(UNFINISHED)).order_by(Task.id)).execution_options(
     populate_existing=True
 )
@@ -33,6 +33,14 @@ _STARTABLE = (
     .limit(50)
     .execution_options(populate_existing=True)
 )
+_OF_SUBJECT = (
+    select(Task)
+    .where(Task.subject == bindparam("subject"))
+    .order_by(Task.id.desc())
+    .limit(bindparam("most"))
+    .execution_options(populate_existing=True)
+)
+_OF_KIND = _OF_SUBJECT.where(Task.kind == bindparam("kind"))
 
 
 def start(
@@ -67,11 +75,10 @@ def get(task_id: int) -> Task:
 
 def find(subject: str, kind: str = "", limit: int = 20) -> Sequence[Task]:
     """Work about a subject, newest first."""
-    query = select(Task).where(Task.subject == subject)
+    wanted: dict[str, str | int] = {"subject": subject, "most": limit}
     if kind:
-        query = query.where(Task.kind == kind)
-    query = query.order_by(Task.id.desc()).limit(limit).execution_options(populate_existing=True)
-    return db.session.scalars(query).all()
+        return db.session.scalars(_OF_KIND, {**wanted, "kind": kind}).all()
+    return db.session.scalars(_OF_SUBJECT, wanted).all()
 
 
 def latest(subject: str, kind: str = "") -> Task | None:
