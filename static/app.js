@@ -10,6 +10,26 @@
   const paint = (theme) => { theme ? (root.dataset.theme = theme) : delete root.dataset.theme; };
   paint(stored());
 
+  // What only adds behaviour, htmx above all, is fetched and started in its order when the page is parsed
+  // and its first frame is on the screen: before, it would only keep the browser and us from drawing it.
+  // A page that draws none (a tab behind others) starts it at once; that it began and ended is said on <html>.
+  const NO_FRAME = 400;
+  const parsed = new Promise((done) => document.addEventListener("DOMContentLoaded", done, { once: true }));
+  const painted = window.painted = new Promise((done) => {
+    const hidden = () => { if (document.hidden) done(); };
+    hidden();
+    document.addEventListener("visibilitychange", hidden);
+    if (window.PerformanceObserver) new PerformanceObserver(done).observe({ type: "paint", buffered: true });
+    parsed.then(() => setTimeout(done, NO_FRAME));
+  });
+  const begin = (meta) => new Promise((done) => {
+    document.head.append(Object.assign(document.createElement("script"), { src: meta.content, async: false, onload: done, onerror: done }));
+  });
+  Promise.all([parsed, painted])
+    .then(() => Promise.all([...document.querySelectorAll("meta[name=later]")].map(begin)))
+    // htmx looks through the page in a task of its own, which was asked for before this one.
+    .then(() => setTimeout(() => { root.dataset.started = Math.round(performance.now()); }));
+
   const offline = (shown) => {
     let note = document.getElementById("offline");
     if (shown && !note) {
@@ -161,8 +181,10 @@
   // Times in the reader's own zone; without this file they are in UTC, and say so.
   const PART = { clock: [11, 16], day: [0, 10], minute: [0, 16], full: [0, 19] };
   const localise = () => document.querySelectorAll("time[data-local]").forEach((spot) => {
+    const at = new Date(spot.dateTime);
     spot.title = spot.dateTime;
-    spot.textContent = new Date(spot.dateTime).toLocaleString("sv").slice(...PART[spot.dataset.local]);
+    // By hand: asking for a language's format loads all that the browser knows of it, before the first frame.
+    spot.textContent = new Date(at - at.getTimezoneOffset() * 60_000).toISOString().replace("T", " ").slice(...PART[spot.dataset.local]);
   });
   document.addEventListener("DOMContentLoaded", localise);
   document.addEventListener("htmx:after:swap", localise);

@@ -209,5 +209,5 @@
 
   const look = () => document.querySelectorAll("figure.curve:not([data-on])").forEach((figure) => { figure.dataset.on = ""; start(figure); });
   document.addEventListener("htmx:after:swap", look);
-  document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", look) : look();
+  look();
 })();

@@ -109,5 +109,8 @@
     window.htmx.ajax("GET", `${form.dataset.search}?${words}`, { target: "#log-found", swap: "innerHTML" });
     if (event.submitter?.value === "error") found.dataset.jump = ""; else delete found.dataset.jump;
   }, true);
-  document.addEventListener("DOMContentLoaded", () => { count(); follow(); if (location.hash === "#mark") toMark(); lastPart = document.getElementById("mark"); });
+  count();
+  follow();
+  if (location.hash === "#mark") toMark();
+  lastPart = document.getElementById("mark");
 })();

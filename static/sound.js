@@ -42,17 +42,16 @@
   };
   // Most people want none: then nothing is looked through at each poll.
   document.addEventListener("htmx:after:swap", () => { if (wanted()) look(); });
-  document.addEventListener("DOMContentLoaded", () => {
-    look();
-    const box = document.querySelector("[data-sound]");
-    if (!box) return;
-    const button = document.querySelector("[data-sound-try]");
-    box.checked = wanted();
-    box.disabled = button.disabled = false;
-    box.addEventListener("change", () => {
-      try { localStorage.setItem(KEY, box.checked ? "on" : "off"); } catch { box.checked = false; }
-      if (box.checked) play("succeeded");
-    });
-    button.addEventListener("click", () => play("succeeded"));
+  look();
+
+  const box = document.querySelector("[data-sound]");
+  if (!box) return;
+  const button = document.querySelector("[data-sound-try]");
+  box.checked = wanted();
+  box.disabled = button.disabled = false;
+  box.addEventListener("change", () => {
+    try { localStorage.setItem(KEY, box.checked ? "on" : "off"); } catch { box.checked = false; }
+    if (box.checked) play("succeeded");
   });
+  button.addEventListener("click", () => play("succeeded"));
 })();

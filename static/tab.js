@@ -25,5 +25,6 @@
     link.href = progress === "" ? plain : `data:image/svg+xml,${encodeURIComponent(ring(progress, tabState))}`;
   };
   document.addEventListener("htmx:after:swap", tell);
-  document.addEventListener("DOMContentLoaded", tell);
+  // A new icon keeps the browser busy: not before it has drawn the page.
+  (window.painted ?? Promise.resolve()).then(tell);
 })();

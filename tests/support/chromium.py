@@ -1,17 +1,27 @@
-"""Chromium, found and started in one way for tests, benches and the pictures of the pages."""
+"""Chromium, found and started in one way for tests, benches and the pictures of the pages.
+
+A page starts htmx after its first frame. So every page that is opened here is a patient one: its ``goto``,
+``reload``, ``go_back`` and ``go_forward`` come back when its scripts have begun, and nothing is clicked or
+typed before, also where a click led to another page. ``wait_until="commit"`` is for who wants it raw.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+BEGUN = ":root[data-started], :root:not(.js)"
+"""The root of a page whose scripts have begun, or that runs none of ours."""
+_NOT_YET = "html.js:not([data-started])"
 
 
 def find() -> str | None:
@@ -32,5 +42,42 @@ def started() -> Iterator[Browser | None]:
     with sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-dev-shm-usage"]
         browser = playwright.chromium.launch(executable_path=path, args=flags)
+        _after_each(browser, "new_page", _patient)
+        _after_each(browser, "new_context", lambda context: _after_each(context, "new_page", _patient))
         yield browser
         browser.close()
+
+
+def begun(page: Page) -> None:
+    """Come back when the page's scripts have begun."""
+    page.wait_for_selector(BEGUN, state="attached")
+
+
+def _patient(page: Page) -> None:
+    page.add_locator_handler(page.locator(_NOT_YET), lambda: None)
+    for name in ("goto", "reload", "go_back", "go_forward"):
+        _waits(page, name)
+
+
+def _waits(page: Page, name: str) -> None:
+    usual = getattr(page, name)
+
+    def patiently(*given: Any, **named: Any) -> Any:
+        answer = usual(*given, **named)
+        if named.get("wait_until") != "commit":
+            begun(page)
+        return answer
+
+    setattr(page, name, patiently)
+
+
+def _after_each(maker: Any, name: str, then: Callable[[Any], None]) -> None:
+    """Whatever this method of a maker makes is given to ``then`` before anybody else has it."""
+    usual = getattr(maker, name)
+
+    def made(*given: Any, **named: Any) -> Any:
+        thing = usual(*given, **named)
+        then(thing)
+        return thing
+
+    setattr(maker, name, made)
