@@ -202,7 +202,11 @@
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelector("[data-first-error]")?.focus();
     if (location.hash.startsWith("#sample-")) document.querySelectorAll("#job-samples[data-lazy]").forEach(bring);
-    const [nav, here] = [document.querySelector(".bar nav"), document.querySelector(".bar nav [aria-current]")];
-    if (here) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
+    // Where things stand is asked for in the first frame, which finds it out anyway: by now there may be no styles.
+    requestAnimationFrame(() => {
+      const [nav, here, log] = [".bar nav", ".bar nav [aria-current]", "#log"].map((part) => document.querySelector(part));
+      if (here) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
+      if (log) log.scrollTop = log.scrollHeight;  // a log is read from its end; log.js goes on from there
+    });
   });
 })();

@@ -33,6 +33,8 @@ from tests.support import chromium, showcase, vitals
 
 LOADS = int(os.environ.get("BENCH_LOADS", "3"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
+SETTLED = 300
+"""Milliseconds in which Chromium has made its new window, which the page would else share the processors with."""
 DESKTOP = {
     "offline": False,
     "latency": 40,
@@ -233,6 +235,7 @@ def _visit(browser: Browser, address: str, *, slow: bool = False) -> BrowserCont
         line.send("Network.emulateNetworkConditions", DESKTOP)
     # As from another page of the program: Chromium's process for it runs, nothing is kept yet.
     page.goto("/".join(address.split("/")[:3]) + "/favicon.ico")
+    page.wait_for_timeout(SETTLED)
     page.goto(address, wait_until="load")
     return context
 
