@@ -12,7 +12,7 @@ from app.platform import EXTENSION, Platform
 NOUNS = (
     "auth", "jobs", "samples", "logs", "checkpoints", "new_job", "datasets", "dataset",
     "dataset_edits", "dataset_health", "dataset_files", "uploads", "models", "exchange", "files",
-    "curves", "compare", "machine", "machines", "meter", "selfcheck", "sharing", "engines", "settings_page",
+    "curves", "compare", "machine", "machines", "meter", "selfcheck", "access", "engines", "settings_page",
     "system", "deliveries", "tasks", "first_steps", "glossary", "health", "prometheus", "api", "api.reference",
 )  # fmt: skip
 """The modules that hold routes, each as ``bp``."""
