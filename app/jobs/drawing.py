@@ -12,6 +12,7 @@ from app.jobs.series import Sample
 WIDTH, HEIGHT = 720, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 10, 12, 28
 _TICKS = 7
+_NAMESPACE = ' xmlns="http://www.w3.org/2000/svg"'
 COLOURS = ("#2f6fd0", "#c4572b", "#2f8a55", "#8a4fc0", "#a8780a", "#b03a72")
 
 
@@ -32,12 +33,15 @@ def _mean(values: Sequence[float], strength: float) -> list[float]:
     return found
 
 
-def svg(curves: Sequence[Curve], title: str, *, smooth: bool = True) -> str:
-    """The curves over steps, on one scale, with their names where there are several."""
+def svg(curves: Sequence[Curve], title: str, *, smooth: bool = True, inline: bool = False) -> str:
+    """The curves over steps, on one scale, with their names where there are several.
+
+    ``inline`` is for a place within a document, else it is a file of its own.
+    """
     shown = [curve for curve in curves if curve.samples]
     points = [s for curve in shown for s in curve.samples if math.isfinite(s.value)]
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'<svg{"" if inline else _NAMESPACE} viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'class="curve-picture" font-family="system-ui, sans-serif" font-size="11">'
         f"<title>{escape(title)}</title>"
     )

@@ -15,10 +15,9 @@ from jinja2 import Environment, FileSystemLoader
 from app import tasks, yaml_text
 from app.artifacts import Artifact
 from app.db import db
-from app.jobs import gallery, service, store
+from app.jobs import curves, drawing, gallery, service, store
 from app.jobs.gallery import Row
 from app.jobs.points import read_points
-from app.jobs.report_curve import curve_svg
 from app.jobs.report_words import clean, clean_text
 from app.jobs.rundir import RunDir, TornFileError, read_json
 from app.models import Job, Task
@@ -103,12 +102,22 @@ def render(job: Job, work: Work | None = None) -> str:
         if (pictures := embedded(rows, work))
         else [],
         left_out=len(grid.rows) - len(rows),
-        curve=curve_svg(read_points(run_dir.metrics)),
+        curve=curve_of(run_dir),
         spec=yaml_text.dump(spec),
         card=_card(run_dir),
         loras=[(lora, gallery.step_of(lora, per_epoch)) for lora in (*found.loras, *found.kept)],
         written=time.time(),
     )
+
+
+def curve_of(run_dir: RunDir) -> str:
+    """The loss as SVG, thinned so that no spike is lost; empty without a reading."""
+    curve = curves.Curves(run_dir.curves).curve(curves.LOSS, width=drawing.WIDTH)
+    if not curve.samples:
+        # A run of an older version has its readings in the table alone.
+        losses = curves.samples_of(read_points(run_dir.metrics), curves.Pace())[curves.LOSS]
+        curve = curves.Curve(curves.LOSS, tuple(curves.thin(losses, drawing.WIDTH)), ())
+    return drawing.svg([curve], "Loss over steps", inline=True) if curve.samples else ""
 
 
 def chosen(rows: tuple[Row, ...]) -> list[Row]:

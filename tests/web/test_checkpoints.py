@@ -10,9 +10,9 @@ from PIL import Image
 from app import delivery
 from app.artifacts import find
 from app.jobs import report, retention, service, store
+from app.jobs.curves import Curves
 from app.jobs.following import Following
-from app.jobs.points import Point, append_points
-from app.jobs.report_curve import curve_svg, decimated
+from app.jobs.points import Point, append_points, read_points
 from app.jobs.report_words import clean
 from app.platform import current
 from engines.adapter import ENGINES
@@ -191,7 +191,7 @@ def test_the_report_is_one_file_without_secrets_script_or_foreign_address(app, c
     ):
         assert word not in text, word
     assert text.count("data:image/jpeg;base64,") == 4
-    for word in ("dog.safetensors", "<polyline", "family: sd15", "…/key.txt"):
+    for word in ("dog.safetensors", "<svg", "family: sd15", "…/key.txt"):
         assert word in text, word
     with client.get("/jobs/1/report.html") as answer:
         assert answer.data.startswith(b"<!doctype html>")
@@ -204,12 +204,17 @@ def test_a_report_never_embeds_more_than_its_budget(job, drawn, monkeypatch):
     assert 0 < sum(map(len, report.embedded(rows).values())) <= 3500
 
 
-def test_the_curve_keeps_every_spike():
-    series = [(n, 0.5) for n in range(100_000)]
-    series[54_321] = (54_321, 7.0)
-    assert (54_321, 7.0) in decimated(series)
-    assert len(decimated(series)) <= 900
-    assert curve_svg([]) == ""
+def test_the_curve_of_a_report_keeps_every_spike_of_a_run_of_any_version(job):
+    run = service.run_dir(job)
+    assert report.curve_of(run) == ""
+    losses = [(n, 7.0 if n == 54_321 else 0.5) for n in range(1, 100_001)]
+    append_points(run.metrics, [Point(1, n, 1e9 + n, loss, None) for n, loss in losses])
+    of_the_table = report.curve_of(run)
+    Curves(run.curves).build(read_points(run.metrics))
+    for drawn in (of_the_table, report.curve_of(run)):
+        highest = min(float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", drawn))
+        assert highest < 30
+        assert len(drawn) < 80_000
 
 
 def test_a_document_is_cleaned_of_secrets_and_private_paths():
