@@ -22,7 +22,7 @@ def install(app: Flask) -> None:
     """Register the filters."""
     for function in (
         bound, query, size, gpu_memory, duration, minutes, clock, utc, number, loss, ago, time_left, percent,
-        cost, pace, tab, running_tab, series_title, reading, task_title, task_look, task_rate,
+        cost, used, pace, tab, running_tab, series_title, reading, task_title, task_look, task_rate,
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.filters.update(log_line=loglines.line, log_block=loglines.block)
@@ -185,6 +185,11 @@ def cost(job: Job) -> tuple[str, str]:
     found = pricing.costs(current(), job) if job.attempt else (None, None)
     spent, whole = ("" if money is None else pricing.dollars(money) for money in found)
     return spent, whole
+
+
+def used(job: Job) -> float:
+    """Seconds that its attempts ran, without the time between them."""
+    return pricing.seconds_used(job)
 
 
 def task_title(kind: str) -> str:
