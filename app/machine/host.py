@@ -21,7 +21,7 @@ class Host:
     ``memory_used`` leaves out what the system caches of files and would give back.
     """
 
-    cpu: float
+    cpu: float | None
     cpus: float
     memory_used: int
     memory_total: int
@@ -59,7 +59,7 @@ class HostMeter:
         disk = os.statvfs(self._data)
         size = disk.f_blocks * disk.f_frsize
         return Host(
-            cpu=min(100.0, 100 * (rates[0] or 0.0) / cpus),
+            cpu=None if rates[0] is None else min(100.0, 100 * rates[0] / cpus),
             cpus=cpus,
             memory_used=used,
             memory_total=total,

@@ -99,7 +99,13 @@ def _here(job: Job) -> dict[str, Any]:
         (g.index, g.utilisation, g.memory_used, g.temperature, g.power) for g in mine
     ]
     # As finely as the strip shows it: on a calm machine nothing is new.
-    told += [(round(host.cpu), size(host.memory_used), size(host.disk_total - host.disk_used))]
+    told += [
+        (
+            host.cpu and round(host.cpu),
+            size(host.memory_used),
+            size(host.disk_total - host.disk_used),
+        )
+    ]
     version = f"{zlib.crc32(repr(told).encode()):08x}.{job.status.is_final}"
     return {"latest": latest, "mine": mine, "machine_version": version}
 
@@ -123,17 +129,23 @@ def _now() -> dict[str, Any]:
         "host": {
             "cpu": _host(history, lambda h: h.cpu, 100),
             "memory": _host(history, lambda h: h.memory_used, latest.host.memory_total),
-            "disk": _host(history, lambda h: (h.disk_read or 0) + (h.disk_written or 0)),
-            "network": _host(history, lambda h: (h.received or 0) + (h.sent or 0)),
+            "disk": _host(history, lambda h: _both(h.disk_read, h.disk_written)),
+            "network": _host(history, lambda h: _both(h.received, h.sent)),
         },
         "data_dir": current().settings.data_dir,
     }
 
 
 def _host(
-    history: list[Snapshot], value: Callable[[Host], float], top: float | None = None
+    history: list[Snapshot], value: Callable[[Host], float | None], top: float | None = None
 ) -> Spark:
-    return spark([(s.at, value(s.host)) for s in history], top)
+    """The first reading of all has no rates, and is no zero."""
+    found = [(s.at, value(s.host)) for s in history]
+    return spark([(at, told) for at, told in found if told is not None], top)
+
+
+def _both(one: float | None, other: float | None) -> float | None:
+    return None if one is None and other is None else (one or 0) + (other or 0)
 
 
 def _card(history: list[Snapshot], gpu: Gpu) -> dict[str, Any]:
@@ -169,6 +181,8 @@ def spark(rows: Sequence[tuple[float, float]], top: float | None = None) -> Spar
 
     What was seen fills the box from the first seconds on, and two minutes of it at most.
     """
+    if not rows:
+        return Spark("", "")
     high = top or max([*(value for _, value in rows), 1e-9])
     if len(rows) == 1:
         rows = [(rows[0][0] - 1.0, rows[0][1]), rows[0]]  # one reading is a level, no point

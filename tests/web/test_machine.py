@@ -31,6 +31,14 @@ def test_the_page_shows_each_gpu_with_the_job_on_it(app, client, job):
     assert "300 W" in strip
 
 
+def test_the_first_reading_tells_no_rate_rather_than_none_at_all(app, client):
+    first = Host(None, 2.0, 1, 2, 3, 4, None, None, None, None)
+    app.extensions[EXTENSION].machine = MachineWatch(lambda: Snapshot(time.monotonic(), (), first))
+    page = client.get("/machine").text
+    assert page.count("<strong>–</strong>") == 3
+    assert "0 B/s" not in page
+
+
 def test_the_strip_stands_there_from_the_queue_to_the_end_that_a_page_sees(app, client, job):
     def strip(page: str) -> str:
         return page.partition('id="job-machine"')[2].partition("</section>")[0]

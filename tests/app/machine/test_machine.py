@@ -63,7 +63,7 @@ def test_rates_come_with_the_second_reading(tmp_path):
     times = iter([1.0, 3.0])
     meter = HostMeter(tmp_path, tmp_path, lambda: next(times))
     first, second = meter.read(), meter.read()
-    assert first.received is None
+    assert first.received is first.cpu is None
     assert second.received is not None
     assert 0 <= second.cpu <= 100
     assert 0 < second.disk_used < second.disk_total
