@@ -43,7 +43,9 @@ def started() -> Iterator[Browser | None]:
         flags = ["--no-sandbox", "--disable-dev-shm-usage"]
         browser = playwright.chromium.launch(executable_path=path, args=flags)
         _after_each(browser, "new_page", _patient)
-        _after_each(browser, "new_context", lambda context: _after_each(context, "new_page", _patient))
+        _after_each(
+            browser, "new_context", lambda context: _after_each(context, "new_page", _patient)
+        )
         yield browser
         browser.close()
 
