@@ -1,0 +1,42 @@
+/* The New job form: the lines that a field makes are lit beside it, and fields that are drawn anew keep
+   what a person opened and typed. */
+(() => {
+  "use strict";
+  // The lines made by the field under the pointer, else by the one with the focus.
+  const light = (event) => {
+    const preview = document.getElementById("job-preview");
+    const field = [event.target, document.activeElement].map((spot) => spot?.closest?.("#job-fields .field")).find(Boolean);
+    const input = field?.querySelector("[name]");
+    preview?.querySelectorAll(".lit").forEach((line) => line.classList.remove("lit"));
+    if (input) preview?.querySelectorAll(`[data-of="${CSS.escape(input.id)}"]`).forEach((line) => line.classList.add("lit"));
+  };
+  document.addEventListener("focusin", light);
+  document.addEventListener("mouseover", light);
+
+  // Fields drawn anew: what was opened stays open, what the server changed is shown even where a
+  // person had typed, and what was typed while it was on its way stays.
+  const inputs = () => [...document.querySelectorAll("#job-fields :is(input, select, textarea)[name]")];
+  const drawn = (input) => input.tagName === "SELECT" ? [...input.options].find((o) => o.defaultSelected)?.value ?? "" : input.defaultValue;
+  let sent = new Map(), opened = [], asked = null;
+  // What is told of the base model stands among the fields and touches none of them.
+  const aside = (event) => event.target.closest?.("#base-model-state, [hx-target='#base-model-state']");
+  const ours = (event) => event.target.closest?.("#job-fields") && !aside(event) && event.detail?.ctx;
+  document.addEventListener("htmx:before:request", (event) => {
+    if (!ours(event)) return;
+    sent = new Map(inputs().map((input) => [input.name, input.value]));
+    asked = event.target.closest("button.leave")?.value ?? null;
+  });
+  document.addEventListener("htmx:before:swap", (event) => {
+    if (ours(event)) opened = [...document.querySelectorAll("#job-fields details[open]")].map((box) => box.id);
+  });
+  document.addEventListener("htmx:after:swap", (event) => {
+    if (event.target.id !== "job-fields" && !ours(event)) return;
+    opened.forEach((id) => { const box = document.getElementById(id); if (box) box.open = true; });
+    inputs().forEach((input) => {
+      if (sent.get(input.name) === input.value && input.type !== "hidden") input.value = drawn(input);
+    });
+    const left = asked && document.getElementById(asked);
+    if (left) (left.disabled ? left.closest("details")?.querySelector("summary") : left)?.focus();
+    asked = null;
+  });
+})();
