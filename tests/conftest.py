@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import shutil
@@ -22,6 +23,28 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # No test loses power, and on a busy disk each of the hundreds of waits lasts long.
 os.fsync = lambda fd: None
+
+
+def pytest_configure(config):
+    """A worker of xdist sends six messages for each test, which took a process of its own seconds.
+
+    Two are enough where nobody asked for more: setups and teardowns that passed in no time are not
+    shown even by ``--durations``.
+    """
+    if not hasattr(config, "workerinput") or config.option.verbose > 0 or config.option.xmlpath:
+        return
+    for worker in [p for p in config.pluginmanager.get_plugins() if hasattr(p, "sendevent")]:
+        worker.sendevent = functools.partial(_send_what_matters, worker.sendevent)
+
+
+def _send_what_matters(send, name, **about):
+    report = about["data"] if name == "testreport" else None
+    if report and report["when"] != "call":
+        matters = report["outcome"] != "passed" or report["duration"] > 0.004
+    else:
+        matters = name not in ("logstart", "logfinish")
+    if matters:
+        send(name, **about)
 
 
 def pytest_collection_finish():
