@@ -167,6 +167,17 @@ def test_no_file_names_a_package_index_or_a_path_of_one_machine():
     assert found == []
 
 
+@pytest.mark.parametrize(
+    ("folder", "kind"), [("e2e", "e2e"), ("cluster", "cluster"), ("real", "engine")]
+)
+def test_no_unit_test_lies_in_a_folder_that_the_unit_tests_leave_out(folder, kind):
+    files = [*(ROOT / "tests" / folder).glob("test_*.py")]
+    assert files
+    marked = re.compile(rf"^pytestmark = .*pytest\.mark\.{kind}\b", re.MULTILINE)
+    assert [path.name for path in files if not marked.search(path.read_text("utf-8"))] == []
+    assert f"--ignore=tests/{folder} " in (ROOT / "scripts/test.sh").read_text("utf-8")
+
+
 def test_the_locks_name_no_address_and_pin_everything_by_hash():
     for name in ("requirements.lock", "requirements-dev.lock"):
         text = (ROOT / name).read_text()
