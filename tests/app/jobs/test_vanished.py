@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from app.jobs import ending, service, store
+from app.jobs import ending, progress, service, store
 from app.jobs.executor import Lost
 from app.jobs.states import JobState as S
 from app.platform import current
@@ -33,7 +33,7 @@ def test_a_row_that_was_read_while_its_job_was_being_settled_is_not_believed(
     job, supervisor = running(document), current().supervisor
     current().executor.status[service.run_dir(job).attempt(1).root] = Lost()
     read, launched = threading.Event(), threading.Event()
-    settle, active = ending.interrupted, store.active
+    settle, followed = ending.interrupted, progress.followed
     gates = iter([read, launched])
 
     def late_settle(*given):
@@ -44,16 +44,16 @@ def test_a_row_that_was_read_while_its_job_was_being_settled_is_not_believed(
     supervisor.tick()
 
     def early_rows(*given):
-        rows = active(*given)
+        rows = followed(*given)
         read.set()
         for thread in supervisor.tasks:
             thread.join(10)
         return rows
 
-    monkeypatch.setattr(store, "active", early_rows)
+    monkeypatch.setattr(progress, "followed", early_rows)
     supervisor.tick()
     launched.set()
-    monkeypatch.setattr(store, "active", active)
+    monkeypatch.setattr(progress, "followed", followed)
     tick_until(lambda: store.get(job.id).status is S.RUNNING, "it runs again")
     assert store.get(job.id).interruptions == 1
 
