@@ -47,6 +47,7 @@ class Curves:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._written: dict[str, Series] = {}
 
     def names(self) -> list[str]:
         """Those that hold points; the ones every job has come first."""
@@ -70,14 +71,13 @@ class Curves:
         self._folder.mkdir(exist_ok=True)
         for name, rows in samples.items():
             if rows := list(rows):
-                self.series(name[:100]).append(rows)
+                # Kept, since it knows what it wrote; one writer, as always.
+                self._written.setdefault(name, self.series(name[:100])).append(rows)
 
     def unseen(self, name: str, samples: Iterable[Sample]) -> list[Sample]:
         """Without those that stand there already: a server that starts reads records again."""
         newest = next(iter(self.series(name).last(1)), None)
-        if newest is None:
-            return list(samples)
-        return [s for s in samples if s.attempt != newest.attempt or s.step > newest.step]
+        return list(samples) if newest is None else after(newest, samples)
 
     def curve(
         self,
@@ -131,6 +131,7 @@ class Curves:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self.built():
                 return
+            self._written.clear()
             for name in (LOSS, RATE, SECONDS):
                 for path in self._folder.glob(f"{name}.?"):
                     path.unlink()
@@ -143,6 +144,11 @@ class Curves:
                     batch = []
             self.append(samples_of(batch, pace))
             (self._folder / _BUILT).touch()
+
+
+def after(newest: Sample, samples: Iterable[Sample]) -> list[Sample]:
+    """Those of another attempt than ``newest``, or of later steps."""
+    return [s for s in samples if s.attempt != newest.attempt or s.step > newest.step]
 
 
 class Pace:
@@ -174,4 +180,4 @@ def samples_of(points: Iterable[Point], pace: Pace) -> dict[str, list[Sample]]:
     return found
 
 
-__all__ = ["FIRST", "LOSS", "MEMORY", "RATE", "SECONDS", "Curve", "Curves", "Pace", "thin"]
+__all__ = ["FIRST", "LOSS", "MEMORY", "RATE", "SECONDS", "Curve", "Curves", "Pace", "after", "thin"]

@@ -54,6 +54,8 @@ class Recorder:
         self._curves = curves.Curves(run.curves)
         self._waiting: dict[str, list[Sample]] = {}
         self._pace: curves.Pace | None = None
+        self._newest: dict[str, Sample] = {}
+        """The last point of each curve as it stands in its file."""
 
     def collect(self) -> list[Point]:
         """New points in order of step. A record that cannot be read now is read later."""
@@ -111,11 +113,21 @@ class Recorder:
                 self._pace = curves.Pace(newest[0] if newest else None)
             for name, samples in curves.samples_of(points, self._pace).items():
                 self._waiting.setdefault(name, []).extend(samples)
-            self._curves.append({n: self._curves.unseen(n, s) for n, s in self._waiting.items()})
+            new = {name: self._unseen(name, samples) for name, samples in self._waiting.items()}
+            self._curves.append(new)
+            self._newest.update({name: samples[-1] for name, samples in new.items() if samples})
             self._waiting = {}
         except OSError as error:
+            self._newest.clear()  # some of them may have been written
             self._waiting = {n: s[-MOST_WAITING:] for n, s in self._waiting.items()}
             log.warning("%s: written later: %s", self._run.curves, error)
+
+    def _unseen(self, name: str, samples: list[Sample]) -> list[Sample]:
+        """Without those that stand in the curve already: a server that starts reads records again."""
+        newest = self._newest.get(name)
+        if newest is None:
+            return self._curves.unseen(name, samples)
+        return curves.after(newest, samples)
 
     def _loss_database(self) -> list[Point]:
         """The rows of this attempt. The table also holds those of the attempts before, and,

@@ -39,6 +39,8 @@ class Series:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._is_whole = False
+        """Whether the levels are known to hold all that they should."""
 
     def _file(self, level: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{level}")
@@ -58,15 +60,21 @@ class Series:
         A step that is no step (below 0, or beyond four thousand million) is left out.
         """
         data = b"".join(_RECORD.pack(*s) for s in samples if 0 <= s.step < 1 << 32)
-        self._extend(0, 1, data)
+        before = self._extend(0, 1, data) // _SIZE
+        if self._is_whole and before // FAN == (before + len(data) // _SIZE) // FAN:
+            return  # no group became full: seven of eight steps of a run
+        self._is_whole = False
         for level in range(1, LEVELS + 1):
             if not self._summarise(level):
                 break
+        self._is_whole = True
 
-    def _extend(self, level: int, records: int, data: bytes) -> None:
+    def _extend(self, level: int, records: int, data: bytes) -> int:
+        """Write at the end of a level, after its last whole group of records; where that was."""
         with self._file(level).open("ab", buffering=0) as file:
-            whole = self._count(level, records) * _SIZE * records
-            if file.tell() != whole:
+            size = file.tell()
+            whole = size - size % (_SIZE * records)
+            if size != whole:
                 file.truncate(whole)
             try:
                 if file.write(data) != len(data):
@@ -74,6 +82,7 @@ class Series:
             except OSError:
                 file.truncate(whole)
                 raise
+            return whole
 
     def _summarise(self, level: int) -> bool:
         """Write the groups of a level that are full now; whether there were any."""

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs import metrics
+from app.jobs import curves, metrics
 from app.jobs.control import create_control
 from app.jobs.metrics import Recorder
 from app.jobs.points import Point, append_points, read_points
 from app.jobs.rundir import Launch, RunDir, write_json_atomic
+from app.jobs.series import Series
 from engines.ai_toolkit import control
 from tests.support.records import LossDatabase, event, event_file, step_events
 
@@ -92,6 +93,27 @@ def test_a_recorder_that_is_made_anew_repeats_nothing(run):
     append(path, step_events(100, 1.0))
     assert steps(Recorder(run, "kohya_ss", attempt=1).flush()) == [99, 100]
     assert steps(read_points(run.metrics)) == list(range(1, 101))
+
+
+def test_curves_that_were_half_written_when_the_disk_was_full_get_each_point_once(run, monkeypatch):
+    recorder = Recorder(run, "kohya_ss", attempt=1)
+    append(event_file(run.root, 1), step_events(1, 0.5) + step_events(2, 0.5))
+    recorder.collect()
+    write = Series.append
+
+    def full_after_the_loss(self, rows):
+        if "loss" not in self._path.name:
+            raise OSError(28, "No space left on device")
+        write(self, rows)
+
+    append(event_file(run.root, 1), step_events(3, 0.5))
+    with monkeypatch.context() as patch:
+        patch.setattr(Series, "append", full_after_the_loss)
+        assert steps(recorder.collect()) == [2]
+    recorder.flush()
+    found = curves.Curves(run.curves)
+    for name in (curves.LOSS, curves.RATE):
+        assert steps(found.series(name).last(9)) == [1, 2, 3]
 
 
 def test_a_loss_that_is_no_number_stays_one_that_is_none(run):

@@ -64,8 +64,21 @@ def test_levels_that_were_not_written_before_a_kill_are_written_with_the_next_po
 ):
     series.append(samples([float(n) for n in range(3 * FAN)]))
     (tmp_path / "loss.1").unlink()
+    series = Series(tmp_path / "loss")  # of the program that was started after the kill
     series.append(samples([0.0], first=3 * FAN + 1))
     assert (tmp_path / "loss.1").stat().st_size == 3 * 3 * 24
+
+
+def test_a_point_that_fills_no_group_opens_one_file_and_the_eighth_writes_the_level(
+    tmp_path, series
+):
+    series.append(samples([0.0] * FAN))
+    before = (tmp_path / "loss.1").stat()
+    for number in range(1, FAN):
+        series.append(samples([0.0], first=FAN + number))
+        assert (tmp_path / "loss.1").stat().st_size == before.st_size
+    series.append(samples([0.0], first=2 * FAN))
+    assert (tmp_path / "loss.1").stat().st_size == 2 * before.st_size
 
 
 def test_a_later_attempt_counts_from_its_first_step_on(series):
