@@ -8,10 +8,8 @@ at random.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import sqlite3
 import sys
 import tempfile
 import threading
@@ -30,6 +28,7 @@ from tests.bench.queue import make
 from tests.bench.rows import add_jobs
 from tests.bench.table import Table
 from tests.support.platform import close_all, make_app
+from tests.support.polls import poll_of
 from tests.support.server import Server
 
 POINTS = int(os.environ.get("BENCH_POINTS", "1000000"))
@@ -41,10 +40,8 @@ TENSORBOARD_FIRST_MS = 1700.0
 
 
 def unchanged(server: Server) -> str:
-    """The address of a poll that has nothing new."""
-    with contextlib.closing(sqlite3.connect(server.data / "lora.db")) as connection:
-        (version,) = connection.execute("SELECT version FROM job WHERE id = 1").fetchone()
-    return f"/jobs/1/status?v={version}"
+    """The address of a poll that has nothing new: that of the jobs table."""
+    return poll_of(Line(server).get("/", "identity")[2].decode(), "jobs-table")
 
 
 def logs(table: Table, server: Server, line: Line) -> None:
