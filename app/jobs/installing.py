@@ -109,7 +109,8 @@ def run(work: Work) -> dict[str, Any]:
         _end(child)
     told = status(settings, name)
     if child.returncode != 0:
-        raise UserError(told.get("message") or f"bootstrap.sh ended with code {child.returncode}.")
+        said = told.get("message") or f"bootstrap.sh ended with code {child.returncode}."
+        raise UserError(f"{said[:1].upper()}{said[1:]}")
     return {"message": told.get("message", "")}
 
 

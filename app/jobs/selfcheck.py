@@ -84,7 +84,7 @@ def _gpus(_settings: Settings) -> Iterator[Finding]:
 def _torch(settings: Settings) -> Iterator[Finding]:
     for found in installations.find_all(settings):
         if not found.installed:
-            yield Finding(found.name, "warn", "It is not installed (yet).")
+            yield Finding(found.name, "warn", "It is not installed; the Engines page does that.")
             continue
         try:
             done = subprocess.run(

@@ -76,7 +76,7 @@ def test_it_runs_bootstrap_without_secrets_and_ends_with_its_words(app, monkeypa
 def test_what_stopped_it_is_its_own_sentence(app, monkeypatch):
     bootstrap(monkeypatch, 1, "about 9 GB of disk are needed")
     installing.start(current().settings, "kohya_ss")
-    assert current().tasks.run_all() == ["about 9 GB of disk are needed"]
+    assert current().tasks.run_all() == ["About 9 GB of disk are needed"]
 
 
 def test_one_installation_at_a_time_and_none_where_it_would_not_help(app, tmp_path):
