@@ -205,7 +205,8 @@ class Drawing:
         choice = self.origins.get(row.path)
         if choice is not None:
             price = f"; price: {choice.price}" if choice.price not in ("", "nothing") else ""
-            yield f"Default from {choice.source}{price}."
+            word = "Default from" if choice.untested else "Default:"
+            yield f"{word} {choice.source}{price}."
 
     def _native(self, row: Row) -> str:
         """The engines' own names, or that of the chosen one."""

@@ -116,8 +116,11 @@ def page(
 ) -> str:
     """The New job page with these fields; ``told`` is what fragments/exchange.html shows."""
     values = _settled(values)
-    context = form_page.context(values, dict(errors or {}))
     shown = _preview(values) if with_preview or values.get("name") else {"preview": None}
+    if errors and shown["preview"]:
+        # A check ends at its first stage with a complaint; a person hears of all at once.
+        errors = {**shown["preview"].errors, **errors}
+    context = form_page.context(values, dict(errors or {}))
     free = guards.free_gb(current())
     return render_template("pages/job_new.html", **context, **shown, **told, free_gb=free)
 

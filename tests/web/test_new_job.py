@@ -135,6 +135,14 @@ def test_a_document_survives_the_way_through_the_form(app, client, job):
         assert JobSpec.model_validate(again) == JobSpec.model_validate(document)
 
 
+def test_a_form_that_lacks_much_hears_of_all_at_once_and_is_the_new_job_page_still(client):
+    answer = client.post("/jobs/", data={"family": "sdxl", "length.steps": "0"})
+    told = answer.text.partition('role="alert"')[2].partition("</ul>")[0]
+    for anchor in ("name", "datasets.0.path", "length.steps"):
+        assert f'href="#{anchor}"' in told, anchor
+    assert 'href="/jobs/new" aria-current="page"' in answer.text
+
+
 def test_a_missing_engine_is_told_on_the_form_with_the_command(client):
     page = client.get("/jobs/new?family=sdxl").text
     assert "ai-toolkit (not installed)" in page
