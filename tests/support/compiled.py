@@ -21,32 +21,43 @@ from sqlalchemy.engine import Engine
 from werkzeug.routing import Map, RuleFactory
 
 from app.db import db
+from app.web.routing import LazyRule
 
 
 class RememberedMap(Map):
-    """Each application has the same 220 addresses: the first one's are taken for all that add the same."""
+    """Each application of ours has the same 220 addresses: the first one's are taken for all that add the
+    same. A map of others (moto's server is a Flask application too) stays its own.
+    """
 
     known: ClassVar[dict[tuple[Any, ...], Map]] = {}
     _one_at_a_time: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, *rules: Any, **more: Any) -> None:
         self._added: list[Any] | None = []
+        self._is_shared = False
         super().__init__(*rules, **more)
 
     def add(self, rulefactory: RuleFactory) -> None:
-        assert self._added is not None, "an address is added after the first was asked for"
-        self._added.append(rulefactory)
+        if self._added is not None:
+            self._added.append(rulefactory)
+            return
+        assert not self._is_shared, "this address would be in all other applications too"
+        super().add(rulefactory)
 
     def update(self) -> None:
-        if self._added is None:
-            return
-        with self._one_at_a_time:
-            if self._added is not None:
-                self._take(self._added)
-                self._added = None
+        if self._added is not None:
+            with self._one_at_a_time:
+                if self._added is not None:
+                    self._take(self._added)
+                    self._added = None
+        super().update()
 
     def _take(self, added: list[Any]) -> None:
         """Bind and sort the addresses, or find it done already."""
+        if not added or type(added[-1]) is not LazyRule:
+            for factory in added:
+                super().add(factory)
+            return
         asked = (
             self.host_matching,
             *self.converters.items(),
@@ -62,6 +73,7 @@ class RememberedMap(Map):
             super().update()
             known = self.known[asked] = self
         self._matcher, self._rules_by_endpoint = known._matcher, known._rules_by_endpoint
+        self._remap, self._is_shared = False, True
 
 
 def _free(rule: Any) -> Any:
@@ -96,7 +108,12 @@ _register = Blueprint.register
 def _register_quickly(blueprint: Blueprint, app: Flask, options: dict[str, Any]) -> None:
     """One that is made for each application anew is never seen twice, and so never kept."""
     routes = PlainRoutes.known.get(blueprint)
-    if options or blueprint.name in app.blueprints or blueprint not in PlainRoutes.seen:
+    if (
+        app.import_name != "app"
+        or options
+        or blueprint.name in app.blueprints
+        or blueprint not in PlainRoutes.seen
+    ):
         PlainRoutes.seen.add(blueprint)
         _register(blueprint, app, options)
     elif routes is None:
