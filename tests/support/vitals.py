@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import BrowserContext, Error, Page
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
 
 WATCH = """(() => {
   const seen = window.__vitals = { shifts: [], tasks: [], lcp: 0, deprecated: [] };
@@ -99,6 +100,9 @@ def axe_source() -> str:
 
 def _told(page: Page, source: str, tries: int = 5) -> Any:
     """Brings the script and runs it at one go, so that no reload comes in between; one amid it: again."""
+    # Unit tests take what reckons from here, and start no browser.
+    from playwright.sync_api import Error
+
     run = "axe.run({resultTypes: ['violations'], rules: {'target-size': {enabled: true}}})"
     for left in reversed(range(tries)):
         page.wait_for_load_state("load")
