@@ -3,12 +3,21 @@
 (() => {
   "use strict";
   const root = document.documentElement;
-  root.classList.add("js");
 
-  // The theme first, so that nothing flashes. "auto" follows the system.
-  const stored = () => { try { return localStorage.getItem("theme"); } catch { return null; } };
-  const paint = (theme) => { theme ? (root.dataset.theme = theme) : delete root.dataset.theme; };
-  paint(stored());
+  // The theme is in a cookie: the page comes with it, so that nothing flashes. None follows the system.
+  const choose = (theme) => {
+    root.dataset.theme = theme;
+    document.cookie = `theme=${theme}; path=/; max-age=31536000; samesite=lax`;
+  };
+  addEventListener("pageshow", (event) => {  // one that was left before the theme was switched elsewhere
+    const now = event.persisted && document.cookie.match(/(?:^|; )theme=(light|dark)/)?.[1];
+    if (now) root.dataset.theme = now;
+  });
+  try {  // versions before this one kept it here
+    const old = localStorage.getItem("theme");
+    if (["light", "dark"].includes(old)) choose(old);
+    localStorage.removeItem("theme");
+  } catch { /* a private window */ }
 
   // What only adds behaviour, htmx above all, is fetched and started in its order when the page is parsed
   // and its first frame is on the screen: before, it would only keep the browser and us from drawing it.
@@ -73,9 +82,7 @@
     if (event.target.closest("[data-theme-switch]")) {
       const dark = matchMedia("(prefers-color-scheme: dark)").matches;
       const now = root.dataset.theme || (dark ? "dark" : "light");
-      const next = now === "dark" ? "light" : "dark";
-      try { localStorage.setItem("theme", next); } catch { /* private window: for this page only */ }
-      paint(next);
+      choose(now === "dark" ? "light" : "dark");
     }
     const copier = event.target.closest("[data-copy]");
     if (copier) copy(copier);
@@ -162,6 +169,7 @@
   });
 
   document.addEventListener("DOMContentLoaded", () => {
+    document.querySelector("[data-theme-switch]")?.removeAttribute("hidden");  // where the styles do not know of scripting
     document.querySelector("[data-first-error]")?.focus();
     if (location.hash.startsWith("#sample-")) document.querySelectorAll("#job-samples[data-lazy]").forEach(bring);
     // Where things stand is asked for in the first frame, which finds it out anyway: by now there may be no styles.

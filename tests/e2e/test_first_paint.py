@@ -70,3 +70,26 @@ def test_without_htmx_the_rest_of_a_page_begins_all_the_same(page, server, brows
     assert alone.evaluate("() => window.htmx === undefined")
     assert alone.locator("[data-sound]").is_enabled()
     context.close()
+
+
+def test_a_chosen_theme_comes_with_the_next_page_and_waits_for_no_script(page, server):
+    page.goto(f"{server.url}/")
+    page.locator("[data-theme-switch]").click()
+    chosen = page.evaluate("() => document.documentElement.dataset.theme")
+    assert chosen in ("light", "dark")
+    page.route("**/static/app.js*", lambda route: None)  # it is on its way for ever
+    page.goto(f"{server.url}/meter", wait_until="commit")
+    until(lambda: page.evaluate(vitals.FIRST_PAINT), what="the first frame is drawn without app.js")
+    assert page.evaluate("() => document.documentElement.dataset.theme") == chosen
+
+
+def test_a_theme_that_an_older_version_kept_is_taken_over(page, server):
+    page.goto(f"{server.url}/")
+    page.evaluate("() => localStorage.setItem('theme', 'dark')")
+    page.reload()
+    assert page.evaluate("() => document.documentElement.dataset.theme") == "dark"
+    assert (
+        page.request.get(f"{server.url}/")
+        .text()
+        .startswith('<!doctype html>\n<html lang="en" data-theme="dark">')
+    )

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-BEGUN = ":root[data-started], :root:not(.js)"
-"""The root of a page whose scripts have begun, or that runs none of ours."""
-_NOT_YET = "html.js:not([data-started])"
+_OURS = ":has(script[src*='/static/app.js'])"
+BEGUN = f":root[data-started], :root:not({_OURS})"
+"""The root of a page whose scripts have begun, or that has none of ours."""
+_NOT_YET = f"html:not([data-started]){_OURS}"
 
 
 def find() -> str | None:
@@ -43,9 +44,7 @@ def started() -> Iterator[Browser | None]:
         flags = ["--no-sandbox", "--disable-dev-shm-usage"]
         browser = playwright.chromium.launch(executable_path=path, args=flags)
         _after_each(browser, "new_page", _patient)
-        _after_each(
-            browser, "new_context", lambda context: _after_each(context, "new_page", _patient)
-        )
+        _after_each(browser, "new_context", _makes_patient_pages)
         yield browser
         browser.close()
 
@@ -73,13 +72,18 @@ def _waits(page: Page, name: str) -> None:
     setattr(page, name, patiently)
 
 
+def _makes_patient_pages(context: Any) -> None:
+    _after_each(context, "new_page", _patient)
+
+
 def _after_each(maker: Any, name: str, then: Callable[[Any], None]) -> None:
-    """Whatever this method of a maker makes is given to ``then`` before anybody else has it."""
+    """What this method of a maker makes is given to ``then`` before anybody has it; not what runs no scripts."""
     usual = getattr(maker, name)
 
     def made(*given: Any, **named: Any) -> Any:
         thing = usual(*given, **named)
-        then(thing)
+        if named.get("java_script_enabled", True):
+            then(thing)
         return thing
 
     setattr(maker, name, made)

@@ -289,6 +289,12 @@ def test_the_tab_tells_the_progress_of_a_job_and_how_many_run(app, client, job):
     assert "<title>1 running · Jobs · Vast LoRA</title>" in client.get("/").text
 
 
+def test_a_page_comes_in_the_theme_that_was_chosen_and_in_no_other(client):
+    for cookie, theme in (("dark", ' data-theme="dark"'), ('"><b>', ""), ("", "")):
+        client.set_cookie("theme", cookie)
+        assert client.get("/").text.startswith(f'<!doctype html>\n<html lang="en"{theme}>')
+
+
 def test_every_page_without_a_number_in_its_address_is_shown_to_axe(client):
     """A new page that nobody adds to the showcase would be looked at by no browser test."""
     rules = [rule for rule in client.application.url_map.iter_rules() if not rule.arguments]
