@@ -6,7 +6,7 @@ import sqlite3
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -18,6 +18,15 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(model_class=Base)
 
 BUSY_SECONDS = 10.0
+
+
+def connection() -> Connection:
+    """The session's own connection, within its transaction.
+
+    For statements of plain columns that are asked often: they need nothing else of the session,
+    whose ``execute`` costs as much again.
+    """
+    return db.session.connection()
 
 
 @event.listens_for(Engine, "connect")

@@ -14,7 +14,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import bindparam, select
 
-from app.db import db
+from app.db import connection, db
 from app.models import Fact
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ P = TypeVar("P", bound=Preferences)
 
 def load(group: type[P]) -> P:
     """The group as it is stored; its defaults where nothing, or nonsense, is. Needs a context."""
-    value = db.session.scalar(_VALUE, {"key": group.key()})
+    value = connection().scalar(_VALUE, {"key": group.key()})
     if not value:
         return group()
     try:

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 from sqlalchemy import bindparam, func, select
 
 from app import tasks
-from app.db import db
+from app.db import connection, db
 from app.delivery.choosing import CARD, Chosen, What, choose
 from app.delivery.targets import Target, find, targets
 from app.errors import ConflictError
@@ -153,7 +153,7 @@ def jobs_with_copy(ids: Sequence[int]) -> set[int]:
     first, last = min(ids), max(ids)
     if last - first < 4 * len(ids):
         # A statement that is always the same is made ready four times as fast as one of 50 numbers.
-        found = db.session.connection().execute(_COPIED_BETWEEN, {"first": first, "last": last})
+        found = connection().execute(_COPIED_BETWEEN, {"first": first, "last": last})
         return {*found.scalars()}.intersection(ids)
     return {*db.session.scalars(_COPIED_OF, {"ids": list(ids)})}
 
@@ -170,7 +170,7 @@ def under_way(job: Job) -> bool:
 
 def verified(job_id: int) -> str:
     """Changes when a copy of the job's files was verified, or is wanted anew; one cheap look."""
-    count, newest = db.session.execute(_VERIFIED, {"job": job_id}).one()
+    count, newest = connection().execute(_VERIFIED, {"job": job_id}).one()
     return f"{count}.{newest or 0:.0f}"
 
 

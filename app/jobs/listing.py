@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
-from app.db import db
+from app.db import connection
 from app.jobs import store
 from app.jobs.states import ACTIVE
 from app.models import Fact, Job
@@ -86,9 +86,8 @@ class Queue:
 
 def queue() -> Queue:
     """As it is now, in two statements."""
-    connection = _connection()
-    facts = {row[0]: row[1] for row in connection.execute(_FACTS)}
-    rows = connection.execute(_STATES).all()
+    facts = {row[0]: row[1] for row in connection().execute(_FACTS)}
+    rows = connection().execute(_STATES).all()
     changes = (
         sum(r[2] for r in rows),
         max((r[3] for r in rows), default=0),
@@ -107,14 +106,9 @@ def lines(
     if search:
         statement = statement.where(_JOB.name.contains(search, autoescape=True))
     where = {"before": _ABOVE_ALL if before is None else before, "most": limit}
-    return list(map(Line._make, _connection().execute(statement, where)))
+    return list(map(Line._make, connection().execute(statement, where)))
 
 
 def jobs_of(ids: Collection[int]) -> dict[int, Job]:
     """These jobs, freshly read, less those that were deleted meanwhile."""
     return {job.id: job for job in store.some(ids)} if ids else {}
-
-
-def _connection() -> Connection:
-    """The session's own: a statement of columns needs nothing else of it."""
-    return db.session.connection()

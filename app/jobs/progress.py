@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import defer
 from sqlalchemy.orm.attributes import set_committed_value
 
-from app.db import db
+from app.db import connection, db
 from app.jobs.states import ACTIVE, JobState
 from app.models import Attempt, Job
 
@@ -53,7 +53,7 @@ def followed(asleep: Collection[int] = ()) -> Sequence[tuple[Job, Attempt | None
     """
     if not asleep:
         return [(row[0], row[1]) for row in db.session.execute(_FOLLOWED)]
-    rows = db.session.execute(_ACTIVE_STATES).all()
+    rows = connection().execute(_ACTIVE_STATES).all()
     awake = [n for n, state in rows if state != JobState.STARTING.value or n not in asleep]
     if not awake:
         return ()
@@ -68,10 +68,9 @@ def write(
     The two objects are given what was written, and are not read anew.
     """
     session = db.session()
-    connection = session.connection()
-    connection.execute(_WRITE_JOB, _values(job, _OF_JOB, new))
+    connection().execute(_WRITE_JOB, _values(job, _OF_JOB, new))
     if of_attempt:
-        connection.execute(_WRITE_ATTEMPT, _values(attempt, _OF_ATTEMPT, of_attempt))
+        connection().execute(_WRITE_ATTEMPT, _values(attempt, _OF_ATTEMPT, of_attempt))
     session.expire_on_commit = False
     try:
         session.commit()

@@ -12,7 +12,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, bindparam, func, select, update
 from sqlalchemy.orm import defer
 
-from app.db import db
+from app.db import connection, db
 from app.errors import NotFoundError
 from app.jobs.states import ACTIVE, MOVES, IllegalMoveError, JobState
 from app.models import Attempt, Fact, Job, JobEvent
@@ -166,7 +166,7 @@ def newest_attempts(jobs: Sequence[Job]) -> dict[int, Attempt]:
 
 def is_launchable(now: float) -> bool:
     """Whether any queued job may start now."""
-    return db.session.scalar(_IS_LAUNCHABLE, {"now": now}) is not None
+    return connection().scalar(_IS_LAUNCHABLE, {"now": now}) is not None
 
 
 def launchable(now: float, wishes: Collection[str] = ("", "local", "slurm")) -> Iterator[Job]:
@@ -228,7 +228,7 @@ def highest_priority() -> int:
 
 def counts() -> dict[str, int]:
     """How many jobs there are in each state that has any."""
-    return {row[0]: row[1] for row in db.session.execute(_COUNTS)}
+    return {row[0]: row[1] for row in connection().execute(_COUNTS)}
 
 
 def open_attempt(job: Job, **columns: Any) -> Attempt:
@@ -266,17 +266,17 @@ def events_since(after: int, limit: int = 100) -> Sequence[JobEvent]:
 
 def newest_event_of(job: Job) -> int:
     """Id of the newest event of a job; 0 when there is none."""
-    return db.session.scalar(_NEWEST_EVENT_OF, {"job": job.id}) or 0
+    return connection().scalar(_NEWEST_EVENT_OF, {"job": job.id}) or 0
 
 
 def newest_event() -> int:
     """Id of the newest event of any job; 0 when there is none. Cheap: the end of an index."""
-    return db.session.scalar(_NEWEST_EVENT) or 0
+    return connection().scalar(_NEWEST_EVENT) or 0
 
 
 def fact(key: str) -> str:
     """A remembered fact about the queue; empty when there is none."""
-    return db.session.scalar(_FACT, {"key": key}) or ""
+    return connection().scalar(_FACT, {"key": key}) or ""
 
 
 def remember(key: str, value: str) -> None:
