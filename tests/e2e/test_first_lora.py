@@ -72,6 +72,9 @@ def test_stop_says_what_is_lost_shows_stopping_and_leaves_no_process(page, make_
     assert len(processes.marked(marker)) >= 3
     page.click("a:has-text('Stop')")
     page.wait_for_selector("dialog[open]")
+    box = page.locator("dialog[open]").bounding_box()
+    below = page.viewport_size["height"] - box["y"] - box["height"]
+    assert abs(box["y"] - below) < 4, "the dialog is in the middle of the window"
     assert "It saves nothing when it stops" in page.inner_text("dialog")
     page.click("dialog button:has-text('Stop now')")
     page.wait_for_selector("#job-status [data-state=stopping]")
