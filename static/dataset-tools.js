@@ -47,14 +47,16 @@
     count();
     bulk.addEventListener("submit", async (event) => {
       event.preventDefault();
-      // What is still being typed belongs into the preview.
-      document.activeElement?.blur();
+      // What is still being typed belongs into the preview; the focus comes back where it was.
+      const from = document.activeElement;
+      from?.blur();
       const answer = await fetch(bulk.dataset.preview, { method: "POST", body: new URLSearchParams(new FormData(bulk)) }).catch(() => null);
       const dialog = document.getElementById("preview");
       if (!answer || ![200, 422].includes(answer.status)) { bulk.submit(); return; }
       dialog.innerHTML = await answer.text();
       mark(dialog);
       dialog.showModal();
+      dialog.addEventListener("close", () => from?.focus(), { once: true });
     });
   }
   // What differs between before and after, by word.

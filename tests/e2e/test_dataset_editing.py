@@ -79,6 +79,11 @@ def test_many_captions_are_previewed_changed_and_undone(page, editor, folder):
     page.fill("#text", "ohwx")
     page.click("#bulk-form button[name=do]")
     page.wait_for_selector("#preview[open]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#preview:not([open])", state="attached")
+    until(lambda: page.evaluate("document.activeElement.name") == "do", 5, "the focus is back")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#preview[open]")
     assert "130 of 130 captions change" in page.inner_text("#preview")
     assert page.locator("#preview tbody tr").count() == 20
     assert page.inner_text("#preview ins >> nth=1") == "ohwx, a dog, number 1"
