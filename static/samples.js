@@ -163,6 +163,7 @@
     canvas.style.height = scale ? `${image.naturalHeight * scale}px` : "";
     zoomer.textContent = ["Fit", "100 %", "200 %"][zoom];
     zoomer.disabled = other !== null;
+    zoomer.title = other ? "Two samples are compared as large as they fit" : "Fit, 100 %, 200 % (Z)";
   };
 
   // The pointer: the divider, panning when zoomed, else a swipe over steps and prompts.
