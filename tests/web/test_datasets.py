@@ -50,6 +50,12 @@ def test_folders_are_found_and_shown_with_their_counts(client, dog):
     assert 'value="dog"' in client.get("/jobs/new").text
 
 
+def test_a_dataset_that_is_gone_leads_back_to_the_list(client):
+    answer = client.get("/datasets/99")
+    assert answer.status_code == 404
+    assert '<a class="button" href="/datasets">To the datasets</a>' in answer.text
+
+
 def test_an_empty_list_offers_the_sample_dataset(client):
     assert 'action="/first-steps/sample"' in client.get("/datasets").text
 
