@@ -89,3 +89,23 @@ def test_jobs_with_a_copy_are_found_whether_their_numbers_lie_close_or_not(many)
     assert delivery.jobs_with_copy([3, 4, 5]) == {3}
     assert delivery.jobs_with_copy([3, 60]) == {3, 60}
     assert delivery.jobs_with_copy([]) == set()
+
+
+def test_a_row_of_the_table_is_drawn_anew_when_the_job_changes_or_is_another(
+    client, job, monkeypatch
+):
+    assert client.get("/").text == client.get("/").text
+    store.change(job, step=7)
+    assert "7 / 9 steps" in client.get("/").text
+    monkeypatch.setattr(delivery, "jobs_with_copy", lambda ids: {*ids})
+    assert "backed up" in client.get("/").text
+    version, document = job.version, job.document
+    store.delete(job)
+    db.session.add(Job(id=1, name="another", family="sd15", engine="kohya_ss", document=document,
+                       state="queued", created=12345.0, version=version))  # fmt: skip
+    db.session.commit()
+    assert "another" in client.get("/").text
+
+
+def test_the_table_has_one_poll_for_the_region_and_none_per_row(client, job):
+    assert client.get("/").text.partition('id="jobs-table"')[2].count("hx-trigger") == 1

@@ -9,11 +9,8 @@ import zipfile
 
 import pytest
 
-from app import delivery
-from app.db import db
 from app.jobs import service, store
 from app.jobs.states import JobState
-from app.models import Job
 from tests.support import showcase
 from tests.support.polls import poll_of
 
@@ -58,26 +55,6 @@ def test_a_poll_with_nothing_new_is_answered_with_204(client, job):
     answer = client.get(address)
     assert answer.status_code == 200
     assert "3 / 9 steps" in answer.text
-
-
-def test_a_row_of_the_table_is_drawn_anew_when_the_job_changes_or_is_another(
-    client, job, monkeypatch
-):
-    assert client.get("/").text == client.get("/").text
-    store.change(job, step=7)
-    assert "7 / 9 steps" in client.get("/").text
-    monkeypatch.setattr(delivery, "jobs_with_copy", lambda ids: {*ids})
-    assert "backed up" in client.get("/").text
-    version, document = job.version, job.document
-    store.delete(job)
-    db.session.add(Job(id=1, name="another", family="sd15", engine="kohya_ss", document=document,
-                       state="queued", created=12345.0, version=version))  # fmt: skip
-    db.session.commit()
-    assert "another" in client.get("/").text
-
-
-def test_the_table_has_one_poll_for_the_region_and_none_per_row(client, job):
-    assert client.get("/").text.partition('id="jobs-table"')[2].count("hx-trigger") == 1
 
 
 def test_a_final_job_page_polls_no_more(client, job):
