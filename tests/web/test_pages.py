@@ -35,14 +35,6 @@ def finish(job):
     store.move(job, JobState.FAILED, "the GPU ran out of memory", suggestion="Use batch size 1.")
 
 
-def test_what_a_job_took_is_the_time_of_its_attempts_and_not_what_lay_between(client, job):
-    finish(job)
-    store.change_attempt(store.attempt_of(job), started=1_000.0, ended=1_060.0)
-    store.change_attempt(store.open_attempt(job, number=2), started=90_000.0, ended=90_030.0)
-    store.change(job, started=1_000.0, finished=90_030.0)
-    assert "<dt>Took</dt><dd>1 min 30 s</dd>" in client.get("/jobs/1/status").text
-
-
 def test_the_jobs_page_teaches_when_it_is_empty(client):
     page = client.get("/").text
     assert "Train your first LoRA" in page

@@ -1,0 +1,17 @@
+"""The status of a job on its page."""
+
+from __future__ import annotations
+
+from app.jobs import store
+from app.jobs.states import JobState
+
+
+def test_what_a_job_took_is_the_time_of_its_attempts_and_not_what_lay_between(client, job):
+    store.move(job, JobState.STARTING, attempt=1)
+    first = store.open_attempt(job, number=1)
+    store.change_attempt(first, started=1_000.0, ended=1_060.0)
+    again = store.open_attempt(job, number=2)
+    store.change_attempt(again, started=90_000.0, ended=90_030.0)
+    store.move(job, JobState.FAILED, "the GPU ran out of memory")
+    store.change(job, started=1_000.0, finished=90_030.0)
+    assert "<dt>Took</dt><dd>1 min 30 s</dd>" in client.get("/jobs/1/status").text
