@@ -8,10 +8,15 @@ import struct
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
-from app.artifacts.safetensors import Header
+from app.artifacts.safetensors import Header, read_header
 
+SHOWN = 170
+"""Characters of one entry of the metadata in a list, whose page cuts it at 160 and says so; the tags of a
+dataset can be hundreds of thousands."""
 _PARTS = (
     ".lora_down.weight", ".lora_up.weight", ".lora_A.default.weight", ".lora_B.default.weight", ".lora_A.weight",
     ".lora_B.weight", ".lora_mid.weight", ".alpha", ".dora_scale", ".diff_b", ".diff",
@@ -73,6 +78,18 @@ def block_of(key: str) -> str:
     if not before and kind.startswith(("unet_", "te_", "te1_", "te2_")):
         before, _, kind = kind.partition("_")
     return f"{before} {kind} {found['number']}".strip()
+
+
+@lru_cache(maxsize=64)
+def glance(path: Path, size: int, mtime: float) -> tuple[LoraFacts, Mapping[str, str]]:
+    """What a list shows of one file: its facts, and its metadata shortened to ``SHOWN`` characters each.
+
+    Kept as long as size and time stay, since the header of a LoRA has a thousand entries and more.
+    Raises TornSafetensorsError or OSError, and keeps nothing of such a file.
+    """
+    header = read_header(path)
+    told = {key: text[:SHOWN] for key, text in header.metadata.items()}
+    return facts(path, header), MappingProxyType(told)
 
 
 def facts(path: Path, header: Header) -> LoraFacts:

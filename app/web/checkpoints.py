@@ -29,12 +29,12 @@ class Line:
     pinned: str
     """The path of its pinned copy, itself where that is all there is; empty without one."""
     told: Mapping[str, str] = field(default_factory=dict)
-    """Its metadata."""
+    """Its metadata, long entries cut."""
 
 
-def view(job: Job) -> dict[str, Any]:
+def view(job: Job, found: artifacts.Outputs | None = None) -> dict[str, Any]:
     """What ``fragments/job_outputs.html`` needs."""
-    found = gallery.outputs_of(job)
+    found = found or gallery.outputs_of(job)
     # Before the rest is read: what changes between the two is then drawn by the next poll.
     seen = version(job, found)
     attempt = store.attempt_of(job)
@@ -87,11 +87,10 @@ def _line(lora: Artifact, per_epoch: int | None, pinned: str) -> Line:
     """Facts are left out while it is being written, or torn."""
     step = gallery.step_of(lora, per_epoch)
     try:
-        header = artifacts.read_header(lora.path)
-        facts = lora_facts.facts(lora.path, header)
+        facts, told = lora_facts.glance(lora.path, lora.size, lora.mtime)
     except (artifacts.TornSafetensorsError, OSError):
         return Line(lora, step, None, pinned)
-    return Line(lora, step, facts, pinned, header.metadata)
+    return Line(lora, step, facts, pinned, told)
 
 
 @bp.get("/jobs/<int:job_id>/artifacts/<path:relative>")
@@ -112,7 +111,7 @@ def show(job_id: int, relative: str) -> ResponseReturnValue:
         lora=lora,
         blocks=lora_facts.blocks(header) if header else (),
         tensors=header.tensors if header else {},
-        groups=_groups(line.told),
+        groups=_groups(header.metadata) if header else [],
         sum=sums.cached(current().settings.cache_dir, lora.path),
         task=hashing if hashing and hashing.state != "done" else None,
     )

@@ -90,10 +90,11 @@ def show(job_id: int) -> ResponseReturnValue:
     number = logs.attempt_of(job)
     log = service.run_dir(job).attempt(number).log
     chunk = logtail.read(log, 0, FIRST_LOG_BYTES) if number else None
+    found = gallery.outputs_of(job)
     context = {
-        **checkpoints.view(job),
-        **samples.grid(job),
-        **job_view.status(job),
+        **checkpoints.view(job, found),
+        **samples.grid(job, found),
+        **job_view.status(job, found),
         **job_view.papers(job),
         **curves.context(job),
         **machine.context(job),
