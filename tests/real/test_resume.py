@@ -24,10 +24,11 @@ def kill_everything(server):
     marker = read_json(newest)["marker"]
     if server.process is not None:
         os.killpg(server.process.pid, signal.SIGKILL)
-    processes.end(processes.marked(marker))
+    # The runner before its trainer: alive for a moment longer it would tell how that one ended.
     runner = read_json(newest)["runner"]
     if processes.is_alive(runner["pid"], runner["start_time"]):
         os.kill(runner["pid"], signal.SIGKILL)
+    processes.end(processes.marked(marker))
     server.process.wait()
     server.process = None
     until(lambda: not processes.marked(marker), 10, "every process is gone")
