@@ -11,6 +11,7 @@ from app.artifacts import Artifact
 from app.errors import UserError
 from app.jobs import gallery, pricing, store
 from app.models import Job
+from app.numbers import thousands
 from app.platform import current
 from engines.fields import table
 
@@ -68,7 +69,7 @@ def _outcomes(jobs: Sequence[Job]) -> list[Row]:
     return [
         _row("Engine", "", [job.engine for job in jobs]),
         _row("State", "", [job.state for job in jobs]),
-        _row("Steps", "", [f"{job.step:,}".replace(",", "\u202f") for job in jobs]),
+        _row("Steps", "", [thousands(job.step) for job in jobs]),
         _row("Loss at last", "", [None if j.loss is None else f"{j.loss:.4f}" for j in jobs]),
         _row("Time of a step", "s", [None if pace is None else f"{pace:.2f}" for pace in paces]),
         _row("Time in all", "min", [f"{pricing.seconds_used(job) / 60:.1f}" for job in jobs]),

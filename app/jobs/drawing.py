@@ -8,6 +8,7 @@ from html import escape
 
 from app.jobs.curves import Curve
 from app.jobs.series import Sample
+from app.numbers import thousands
 
 WIDTH, HEIGHT = 720, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 10, 12, 28
@@ -83,8 +84,7 @@ def _grid(frame: _Frame) -> Iterable[str]:
         yield _text(_LEFT - 6, y + 4, f"{value:.4g}", "end")
     for step in round_ticks(frame.first, frame.last):
         if step == int(step):
-            told = f"{int(step):,}".replace(",", "\u202f")
-            yield _text(frame.x(step), HEIGHT - 10, told, "middle")
+            yield _text(frame.x(step), HEIGHT - 10, thousands(int(step)), "middle")
 
 
 def round_ticks(low: float, high: float) -> list[float]:

@@ -10,6 +10,7 @@ from app import artifacts
 from app.artifacts import Artifact
 from app.jobs import service, store
 from app.models import Job
+from app.numbers import thousands
 from engines.adapter import ENGINES
 from engines.prompts import with_trigger
 
@@ -96,7 +97,7 @@ def _place(sample: Artifact, steps_per_epoch: int | None) -> tuple[int, str]:
     step = step_of(sample, steps_per_epoch)
     if step is None:
         return sample.file.epoch or 0, f"Epoch {sample.file.epoch or 0}"
-    return step, f"Step {step:,}".replace(",", "\u202f")
+    return step, f"Step {thousands(step)}"
 
 
 def kind_of(sample: Artifact) -> str:

@@ -21,6 +21,7 @@ from app.jobs.points import read_points
 from app.jobs.report_words import clean, clean_text
 from app.jobs.rundir import RunDir, TornFileError, read_json
 from app.models import Job, Task
+from app.numbers import number
 from app.settings import ROOT
 from app.tasks import Work
 
@@ -94,7 +95,7 @@ def render(job: Job, work: Work | None = None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(clock=_clock, words=clean_text, size=_size, number=_number)
+    environment.filters.update(clock=_clock, words=clean_text, size=_size, number=number)
     return environment.get_template("report.html").render(
         job=job,
         grid=grid,
@@ -195,7 +196,3 @@ def _clock(seconds: float | None) -> str:
 
 def _size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
-
-
-def _number(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}".replace(",", "\u202f")

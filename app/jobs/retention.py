@@ -15,6 +15,7 @@ from app.artifacts import Artifact, Outputs
 from app.errors import ConflictError, NotFoundError, UserError
 from app.jobs import gallery, service, store
 from app.models import Job
+from app.numbers import thousands
 from app.tasks import Work
 from engines.adapter import ENGINES
 
@@ -34,7 +35,7 @@ class Outlook:
         text = f"The engine keeps the newest {self.keep}"
         if self.next_gone is None or self.at_step is None:
             return f"{text}; the finished file and pinned ones always stay."
-        gone, when = _number(self.next_gone), _number(self.at_step)
+        gone, when = thousands(self.next_gone), thousands(self.at_step)
         ending = "; its pinned copy stays." if self.pinned else " unless you pin it."
         return f"{text}; step {gone} is deleted when step {when} is saved{ending}"
 
@@ -76,10 +77,12 @@ def planned(document: Mapping[str, Any]) -> str:
     if count < 1 or keep < 1:
         return ""
     if count <= keep:
-        return f"{count} checkpoint{'' if count == 1 else 's'} in {_number(total)} steps; all stay."
+        return (
+            f"{count} checkpoint{'' if count == 1 else 's'} in {thousands(total)} steps; all stay."
+        )
     return (
-        f"{count} checkpoints in {_number(total)} steps; the newest {keep} stay: step {_number(every)} "
-        f"is deleted when step {_number(every * (keep + 1))} is saved, unless you pin it on the job's page."
+        f"{count} checkpoints in {thousands(total)} steps; the newest {keep} stay: step {thousands(every)} "
+        f"is deleted when step {thousands(every * (keep + 1))} is saved, unless you pin it on the job's page."
     )
 
 
@@ -164,7 +167,3 @@ def one_of(job: Job, relative: str) -> Artifact:
         if artifact.file.path == relative:
             return artifact
     raise NotFoundError(f"There is no LoRA file {relative}; it may have been pruned or deleted.")
-
-
-def _number(value: int) -> str:
-    return f"{value:,}".replace(",", "\u202f")

@@ -13,6 +13,7 @@ from flask import Flask
 
 from app.jobs import curves, pricing
 from app.models import Job, Task
+from app.numbers import number
 from app.platform import current
 from app.tasks import KINDS
 from app.web import loglines
@@ -132,11 +133,6 @@ def ago(seconds: float | None) -> str:
         return f"{spent // 60} min ago"
     hours = spent // 3600
     return f"{hours} h ago" if hours < 48 else f"{hours // 24} days ago"
-
-
-def number(value: Any) -> str:
-    """A whole number with thin spaces between thousands; a dash for nothing."""
-    return "–" if value is None else f"{value:,}".replace(",", "\u202f")
 
 
 def loss(value: float | None) -> str:
