@@ -39,6 +39,8 @@ def test_the_page_follows_the_cluster(page, make_server, document, cluster):
     assert row.locator("[data-state]").get_attribute("data-state") == "leaving"
     assert machines(server)[node]["words"] == "busy, then drained"
 
+    # A node that is slow to report to the new controller would be given up, and the job would move.
+    cluster.give_nodes(60)
     cluster.kill("slurmctld", signal.SIGKILL)
     notice = page.locator("#machines-now .notice.bad")
     notice.wait_for(timeout=60_000)
@@ -47,6 +49,9 @@ def test_the_page_follows_the_cluster(page, make_server, document, cluster):
     assert server.job(1)["state"] == "running", "nothing is failed for it"
     cluster.start_controller()
     notice.wait_for(state="detached", timeout=60_000)
+
+    job = server.job(1)
+    assert (job["state"], job["attempt"]) == ("running", 1), "it went on without its controller"
 
     # Beside the job stands the machine that it runs on, as the companion of the runner tells it.
     link.click()

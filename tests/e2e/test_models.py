@@ -63,6 +63,7 @@ def test_a_download_goes_on_after_a_kill(page, make_server, tmp_path, killed):
         until(
             lambda: any(p.stat().st_size > 1e6 for p in blobs.glob("*")), 30, "half of it is here"
         )
+        page.locator(".load", has_text="anna/dreams").wait_for()  # the answer to the click
         page.goto("about:blank")
         if killed == "the whole program":
             server.kill()

@@ -25,6 +25,8 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
 NODES = ("n1", "n2")
 _PATH = f"/usr/sbin:/sbin:{os.environ.get('PATH', os.defpath)}"
 _PR_SET_PDEATHSIG = 1
+_PATIENCE = 6
+"""Seconds after which a node that does not answer is down and its jobs are requeued: short, for tests of that."""
 _CONF = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -56,7 +58,7 @@ JobCompType=jobcomp/none
 PreemptType=preempt/partition_prio
 PreemptMode=CANCEL
 ReturnToService=2
-SlurmdTimeout=6
+SlurmdTimeout={patience}
 SlurmctldTimeout=10
 MessageTimeout=5
 KillWait=3
@@ -86,6 +88,7 @@ class Cluster:
         self.conf = root / "slurm.conf"
         self.env = {"PATH": _PATH, "SLURM_CONF": str(self.conf)}
         self.slurm = Slurm(self.env)
+        self._patience = _PATIENCE
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def make_key_and_gpus(self, count: int) -> None:
@@ -108,7 +111,11 @@ class Cluster:
             "RealMemory=4000 Gres=gpu:2 State=UNKNOWN"
             for name in NODES
         )
-        self.conf.write_text(_CONF.format(host=host, port=free_port(), root=self.root, nodes=nodes))
+        self.conf.write_text(
+            _CONF.format(
+                host=host, port=free_port(), root=self.root, nodes=nodes, patience=_PATIENCE
+            )
+        )
         (self.root / "gres.conf").write_text(
             f"NodeName=n[1-2] Name=gpu File={self.root}/gpus/gpu[0-1]\n"
         )
@@ -179,6 +186,12 @@ class Cluster:
                 os.kill(pid, signal.SIGKILL)
         return bool(guardians or jobs)
 
+    def give_nodes(self, seconds: int) -> None:
+        """So long they may be silent, from the controller's next start to the end of this test."""
+        before, after = (f"SlurmdTimeout={n}\n" for n in (self._patience, seconds))
+        self.conf.write_text(self.conf.read_text().replace(before, after))
+        self._patience = seconds
+
     def restart_controller(self, how: signal.Signals = signal.SIGTERM) -> None:
         self.kill("slurmctld", how)
         self.start_controller()
@@ -191,7 +204,10 @@ class Cluster:
             self.run("scontrol", "update", f"nodename={node}", "state=resume")
 
     def mend(self) -> None:
-        """Everything runs, no job is left: ready for the next test."""
+        """Everything runs as usual, no job is left: ready for the next test."""
+        if self._patience != _PATIENCE:
+            self.give_nodes(_PATIENCE)
+            self.kill("slurmctld", signal.SIGTERM)
         for name in ("munge", "slurmctld", *NODES):
             process = self._processes.get(name)
             if process is None or process.poll() is not None:
