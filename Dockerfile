@@ -45,6 +45,7 @@ COPY . .
 RUN DATA_DIR=/tmp/setup ./scripts/start.sh --setup-only \
  && rm -rf /tmp/setup \
  && /venv/platform/bin/python -m compileall -q app engines \
+ && /venv/platform/bin/python -c 'from app.web import template_cache; from app.wsgi import app; template_cache.fill(app)' \
  && install -d -o lora -g lora "$DATA_DIR" \
  && install -D -m 644 scripts/vast/lora-platform.conf /etc/supervisor/conf.d/lora-platform.conf \
  && install -D -m 755 scripts/vast/lora-platform.sh /opt/supervisor-scripts/lora-platform.sh \

@@ -20,7 +20,17 @@ NOUNS = (
 
 def register(app: Flask) -> None:
     """Add everything that answers requests."""
-    from app.web import compress, errors, filters, guard, machines, meter, routing, statics
+    from app.web import (
+        compress,
+        errors,
+        filters,
+        guard,
+        machines,
+        meter,
+        routing,
+        statics,
+        template_cache,
+    )
 
     platform: Platform = app.extensions[EXTENSION]
     if platform.settings.trust_proxy:
@@ -33,6 +43,7 @@ def register(app: Flask) -> None:
     errors.install(app)
     filters.install(app)
     statics.install(app)
+    template_cache.install(app)
     meter.install(app)
     machines.install(app)
     compress.install(app)

@@ -17,9 +17,7 @@ def machines(server):
 
 def test_the_page_follows_the_cluster(page, make_server, document, cluster):
     server = make_server(STANDIN_SECONDS="3")
-    cluster.run(
-        "sbatch", "-J", "somebody", "-o", "/dev/null", "--gres=gpu:1", "--wrap", "sleep 300"
-    )
+    cluster.run("sbatch", "-J", "somebody", "-o/dev/null", "--gres=gpu:1", "--wrap", "sleep 300")
     until(lambda: cluster.run("squeue", "-h", "-t", "running").strip(), 30, "somebody's job runs")
     server.post("/api/v1/jobs", document)
     server.wait_for(1, "running")
