@@ -7,6 +7,8 @@ import os
 import threading
 from pathlib import Path
 
+from app import pillow
+
 EDGE = 320
 """Pixels of the longer side: sharp at the size of a grid's cell on a dense screen."""
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif"})
@@ -36,15 +38,13 @@ def thumbnail(picture: Path, cache: Path) -> Path | None:
 
 def _shrink(picture: Path, target: Path) -> bool:
     """Write a small WebP; False for what is no picture, half written, or too large to decode."""
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        with Image.open(picture) as image:
+        with pillow.Image.open(picture) as image:
             if image.width * image.height > LARGEST_PIXELS:
                 return False
             image.draft("RGB", (EDGE * 2, EDGE * 2))
             image.thumbnail((EDGE, EDGE))
             image.convert("RGB").save(target, "WEBP", quality=78, method=2)
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
+    except pillow.read_errors():
         return False
     return True

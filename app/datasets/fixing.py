@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 
 from sqlalchemy import select
 
-from app import tasks
+from app import pillow, tasks
 from app.datasets import bulk, captions, editing, grid, health, pictures, pixels
-from app.datasets.seeing import READ_ERRORS, is_full
+from app.datasets.seeing import is_full
 from app.datasets.steps import Step
 from app.datasets.walking import walk
 from app.db import db
@@ -202,7 +202,7 @@ def _convert(dataset: Dataset) -> DatasetEdit | None:
             stem = _free_stem(own, taken, dataset.caption_extension)
             try:
                 target = pixels.convert(folder / name, new / stem)
-            except READ_ERRORS as error:
+            except pillow.read_errors() as error:
                 if is_full(error):
                     raise
                 continue  # broken, or of a format that cannot be read here: it stays as it is

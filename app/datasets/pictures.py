@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from PIL import Image, ImageCms, ImageOps
 from sqlalchemy import select
 
+from app import pillow
 from app.datasets import editing
 from app.datasets.pixels import QUALITY, eight_bits
-from app.datasets.seeing import READ_ERRORS
 from app.datasets.steps import Step
 from app.db import db
 from app.errors import UserError
 from app.models import Dataset, DatasetEdit, DatasetItem
 
-_TURNS = {"left": Image.Transpose.ROTATE_90, "right": Image.Transpose.ROTATE_270}
+if TYPE_CHECKING:
+    from PIL import Image
+
+_TURNS = {"left": "ROTATE_90", "right": "ROTATE_270"}
 _WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
 _WORDS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": QUALITY, "subsampling": 0}, "WEBP": {"quality": QUALITY}
@@ -40,7 +42,7 @@ def turn(dataset: Dataset, item: DatasetItem, way: str) -> DatasetEdit:
         raise UserError("A picture is turned left or right.")
     return redraw(
         dataset, [item], "turn", f"{item.name} turned {way}",
-        lambda image: image.transpose(_TURNS[way]),
+        lambda image: image.transpose(pillow.Image.Transpose[_TURNS[way]]),
     )  # fmt: skip
 
 
@@ -113,8 +115,8 @@ def _removal(item: DatasetItem, shared: set[str]) -> Iterable[Step]:
 
 def _draw(source: Path, target: Path, draw: Callable[[Image.Image], Image.Image]) -> None:
     try:
-        with Image.open(source) as image:
-            upright = ImageOps.exif_transpose(image)
+        with pillow.Image.open(source) as image:
+            upright = pillow.ImageOps.exif_transpose(image)
             made = draw(upright)
             form = _WRITABLE.get(target.suffix.lower())
             if form is None:
@@ -123,7 +125,7 @@ def _draw(source: Path, target: Path, draw: Callable[[Image.Image], Image.Image]
                 made = _flat(made) if made.mode not in ("RGB", "L") else made
             words = _keep(made) | _WORDS.get(form, {})
             made.save(target, form, **words)
-    except READ_ERRORS as error:
+    except pillow.read_errors() as error:
         raise UserError(f"{source.name} cannot be read: {error}.") from error
 
 
@@ -139,7 +141,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if profile and image.mode in ("RGB", "CMYK", "L"):
         try:
             image = _to_srgb(image, profile)
-        except (ImageCms.PyCMSError, OSError, ValueError):
+        except (pillow.ImageCms.PyCMSError, OSError, ValueError):
             profile = None  # a profile that cannot be read changes nothing for an engine either
     made = _flat(image)
     made.info.pop("icc_profile", None)
@@ -147,14 +149,15 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    own = ImageCms.ImageCmsProfile(BytesIO(profile))
-    made = ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    cms = pillow.ImageCms
+    own = cms.ImageCmsProfile(BytesIO(profile))
+    made = cms.profileToProfile(image, own, cms.createProfile("sRGB"), outputMode="RGB")
     return made or image
 
 
 def _flat(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         seen = image.convert("RGBA")
-        ground = Image.new("RGBA", seen.size, "white")
-        return Image.alpha_composite(ground, seen).convert("RGB")
+        ground = pillow.Image.new("RGBA", seen.size, "white")
+        return pillow.Image.alpha_composite(ground, seen).convert("RGB")
     return image.convert("RGB")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PIL import Image, ImageOps
+from app import pillow
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 QUALITY = 95
 
@@ -19,16 +23,16 @@ def eight_bits(image: Image.Image) -> Image.Image:
 def convert(source: Path, stem: Path) -> Path:
     """Write ``stem``.jpg, or ``stem``.png where it is transparent: upright, with its colour profile.
 
-    Raises READ_ERRORS. The caller sees to it that the stem is free.
+    Raises pillow.read_errors(). The caller sees to it that the stem is free.
     """
     import pillow_heif
 
     pillow_heif.register_heif_opener()
     stem.parent.mkdir(parents=True, exist_ok=True)
     new = stem.with_name(stem.name + ".part")
-    with Image.open(source) as opened:
+    with pillow.Image.open(source) as opened:
         profile = opened.info.get("icc_profile")
-        image = eight_bits(ImageOps.exif_transpose(opened))
+        image = eight_bits(pillow.ImageOps.exif_transpose(opened))
         if "A" in image.getbands():
             target = stem.with_name(stem.name + ".png")
             image.save(new, "PNG", icc_profile=profile)

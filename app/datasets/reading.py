@@ -15,8 +15,9 @@ from typing import Any
 
 from PIL import Image
 
+from app import pillow
 from app.datasets import thumbnails
-from app.datasets.seeing import READ_ERRORS, facts_of, in_words, is_full
+from app.datasets.seeing import facts_of, in_words, is_full
 
 IN_MEMORY = 64 * 1024 * 1024
 """Files up to this are read whole at once; larger ones twice, for the sum and for the picture."""
@@ -46,7 +47,7 @@ def read(
             _look(path if data is None else BytesIO(data), values, thumb)
     except FileNotFoundError:
         return {}  # the next scan drops its row
-    except READ_ERRORS as error:
+    except pillow.read_errors() as error:
         if is_full(error):
             raise
         values["problem"] = in_words(error, path, name)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import errno
 import re
 import threading
-import warnings
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from PIL import Image, UnidentifiedImageError
-
+from app import pillow
 from app.datasets.walking import File
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MOST_REMEMBERED = 100_000
 _SIDEWAYS = (5, 6, 7, 8)
@@ -21,19 +22,6 @@ _TURNED_FORMATS = ("JPEG", "WEBP", "MPO")
 _ALPHA_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 
 _IN_MEMORY = re.compile(r"<_io\.BytesIO object at 0x\w+>")
-# A large picture is the user's business; one that Pillow refuses as a bomb is unreadable.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-READ_ERRORS = (
-    OSError,
-    UnidentifiedImageError,
-    ValueError,
-    SyntaxError,
-    IndexError,
-    KeyError,
-    TypeError,
-    EOFError,
-    Image.DecompressionBombError,
-)
 
 
 def is_full(error: BaseException) -> bool:
@@ -96,13 +84,13 @@ def see_picture(root: Path, file: File, *, thorough: bool) -> Seen:
         return seen._replace(problem="it is empty (0 bytes)")
     path = root / file.name
     try:
-        with Image.open(path) as image:
+        with pillow.Image.open(path) as image:
             shown = seen._replace(**facts_of(image))
             if thorough:
                 # A JPEG drawn small is read to its end as well, at half the cost.
                 image.draft("RGB", (image.width // 8 or 1, image.height // 8 or 1))
                 image.load()
-    except READ_ERRORS as error:
+    except pillow.read_errors() as error:
         return seen._replace(problem=in_words(error, path, file.name))
     return shown
 
@@ -119,7 +107,7 @@ def facts_of(image: Image.Image) -> dict[str, Any]:
 
 def in_words(error: Exception, path: Path, name: str) -> str:
     """What Pillow says about a broken file, with its name in place of its path."""
-    if isinstance(error, Image.DecompressionBombError):
+    if isinstance(error, pillow.Image.DecompressionBombError):
         return "it declares more pixels than any real picture has, so it is not opened"
     text = str(getattr(error, "strerror", None) or error).replace(str(path), name)
     text = _IN_MEMORY.sub(repr(name), text)

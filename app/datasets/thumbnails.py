@@ -10,14 +10,16 @@ import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PIL import Image, ImageOps
-
-from app import tasks
+from app import pillow, tasks
 from app.datasets.cached import thumbnails_of
 from app.datasets.pixels import eight_bits
 from app.models import Dataset
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 KIND = "dataset.thumbnails"
 EDGE = 256
@@ -32,7 +34,7 @@ def path_of(settings: Settings, dataset_id: int, name: str, mtime_ns: int, size:
 
 def make(source: Path, target: Path) -> None:
     """Draw one, turned as its EXIF says. Raises OSError or what Pillow raises for a broken picture."""
-    with Image.open(source) as image:
+    with pillow.Image.open(source) as image:
         save(small_of(image), target)
 
 
@@ -41,8 +43,8 @@ def small_of(image: Image.Image) -> Image.Image:
     # A JPEG is decoded at the smallest size that is still large enough.
     image.draft("RGB", (EDGE, EDGE))
     image = eight_bits(image)  # Pillow makes no picture of 16 bits smaller
-    image.thumbnail((EDGE, EDGE), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    small = ImageOps.exif_transpose(image)
+    image.thumbnail((EDGE, EDGE), pillow.Image.Resampling.BICUBIC, reducing_gap=2.0)
+    small = pillow.ImageOps.exif_transpose(image)
     if small.mode not in ("RGB", "RGBA"):
         alpha = small.mode in ("LA", "PA") or "transparency" in small.info
         small = small.convert("RGBA" if alpha else "RGB")

@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-from app import tasks, yaml_text
+from app import pillow, tasks, yaml_text
 from app.artifacts import Artifact
 from app.db import db
 from app.jobs import curves, drawing, gallery, service, store
@@ -153,15 +153,13 @@ def embedded(rows: list[Row], work: Work | None = None) -> dict[str, str]:
 
 def _jpeg(cell: Artifact, edge: int) -> bytes:
     """A small JPEG; empty where the picture cannot be read."""
-    from PIL import Image, UnidentifiedImageError
-
     made = io.BytesIO()
     try:
-        with Image.open(cell.path) as image:
+        with pillow.Image.open(cell.path) as image:
             image.draft("RGB", (edge * 2, edge * 2))
             image.thumbnail((edge, edge))
             image.convert("RGB").save(made, "JPEG", quality=80)
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
+    except pillow.read_errors():
         return b""
     return made.getvalue()
 

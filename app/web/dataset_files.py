@@ -8,10 +8,10 @@ from pathlib import Path
 from flask import Blueprint, request, send_file
 from flask.typing import ResponseReturnValue
 
+from app import pillow
 from app.artifacts.zipping import StoredZip
 from app.datasets import library, thumbnails
 from app.datasets.holding import TRASH
-from app.datasets.seeing import READ_ERRORS
 from app.datasets.walking import walk
 from app.db import db
 from app.errors import NotFoundError
@@ -63,7 +63,7 @@ def _draw(source: Path, target: Path) -> bool:
         with _drawing:
             if not target.is_file():
                 thumbnails.make(source, target)
-    except READ_ERRORS:
+    except pillow.read_errors():
         return False
     return True
 

@@ -13,7 +13,7 @@ from tests.support.platform import schema_file
 
 HEAVY = {
     "huggingface_hub", "boto3", "botocore", "apprise", "imagehash", "scipy", "numpy", "pyarrow",
-    "pillow_heif", "alembic", "pynvml",
+    "pillow_heif", "alembic", "pynvml", "PIL._imaging",
 }  # fmt: skip
 PAGES = ("/", "/jobs/new", "/datasets", "/models", "/settings", "/api/v1/targets", "/healthz")
 PROGRAM = f"""

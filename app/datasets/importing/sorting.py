@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from app import pillow
 from app.datasets import telling
 from app.datasets.importing.findings import Findings
 from app.datasets.importing.looks import Looks
 from app.datasets.pixels import convert
-from app.datasets.seeing import READ_ERRORS, in_words, is_full
+from app.datasets.seeing import in_words, is_full
 
 Kind = Literal["picture", "clip", "sound", "caption", "table"]
 
@@ -162,7 +163,7 @@ def _converted(path: Path, stem: str, real: str, desk: Desk) -> Entry:
         place = place.with_name(place.name + "+")  # a.heic beside a.avif
     try:
         target = convert(path, place)
-    except READ_ERRORS as error:
+    except pillow.read_errors() as error:
         if is_full(error):
             raise
         raise _LeftOutError(name, _short(in_words(error, path, name))) from error

@@ -163,7 +163,7 @@ def test_looking_again_reads_nothing_that_has_not_changed(tmp_path, monkeypatch)
     first = looked(tmp_path)
     read = []
     real = Image.open
-    monkeypatch.setattr(seeing.Image, "open", lambda path: read.append(path.name) or real(path))
+    monkeypatch.setattr(Image, "open", lambda path: read.append(path.name) or real(path))
     assert looked(tmp_path) == first
     assert looked(tmp_path, seconds=0).facts == first.facts
     assert read == []
@@ -234,9 +234,9 @@ def test_a_name_with_odd_characters_is_a_name(tmp_path):
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_a_huge_picture_is_no_crash(tmp_path, monkeypatch):
     picture(tmp_path / "a.png", (400, 400))
-    monkeypatch.setattr(seeing.Image, "MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     assert "a.png" in looked(tmp_path).errors[0]
-    monkeypatch.setattr(seeing.Image, "MAX_IMAGE_PIXELS", 100_000)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
     picture(tmp_path / "a.png", (401, 401))
     assert looked(tmp_path).errors == ()
 
