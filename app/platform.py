@@ -60,7 +60,7 @@ class Platform:
         self.watchers: list[Watcher] = []
         """Looked at by the supervisor at the end of each tick; what stands above jobs hangs in here."""
         self.undelivered: Callable[[], str] = lambda: ""
-        """What has to be verified as uploaded before the machine may go away; set by ``create_app``."""
+        """What has to be verified as copied before the machine may go away; set by ``create_app``."""
         self.vast = Keeper(_vast_client(settings))
         self.cluster = _cluster_watch(settings)
         """The machines of the cluster; None where jobs run on this machine alone."""

@@ -106,7 +106,7 @@ def _refuse_shared_place(job: Job, target: Target) -> None:
     if other is not None:
         raise ConflictError(
             f"The files of job {other} lie at {place} already and would be overwritten. "
-            "Put {id} into the place of this target, on the Settings page."
+            "Put {id} into this place, under Copies on the Settings page."
         )
 
 
@@ -142,7 +142,7 @@ def backed_up(job: Job) -> dict[str, list[str]]:
     safe: dict[str, list[str]] = {}
     for row in rows(job.id):
         if state_of(row) == "verified":
-            safe.setdefault(row.source, []).append(names.get(row.target, "a removed target"))
+            safe.setdefault(row.source, []).append(names.get(row.target, "a removed place"))
     return safe
 
 

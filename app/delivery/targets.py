@@ -88,7 +88,7 @@ def find(target_id: str) -> Target:
     """Raises NotFoundError."""
     found = next((target for target in targets() if target.id == target_id), None)
     if found is None:
-        raise NotFoundError("There is no such delivery target; it may have been removed.")
+        raise NotFoundError("There is no such place for copies; it may have been removed.")
     return found
 
 

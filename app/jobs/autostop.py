@@ -37,7 +37,7 @@ SENTINEL = "auto-stop.json"
 
 
 class Autostop:
-    """``state`` is what pages show. ``undelivered`` says what is not yet verified as uploaded."""
+    """``state`` is what pages show. ``undelivered`` says what is not yet verified as copied."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform

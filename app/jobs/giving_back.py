@@ -23,7 +23,7 @@ def set_rules(platform: Platform, wanted: MeterPreferences, typed: str) -> str:
     before = preferences.load(MeterPreferences)
     if wanted.policy == "destroy" != before.policy and typed.strip().lower() != CONFIRMATION:
         return (
-            f"Type {CONFIRMATION} to choose this: everything that was not uploaded is deleted with "
+            f"Type {CONFIRMATION} to choose this: everything that was not copied is deleted with "
             "the machine, and nobody can bring it back."
         )
     preferences.save(wanted)
@@ -38,7 +38,7 @@ def keep_running(platform: Platform) -> None:
 
 
 def stop_now(platform: Platform, *, anyway: bool) -> str:
-    """Stop the machine; what was not uploaded as a sentence, and then nothing is done.
+    """Stop the machine; what was not copied as a sentence, and then nothing is done.
 
     Raises ConflictError while something runs, or where nobody can. Needs an application context.
     """
@@ -52,7 +52,7 @@ def stop_now(platform: Platform, *, anyway: bool) -> str:
             f"Job {active[0].id} still runs. Stop it first (it can save before it stops), then the machine."
         )
     if tasks.active("deliver"):
-        raise ConflictError("Files are being uploaded. Wait for them, or cancel them first.")
+        raise ConflictError("Files are being copied. Wait for them, or cancel them first.")
     missing = platform.undelivered()
     if missing and not anyway:
         return missing

@@ -26,7 +26,7 @@ EVENTS: dict[Event, str] = {
     "disk-low": "The disk is nearly full",
     "queue-empty": "The queue is empty",
     "machine-stops": "The instance is about to stop",
-    "upload-failed": "An upload failed",
+    "upload-failed": "A copy failed",
 }
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]{1,30})://\S+", re.IGNORECASE)
 

@@ -107,7 +107,7 @@ def _uploads() -> None:
         tell(
             "upload-failed",
             f"upload:{task.id}:{task.finished}",
-            f"An upload of job {job} failed",
+            f"A copy of job {job} failed",
             body,
         )
     newest = max((task.finished or 0.0 for task in failed), default=0.0)

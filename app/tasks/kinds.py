@@ -46,7 +46,7 @@ KINDS: dict[str, Kind] = {
     "model.delete": Kind("app.base_models.removing:run", "disk", "Deletion of a model"),
     "model.token": Kind("app.base_models.asking:run", "network", "Test of the token", tries=2),
     "notify.send": Kind("app.notify.sending:run", "message", "Message", tries=12),
-    "delivery.upload": Kind("app.delivery.uploading:run", "network", "Upload", tries=20),
+    "delivery.upload": Kind("app.delivery.uploading:run", "network", "Copying files", tries=20),
     "artifact.keep": Kind("app.jobs.retention:run", "disk", "Copying a pinned checkpoint"),
     "artifact.norms": Kind("app.artifacts.norms:run", "disk", "Comparing two checkpoints"),
     "artifact.sum": Kind("app.artifacts.sums:run", "disk", "Computing the SHA-256 sum"),

@@ -30,7 +30,7 @@ Phase = Literal["off", "busy", "idle", "held", "capped", "stopping", "ordered", 
 
 
 class MeterPreferences(Preferences):
-    """What a person chose on the Meter page. Money in dollars, as Vast counts."""
+    """What a person chose on the Costs page. Money in dollars, as Vast counts."""
 
     price: float | None = Field(default=None, ge=0, le=1000)
     policy: Literal["off", "stop", "destroy"] = "off"
@@ -59,7 +59,7 @@ class Facts:
     failed: int = 0
     """Jobs that failed since the machine was started."""
     undelivered: str = ""
-    """What is not yet verified as uploaded, as a sentence; empty where all is, or nothing is wanted."""
+    """What is not yet verified as copied, as a sentence; empty where all is, or nothing is wanted."""
     touched: bool = False
     """Somebody changed something since the last look."""
     hours: float = 0.0

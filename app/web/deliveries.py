@@ -1,4 +1,4 @@
-"""The Delivery card of a job: what is safe where, and the button that sends it."""
+"""The Copies card of a job: what is safe where, and the button that sends it."""
 
 from __future__ import annotations
 

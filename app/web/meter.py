@@ -1,4 +1,4 @@
-"""The Meter page: what the machine costs, when it is stopped, and the countdown on every page."""
+"""The Costs page: what the machine costs, when it is stopped, and the countdown on every page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Meter page, and the countdown that every page carries."""
+"""The Costs page, and the countdown that every page carries."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_stop_now_is_refused_while_a_job_runs(rented):
     assert "still runs" in answer.text
 
 
-def test_stop_now_first_says_what_was_not_uploaded_and_stops_when_that_was_read(rented):
+def test_stop_now_first_says_what_was_not_copied_and_stops_when_that_was_read(rented):
     preferences.save(MeterPreferences(policy="stop", grace_minutes=10))
     current().undelivered = lambda: "Job 1, dog: its LoRA was sent nowhere."
     answer = rented.post("/meter/stop")

@@ -1,4 +1,4 @@
-"""The Settings page and the Delivery card: plain forms, sentences at fields, no secret ever shown."""
+"""The Settings page and the Copies card: plain forms, sentences at fields, no secret ever shown."""
 
 from __future__ import annotations
 

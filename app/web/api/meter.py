@@ -13,7 +13,7 @@ from app.platform import current
 from app.vast import MeterPreferences
 from app.web.api.registry import Given, WrongQuery, operation
 
-TAG = "Meter"
+TAG = "Costs"
 
 
 class PolicyJson(BaseModel):
@@ -38,7 +38,7 @@ class PolicyBody(MeterPreferences):
 class StopQuery(Given):
     """How it is stopped."""
 
-    anyway: bool = Field(False, description="Also where files were not uploaded and verified.")
+    anyway: bool = Field(False, description="Also where files were not copied and verified.")
 
 
 class JobCostJson(BaseModel):
@@ -129,7 +129,7 @@ def keep() -> MeterJson:
 @operation("POST /meter/stop", tag=TAG, answer=MeterJson, query=StopQuery, status=202,
            errors=(409,))  # fmt: skip
 def stop(query: StopQuery) -> MeterJson:
-    """Stop the machine now, where no job runs, nothing is being uploaded and all of it is safe."""
+    """Stop the machine now, where no job runs, nothing is being copied and all of it is safe."""
     if missing := giving_back.stop_now(current(), anyway=query.anyway):
         raise ConflictError(missing)
     return show()

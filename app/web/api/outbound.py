@@ -1,4 +1,4 @@
-"""Uploads of artifacts, and where they can go."""
+"""Copies of artifacts, and where they can go."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _row(row: Delivery) -> DeliveryJson:
     )
 
 
-@operation("GET /jobs/<int:job_id>/deliveries", tag="Delivery", answer=Deliveries)
+@operation("GET /jobs/<int:job_id>/deliveries", tag="Copies", answer=Deliveries)
 def of_job(job_id: int) -> Deliveries:
     """List what of a job was chosen for a target, and what was verified there."""
     job = service.get(job_id)
@@ -41,14 +41,14 @@ def of_job(job_id: int) -> Deliveries:
     return Deliveries(deliveries=rows, pending=delivery.pending([job]))
 
 
-@operation("POST /jobs/<int:job_id>/deliveries", tag="Delivery", answer=TaskJson, body=DeliverOrder,
+@operation("POST /jobs/<int:job_id>/deliveries", tag="Copies", answer=TaskJson, body=DeliverOrder,
            status=202, errors=(409,))  # fmt: skip
 def deliver(job_id: int, body: DeliverOrder) -> TaskJson:
-    """Upload files of a job to a target; the answer is the task that does it."""
+    """Copy files of a job to a target; the answer is the task that does it."""
     return as_json(delivery.start(service.get(job_id), body.target, tuple(body.what)))
 
 
-@operation("GET /targets", tag="Delivery", answer=Targets)
+@operation("GET /targets", tag="Copies", answer=Targets)
 def targets() -> Targets:
     """List where files can go. It is set up on the Settings page; who is told: see /notifications."""
     found = [TargetJson(id=t.id, name=t.name, kind=t.kind) for t in delivery.targets()]

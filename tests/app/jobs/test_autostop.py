@@ -116,7 +116,7 @@ def test_trouble_of_the_api_is_told_and_overcome(api, machine):
     assert machine.autostop.state.phase == "ordered"
 
 
-def test_what_is_to_be_uploaded_comes_first(api, machine):
+def test_what_is_to_be_copied_comes_first(api, machine):
     machine.autostop.undelivered = lambda: "dog.safetensors is not yet verified."
     assert machine.for_minutes(15) == "held"
     assert api.orders == []

@@ -118,7 +118,7 @@ def test_a_failed_upload_is_told(app):
     tasks.store.change(task.id, state="failed", error="The Hub does not know it.", finished=5.0)
     tick()
     tick()
-    assert [words["title"] for words in queued()] == ["An upload of job 4 failed"]
+    assert [words["title"] for words in queued()] == ["A copy of job 4 failed"]
 
 
 def test_an_address_is_kept_in_the_vault_alone_and_never_shown(app):

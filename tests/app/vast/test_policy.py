@@ -86,8 +86,8 @@ def test_a_failed_job_turns_a_destroy_into_a_stop():
     assert life.orders[0][0] == "stop"
 
 
-def test_what_is_not_verified_as_uploaded_holds_the_machine_at_the_end_and_at_the_cap():
-    late = Facts(undelivered="dog.safetensors is not yet verified as uploaded.")
+def test_what_is_not_verified_as_copied_holds_the_machine_at_the_end_and_at_the_cap():
+    late = Facts(undelivered="dog.safetensors is not yet verified as copied.")
     for rules, facts in ((RULES, late), (DESTROY, late),
                          (MeterPreferences(max_hours=1), replace(late, hours=2))):  # fmt: skip
         life = Life(rules)
