@@ -51,7 +51,10 @@ class Platform:
         self.executor: Executor = LocalExecutor(sys.executable, ROOT / "scripts" / "run_job.py")
         self._slurm: ClusterExecutor | None = None
         self.gpus = gpu.Sampler()
-        self.hub = HubChecker(settings.hf_endpoint, lambda: hf_token(settings), settings.hf_home)
+        self.hub = HubChecker(
+            settings.hf_endpoint, lambda: hf_token(settings), settings.hf_home,
+            offline=settings.hf_hub_offline,
+        )  # fmt: skip
         self.options = OptionLibrary(settings)
         self.host = HostMeter(settings.data_dir)
         self.machine = MachineWatch(self._look)

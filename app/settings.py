@@ -20,6 +20,11 @@ __all__ = ["ROOT", "SETTINGS", "Setting", "Settings", "SettingsError"]
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout (or the folder the program was installed from)."""
+HUB_OFFLINE = (
+    "HF_HUB_OFFLINE is set, so nothing is fetched from the Hugging Face Hub or sent to it. "
+    "Unset it and start the program again."
+)
+"""What a person is told who wants something of the Hub where ``Settings.hf_hub_offline`` holds."""
 
 _VAST_SIGNS = ("VAST_CONTAINERLABEL", "CONTAINER_ID", "PORTAL_CONFIG")
 _TUNNEL_MANAGER = "http://127.0.0.1:11112"
@@ -50,6 +55,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("KOHYA_SS_SOURCE", "the public repository", "Where bootstrap.sh takes it from: URL or local path."),
     Setting("HF_TOKEN", "none", "Hugging Face token for gated models; wins over one typed in on the Models page."),
     Setting("HF_HOME", "Hugging Face's own default", "Cache of downloaded models."),
+    Setting("HF_HUB_OFFLINE", "off", "Hugging Face's own switch: nothing is fetched from the Hub or sent to it."),
     Setting("VAST_API_URL", "the public API", "Address of the Vast API; tests point it at a stand-in."),
     Setting("TUNNEL_MANAGER", "set by Vast's portal", "Where the address of the Cloudflare tunnel is asked for."),
     Setting("CONTAINER_ID", "set by Vast", "Number of this instance, for its price and for stopping it."),
@@ -84,6 +90,7 @@ class Settings:
     hf_token: str | None = field(repr=False)
     hf_home: Path | None
     hf_endpoint: str
+    hf_hub_offline: bool
     vast_api_url: str
     gpus: frozenset[int] | None = None
     max_interruptions: int = 5
@@ -125,6 +132,8 @@ class Settings:
             hf_token=env.get("HF_TOKEN") or None,
             hf_home=_path(env, "HF_HOME"),
             hf_endpoint=(env.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/"),
+            # As its library reads it, so that what we say is what trainers and children do.
+            hf_hub_offline=env.get("HF_HUB_OFFLINE", "").lower() in ("1", "on", "yes", "true"),
             vast_api_url=(env.get("VAST_API_URL") or "https://console.vast.ai").rstrip("/"),
             gpus=_gpus(env),
             max_interruptions=_number(env, "MAX_INTERRUPTIONS", 5, 0, 1000),

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base_models.cache import WEIGHTS, cache_folder, is_cached
+from app.settings import HUB_OFFLINE
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,6 @@ KEEP_UNREACHABLE_SECONDS = 15.0
 _MOST_BYTES = 32 << 20
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
-_YES = ("1", "true", "yes", "on")
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,20 @@ _opener = urllib.request.build_opener(_NoRedirect)
 class HubChecker:
     """Asks in the background and remembers the answers.
 
-    ``home`` is HF_HOME (None: Hugging Face's own default). HF_HUB_CACHE, HF_HUB_OFFLINE and a
-    token that was stored by logging in count as they do in the trainer, which inherits them.
+    ``home`` is HF_HOME (None: Hugging Face's own default). HF_HUB_CACHE and a token that was
+    stored by logging in count as they do in the trainer, which inherits them.
     """
 
     def __init__(
-        self, endpoint: str, token: str | Callable[[], str | None] | None, home: Path | None
+        self,
+        endpoint: str,
+        token: str | Callable[[], str | None] | None,
+        home: Path | None,
+        *,
+        offline: bool = False,
     ) -> None:
         self._endpoint = endpoint.rstrip("/")
+        self._offline = offline
         self._token = token if callable(token) else lambda: token
         self._cache = cache_folder(home, os.environ.get("HF_HUB_CACHE"))
         self._stored_token = Path(
@@ -129,12 +135,9 @@ class HubChecker:
             self._asking.pop((repo, file), None)
 
     def _question(self, repo: str, file: str) -> Answer:
-        if os.environ.get("HF_HUB_OFFLINE", "").lower() in _YES:
-            return Answer(
-                False,
-                f"{repo} is not in the cache, and HF_HUB_OFFLINE forbids a download. Unset it, or name a local path.",
-                certain=False,
-            )
+        if self._offline:
+            told = f"{repo} is not on this machine. {HUB_OFFLINE} Or name a file or folder."
+            return Answer(False, told, certain=False)
         token = self._token() or self._read_token()
         try:
             wanted = file or _real_file(self._files(repo, token))

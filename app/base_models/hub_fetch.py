@@ -21,7 +21,7 @@ from app.base_models.cache import WANTED
 from app.base_models.choosing import choose
 from app.base_models.transfer import Source, fetch, need_room
 from app.errors import UserError
-from app.settings import Settings
+from app.settings import HUB_OFFLINE, Settings
 from app.tasks import RetryLaterError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -116,7 +116,7 @@ def _told(error: Exception, repo: str, token: str | None) -> Exception:
     if isinstance(error, UserError):
         return error
     if isinstance(error, errors.OfflineModeIsEnabled):
-        return UserError("HF_HUB_OFFLINE forbids downloads. Unset it and start the program again.")
+        return UserError(HUB_OFFLINE)
     status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(error, errors.GatedRepoError) or status == 403:
         how = "the token here may not read it" if token else "no token is set"

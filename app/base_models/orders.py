@@ -14,7 +14,7 @@ from app.base_models.url_fetch import key_of
 from app.errors import ConflictError, UserError
 from app.models import Task
 from app.preferences import load
-from app.settings import Settings
+from app.settings import HUB_OFFLINE, Settings
 from app.vault import Vault
 
 LIBRARY = "models"
@@ -25,7 +25,8 @@ _DOWNLOAD = "model.download"
 def download(settings: Settings, text: str, patterns: Sequence[str] = ()) -> Task:
     """Fetch a hub id, a file of one (owner/name/file), or a web address.
 
-    The same thing twice is one piece of work; what was cut or cancelled goes on. Raises UserError.
+    The same thing twice is one piece of work; what was cut or cancelled goes on. Raises UserError,
+    also where the Hub is not to be asked.
     """
     text = text.strip()
     if "://" in text:
@@ -35,6 +36,8 @@ def download(settings: Settings, text: str, patterns: Sequence[str] = ()) -> Tas
         raise UserError(
             "Give a hub id (owner/name, or owner/name/file) or a web address (https://...)."
         )
+    if settings.hf_hub_offline:
+        raise ConflictError(HUB_OFFLINE)
     subject = subject_of(place) + (f"?{','.join(sorted(patterns))}" if patterns else "")
     arguments = {"repo": place.repo, "file": place.file, "patterns": list(patterns)}
     return _once(subject, arguments)
@@ -130,6 +133,8 @@ def delete(entry: Entry, part: str = "") -> Task:
     return tasks.start("model.delete", f"entry:{entry.key}", about)
 
 
-def test_token() -> Task:
-    """Ask the Hub who the token belongs to."""
+def test_token(settings: Settings) -> Task:
+    """Ask the Hub who the token belongs to. Raises ConflictError where it is not to be asked."""
+    if settings.hf_hub_offline:
+        raise ConflictError(HUB_OFFLINE)
     return tasks.start("model.token", TOKEN)

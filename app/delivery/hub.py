@@ -17,6 +17,7 @@ from huggingface_hub.hf_api import RepoFile
 
 from app.delivery.remotes import PIECE, RIGHT, Local, Told, differs, wrong_size
 from app.errors import UserError
+from app.settings import HUB_OFFLINE
 from app.tasks import RetryLaterError
 
 T = TypeVar("T")
@@ -87,7 +88,7 @@ def _asked(ask: Callable[[], T]) -> T:
     except HfHubHTTPError as error:
         raise _refused(error) from error
     except OfflineModeIsEnabled as error:
-        raise UserError("HF_HUB_OFFLINE forbids uploads. Unset it and start again.") from error
+        raise UserError(HUB_OFFLINE) from error
     except (_CutError, ConnectionError, TimeoutError) as error:
         raise RetryLaterError(
             f"The connection to the Hub was cut ({type(error).__name__})."

@@ -13,6 +13,7 @@ from app import base_models
 from app.jobs import checking, engine_options, installations, planning
 from app.jobs.cluster_card import cluster_card
 from app.platform import current
+from app.settings import HUB_OFFLINE
 from engines.base import Refusal, UnsupportedError, Workspace
 from engines.spec import ENGINE_NAMES, EngineName
 
@@ -175,6 +176,9 @@ def _writable() -> Line:
 
 
 def _token() -> Line:
-    has = bool(base_models.hf_token(current().settings))
+    settings = current().settings
+    if settings.hf_hub_offline:
+        return Line("Hugging Face", False, False, HUB_OFFLINE)
+    has = bool(base_models.hf_token(settings))
     text = "a token is set" if has else "no HF_TOKEN: gated models cannot be downloaded"
     return Line("Hugging Face", has, False, text)

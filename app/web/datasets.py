@@ -17,6 +17,7 @@ from app.errors import ConflictError, UserError
 from app.jobs import using
 from app.models import Dataset
 from app.platform import current
+from app.settings import HUB_OFFLINE
 from app.web import htmx, uploads
 
 bp = Blueprint("datasets", __name__, url_prefix="/datasets")
@@ -44,7 +45,13 @@ def _list() -> dict[str, Any]:
         "removed": [(dataset, removing.shown_name(dataset)) for dataset in removing.removed()],
         "free": shutil.disk_usage(current().settings.data_dir).free,
         "version": view.version,
+        "hub_offline": _offline(),
     }
+
+
+def _offline() -> str:
+    """Why nothing can be had from the Hub; empty where it can."""
+    return HUB_OFFLINE if current().settings.hf_hub_offline else ""
 
 
 @bp.post("")
@@ -108,7 +115,7 @@ def _fetch(dataset: Dataset, address: str) -> None:
         "/datasets/" in address and "huggingface.co" in address and "/resolve/" not in address
     )
     if on_hub:
-        importing.from_hub(dataset, address)
+        importing.from_hub(dataset, address, current().settings)
     else:
         importing.from_url(dataset, address)
 
@@ -186,6 +193,7 @@ def upload_state(dataset: Dataset) -> dict[str, Any]:
         "free": shutil.disk_usage(current().settings.data_dir).free,
         "here": sum(half.offset for half in halves),
         "whole": sum(half.size for half in halves),
+        "offline": _offline(),
     }
 
 

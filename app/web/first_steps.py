@@ -21,6 +21,7 @@ from app.jobs.installations import Installation
 from app.models import Dataset, Job, Task
 from app.platform import current
 from app.preferences import Preferences, load, save
+from app.settings import HUB_OFFLINE
 from app.web import htmx
 from engines import families, sizing
 from engines.spec import EngineName
@@ -75,6 +76,8 @@ class Steps:
     dataset: Dataset | None
     drawing: Task | None
     job: Job | None
+    offline: str = ""
+    """Why nothing can be had from the Hub; empty where it can."""
 
     @property
     def engine(self) -> Installation | None:
@@ -142,6 +145,7 @@ def steps() -> Steps | None:
         dataset=_dataset(),
         drawing=_unless_done(_drawing()),
         job=_newest(),
+        offline=HUB_OFFLINE if platform.settings.hf_hub_offline else "",
     )
     return None if all(shown.done) else shown
 

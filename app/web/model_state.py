@@ -10,6 +10,7 @@ from app import tasks
 from app.base_models import Hub, orders, resolve
 from app.models import Task
 from app.platform import current
+from app.settings import HUB_OFFLINE
 from engines import families, sizing
 
 
@@ -17,7 +18,7 @@ from engines import families, sizing
 class ModelState:
     """``gigabytes`` is None where nobody published it; ``task`` is the newest download of it."""
 
-    kind: Literal["nothing", "here", "coming", "cut", "absent", "refused"]
+    kind: Literal["nothing", "here", "coming", "cut", "absent", "refused", "offline"]
     text: str = ""
     task: Task | None = None
     gigabytes: float | None = None
@@ -43,6 +44,8 @@ def of(values: Mapping[str, str]) -> ModelState:
         return ModelState("coming", text, task)
     if platform.hub.is_cached(place.repo, place.file):
         return ModelState("here", text)
+    if platform.settings.hf_hub_offline:
+        return ModelState("offline", text, sentence=HUB_OFFLINE)
     answer = platform.hub.ask(place.repo, place.file)
     if answer is not None and not answer.ok and answer.certain:
         page = f"{platform.settings.hf_endpoint}/{place.repo}"

@@ -16,9 +16,10 @@ from app import preferences, tasks
 from app.base_models import Entry, ModelPreferences, hf_token, orders, read_library
 from app.base_models.library import OLDER
 from app.base_models.tokens import SECRET
-from app.errors import NotFoundError, UserError
+from app.errors import ConflictError, NotFoundError, UserError
 from app.jobs import model_use
 from app.platform import current
+from app.settings import HUB_OFFLINE
 from app.web import htmx, model_state
 from engines import families
 
@@ -63,6 +64,7 @@ def _page(errors: dict[str, str] | None = None) -> str:
         token="environment" if settings.hf_token else "set" if hf_token(settings) else "",
         token_test=token_test,
         token_name=tasks.result_of(token_test).get("name", "") if token_test else "",
+        offline=HUB_OFFLINE if settings.hf_hub_offline else "",
         errors=errors or {},
         form=request.form,
     )
@@ -103,7 +105,10 @@ def state() -> ResponseReturnValue:
 @bp.post("/get")
 def get() -> ResponseReturnValue:
     """Start or cancel the download of the form's base model (HTMX)."""
-    model_state.act(request.form, request.form.get("model_wish", ""))
+    try:
+        model_state.act(request.form, request.form.get("model_wish", ""))
+    except UserError as error:
+        return render_template("fragments/flash.html", text=str(error)), 422
     return render_template("fragments/base_model_state.html", model=model_state.of(request.form))
 
 
@@ -135,14 +140,17 @@ def token() -> ResponseReturnValue:
     except OSError as error:
         return _page({"token": f"It could not be stored: {error.strerror}."}), 422
     platform.hub.forget()
-    if value:
-        orders.test_token()
+    if value and not platform.settings.hf_hub_offline:
+        orders.test_token(platform.settings)
     return _back("token")
 
 
 @bp.post("/token/test")
 def test_token() -> ResponseReturnValue:
-    orders.test_token()
+    try:
+        orders.test_token(current().settings)
+    except ConflictError as error:
+        return _page({"token": str(error)}), 422
     return _back("token")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.errors import InvalidSpecError
+from app.errors import InvalidSpecError, UserError
 from app.jobs import guards, service
 from app.platform import current
 from app.web import form_page, forms, memory_choice, model_state, native_view, place_fields
@@ -65,7 +65,10 @@ def again() -> ResponseReturnValue:
     """The same form with another row, another family's defaults, or a preview (no JavaScript)."""
     values = dict(request.form.items())
     if wish := values.pop("model_wish", ""):
-        model_state.act(values, wish)
+        try:
+            model_state.act(values, wish)
+        except UserError as error:
+            return page(values, {"base_model": str(error)}, with_preview=True), 422
     if "add_dataset" in values:
         values[f"datasets.{forms.dataset_count(values)}.path"] = " "
     return page(values, with_preview=True)

@@ -15,6 +15,7 @@ from app import tasks
 from app.datasets import uploads
 from app.errors import ConflictError, UserError
 from app.models import Dataset, Task
+from app.settings import HUB_OFFLINE, Settings
 
 KIND = "dataset.import"
 
@@ -40,8 +41,11 @@ def from_url(dataset: Dataset, address: str) -> Task:
     return _start(dataset, {"url": address})
 
 
-def from_hub(dataset: Dataset, repo: str) -> Task:
-    """Download a dataset repository of the Hugging Face Hub: ``owner/name``, or its address."""
+def from_hub(dataset: Dataset, repo: str, settings: Settings) -> Task:
+    """Download a dataset repository of the Hugging Face Hub: ``owner/name``, or its address.
+
+    Raises UserError, also where the Hub is not to be asked.
+    """
     repo = repo.strip().rstrip("/")
     if "/datasets/" in repo:
         repo = "/".join(repo.partition("/datasets/")[2].split("/")[:2])
@@ -50,6 +54,8 @@ def from_hub(dataset: Dataset, repo: str) -> Task:
         raise UserError("Give the repository as owner/name, such as ybelkada/football-dataset.")
     if not all(c.isalnum() or c in "._-/" for c in repo):
         raise UserError(f"{repo[:80]} is no name of a repository; give it as owner/name.")
+    if settings.hf_hub_offline:
+        raise ConflictError(HUB_OFFLINE)
     return _start(dataset, {"hub": repo})
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.datasets.importing.findings import Findings
 from app.errors import UserError
+from app.settings import HUB_OFFLINE
 from app.tasks import RetryLaterError, Work
 from app.vault import Vault
 
@@ -26,6 +27,8 @@ def fetch(work: Work, folder: Path, found: Findings) -> Path:
     not fetched again."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    if work.settings.hf_hub_offline:  # it may have been set since this was asked for
+        raise UserError(HUB_OFFLINE)
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 

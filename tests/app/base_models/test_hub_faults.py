@@ -177,10 +177,9 @@ def test_a_token_stored_by_logging_in_counts_as_it_does_in_the_trainer(tmp_path)
     assert {token for _, _, token in asked} == {"Bearer hf_stored", "Bearer hf_set"}
 
 
-def test_offline_is_said_and_nothing_is_asked(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_offline_is_said_and_nothing_is_asked(tmp_path):
     with server({}) as (address, asked):
-        answer = HubChecker(address, None, tmp_path).wait("a/b", 10)
+        answer = HubChecker(address, None, tmp_path, offline=True).wait("a/b", 10)
     assert "HF_HUB_OFFLINE" in answer.sentence
     assert asked == []
 

@@ -180,7 +180,7 @@ def hub(tmp_path):
 
 def test_a_repository_of_the_hub_comes_in_with_the_captions_of_its_table(hub):
     platform, cat = hub
-    importing.from_hub(cat, "https://huggingface.co/datasets/me/dogs/tree/main")
+    importing.from_hub(cat, "https://huggingface.co/datasets/me/dogs/tree/main", platform.settings)
     assert platform.tasks.run_all()[0] == ""
     found = tree(library.folder(cat))
     assert {name: found[name] for name in found if name.endswith(".txt")} == {
@@ -191,15 +191,15 @@ def test_a_repository_of_the_hub_comes_in_with_the_captions_of_its_table(hub):
 
 def test_gated_and_missing_repositories_are_one_sentence(hub):
     platform, cat = hub
-    importing.from_hub(cat, "me/gated")
+    importing.from_hub(cat, "me/gated", platform.settings)
     assert "is gated. Set a Hugging Face token" in platform.tasks.run_all()[0]
-    importing.from_hub(cat, "nobody/nothing")
+    importing.from_hub(cat, "nobody/nothing", platform.settings)
     assert "no dataset nobody/nothing on the Hub" in platform.tasks.run_all()[0]
 
 
 def test_a_repository_that_keeps_its_pictures_in_tables_comes_in_with_captions(hub):
     platform, cat = hub
-    importing.from_hub(cat, "me/tables")
+    importing.from_hub(cat, "me/tables", platform.settings)
     assert platform.tasks.run_all()[0] == ""
     found = tree(library.folder(cat))
     assert list(found) == [
