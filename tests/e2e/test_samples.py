@@ -36,9 +36,9 @@ def watched(page, make_server, document):
     server.wait_for(1, "cancelled")
 
 
-def draw(folder, step):
-    for prompt in range(2):
-        picture = Image.new("RGB", (512, 512), (step * 10, prompt * 200, 90))
+def draw(folder, step, prompts=2):
+    for prompt in range(prompts):
+        picture = Image.new("RGB", (512, 512), (step * 10, prompt * 40, 90))
         picture.save(folder / f"1795444136000__{step:09}_{prompt}.png")
 
 
@@ -161,3 +161,33 @@ def test_a_viewer_that_cannot_come_is_asked_for_rarely_and_the_picture_opens_wit
     shots.nth(0).click()
     until(lambda: page.url.partition("?")[0].endswith(".png"), 10, "the picture itself")
     context.close()
+
+
+def test_more_prompts_than_a_phone_is_wide_scroll_beside_their_steps(page, make_server, document):
+    server = make_server(STANDIN_SECONDS="0")
+    prompts = [f"a zxq, {word}" for word in ("one", "two", "three", "four", "five")]
+    wanted = {**document, "engine": "ai-toolkit", "sampling": {"prompts": prompts}}
+    server.post("/api/v1/jobs", wanted)
+    server.wait_for(1, "succeeded")
+    folder = server.data / "jobs/1/output/dog/samples"
+    folder.mkdir(parents=True, exist_ok=True)
+    draw(folder, 1000, len(prompts))
+    page.set_viewport_size({"width": 390, "height": 844})
+    for path in ("/jobs/1", "/jobs/1/samples"):
+        page.goto(server.url + path)
+        grid, step = page.locator(".shots"), page.locator("#samples-1000 th.step")
+        last = page.locator(".shot[data-step='1000'][data-prompt='4']")
+        grid.scroll_into_view_if_needed()
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert last.bounding_box()["x"] > 390, "it takes a swipe to see the last"
+        at_first = step.bounding_box()["x"]
+        grid.evaluate("it => it.scrollTo({left: it.scrollWidth, behavior: 'instant'})")
+        edge = grid.bounding_box()["x"] + grid.evaluate("it => it.clientWidth")
+        until(
+            lambda last=last, edge=edge: (
+                (box := last.bounding_box())["x"] + box["width"] < edge - 20
+            ),
+            5,
+            "the last is whole, clear of the faded edge",
+        )
+        assert abs(step.bounding_box()["x"] - at_first) <= 5, "the steps stay beside them"
