@@ -42,7 +42,7 @@ def command(*words):
 client = create_app(Settings.from_env(os.environ)).test_client()
 document = {"name": "a", "family": "sd15", "engine": "kohya_ss", "base_model": "/b",
             "datasets": [{"path": "/d"}], "length": {"steps": 5}, "network": {"dropout": 0.5},
-            "engine_options": {"kohya_ss": {"config": {"max_grad_norm": 2.0}}}}
+            "engine_options": {"kohya_ss": {"config": {"ddp_timeout": 30}}}}
 print(json.dumps({
     "run": command("run", spec, "--json"),
     "refused": command("submit", refused),

@@ -48,7 +48,7 @@ SPEC = {
     "name": "dog", "family": "sd15", "base_model": "/m.safetensors", "length": {"steps": 9},
     "datasets": [{"path": "/data/dog", "repeats": 3}, {"path": "/data/two", "flip": True}],
     "optimizer": {"learning_rate": 1.2345678e-4, "arguments": {"betas": [0.9, 0.95]}},
-    "engine_options": {"kohya_ss": {"config": {"max_grad_norm": 0.5}}},
+    "engine_options": {"kohya_ss": {"config": {"ddp_timeout": 30}}},
 }  # fmt: skip
 
 

@@ -147,7 +147,7 @@ def _losses(draw, engine: AiToolkitFamily) -> dict[str, Any]:
 @some.composite
 def _native(draw, family: Family, datasets: int, prompts: int) -> dict[str, Any]:
     """Keys without a field: one of everybody's, and those that the family's form adds."""
-    options: dict[str, Any] = {"train": {"max_grad_norm": draw(RATES)}}
+    options: dict[str, Any] = {"train": {"weight_jitter": draw(RATES)}}
     values = {
         "path": PATHS, "text": WORDS, "integer": some.integers(1, 200), "number": SHARES,
         "switch": some.booleans(),

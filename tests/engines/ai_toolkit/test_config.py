@@ -49,7 +49,7 @@ FULL = {
             "ai-toolkit": {
                 "model": {"low_vram": True},
                 "datasets": [{"mask_path": "/data/masks"}],
-                "train": {"lr_scheduler_params": {"total_iters": 100}, "max_grad_norm": 0.5},
+                "train": {"lr_scheduler_params": {"total_iters": 100}, "weight_jitter": 0.5},
                 "sample": {"samples": [{"network_multiplier": 0.8}]},
             }
         },
@@ -202,7 +202,7 @@ def test_engine_options_are_laid_over_everything_else():
         sampling={"prompts": ["a dog", "a cat"]},
         engine_options={
             "ai-toolkit": {
-                "train": {"max_grad_norm": 0.5, "lr_scheduler_params": {"x": 1}},
+                "train": {"weight_jitter": 0.5, "lr_scheduler_params": {"x": 1}},
                 "network": {"network_kwargs": {"only_if_contains": ["double"]}},
                 "datasets": {"0": {"mask_path": "/m"}},
                 "sample": {"samples": [{}, {"ctrl_img": "/c.png"}]},
@@ -210,7 +210,7 @@ def test_engine_options_are_laid_over_everything_else():
         },
     )
     made = process(given)
-    assert made["train"]["max_grad_norm"] == 0.5
+    assert made["train"]["weight_jitter"] == 0.5
     assert made["train"]["lr"] == 1e-4
     assert made["network"]["network_kwargs"] == {"only_if_contains": ["double"]}
     assert made["datasets"][0]["mask_path"] == "/m"

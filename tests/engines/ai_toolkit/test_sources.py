@@ -46,7 +46,7 @@ def test_every_source_is_a_field_of_the_table_or_stands_in_the_engine_options(fa
 
 
 def test_a_source_names_the_dataset_and_the_option_by_their_place():
-    own = {"datasets": [{}, {"mask_path": "/m"}], "train": {"max_grad_norm": 0.5}}
+    own = {"datasets": [{}, {"mask_path": "/m"}], "train": {"weight_jitter": 0.5}}
     both = [{"path": "/data/a"}, {"path": "/data/b", "repeats": 3}]
     arguments = {"betas": [0.9, 0.99], "amsgrad": True}
     made = plan(
@@ -55,7 +55,7 @@ def test_a_source_names_the_dataset_and_the_option_by_their_place():
     expected = {
         "datasets[1].num_repeats": "datasets.1.repeats",
         "datasets[1].mask_path": "engine_options.ai-toolkit.datasets.1.mask_path",
-        "train.max_grad_norm": "engine_options.ai-toolkit.train.max_grad_norm",
+        "train.weight_jitter": "engine_options.ai-toolkit.train.weight_jitter",
         "train.optimizer_params.amsgrad": "optimizer.arguments",
         "train.optimizer_params.weight_decay": "optimizer.weight_decay",
         "train.steps": "length.steps",
