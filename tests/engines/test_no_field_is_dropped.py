@@ -8,10 +8,12 @@ from functools import cache
 import pytest
 from pydantic import ValidationError
 
-from engines import abilities, families
+from engines import abilities, families, presets
 from engines.adapter import ENGINES
+from engines.ai_toolkit.importing import import_config as read_ai_toolkit
 from engines.base import UnsupportedError
 from engines.fields import table
+from engines.kohya_ss.importing import import_config as read_kohya
 from engines.spec import JobSpec
 from tests.support import yaml_reading
 from tests.support.roundtrip import SPACE
@@ -111,4 +113,37 @@ def unguarded(name, family, path):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_key_that_a_field_writes_is_refused_among_the_engine_options(engine):
     found = {path: {*unguarded(engine, "sdxl", path)} for path in table() if path not in ELSEWHERE}
+    assert {path: keys for path, keys in found.items() if keys} == {}
+
+
+def again(name, plan):
+    """What the engine gets from its own files when they were imported."""
+    files = dict(plan[0])
+    if name == "kohya_ss":
+        found = read_kohya(files.pop("config.toml"), "config.toml", files)
+    else:
+        found = read_ai_toolkit(files["config.yaml"], "config.yaml")
+    spec = JobSpec.model_validate(presets.complete(found.document, gpu=True))
+    return options_written((ENGINES[name].plan(spec, SPACE).files,))
+
+
+def lost(name, family, path):
+    """Native keys that the field writes and that are others after an import."""
+    for asked, plain in tries(name, family, path)[:1]:
+        before, written = options_written(plain), options_written(asked)
+        ours = {keys: value for keys, value in written.items() if before.get(keys) != value}
+        there = again(name, asked) if ours else {}
+        yield from (
+            ".".join(keys) for keys in ours if _worth(there.get(keys)) != _worth(ours[keys])
+        )
+
+
+def _worth(value):
+    """The value; arguments (``alpha=8``) without how their number is written."""
+    return [str(one).removesuffix(".0") for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("engine", ["ai-toolkit", "kohya_ss"])
+def test_what_a_field_writes_comes_back_by_an_import(engine):
+    found = {path: {*lost(engine, "sdxl", path)} for path in table() if path not in ELSEWHERE}
     assert {path: keys for path, keys in found.items() if keys} == {}
