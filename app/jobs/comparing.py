@@ -69,7 +69,7 @@ def _outcomes(jobs: Sequence[Job]) -> list[Row]:
     return [
         _row("Engine", "", [job.engine for job in jobs]),
         _row("State", "", [job.state for job in jobs]),
-        _row("Steps", "", [thousands(job.step) for job in jobs]),
+        _row("Steps done", "", [thousands(job.step) for job in jobs]),
         _row("Loss at last", "", [None if j.loss is None else f"{j.loss:.4f}" for j in jobs]),
         _row("Time of a step", "s", [None if pace is None else f"{pace:.2f}" for pace in paces]),
         _row("Time in all", "min", [f"{pricing.seconds_used(job) / 60:.1f}" for job in jobs]),
@@ -92,7 +92,8 @@ def _head(name: str) -> tuple[str, str]:
     row = table().get(f"datasets[]{dataset[2]}" if dataset else name)
     if row is None:
         return name.removeprefix("engine_options."), ""
-    return f"{row.title}, dataset {int(dataset[1]) + 1}" if dataset else row.title, row.unit
+    unit = "" if row.unit == row.title.lower() else row.unit
+    return f"{row.title}, dataset {int(dataset[1]) + 1}" if dataset else row.title, unit
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -188,7 +188,9 @@ def _read_in_child(installation: Installation) -> Known:
 
 
 def _unread(installation: Installation, why: str) -> Known:
-    problem = f"its options could not be read ({why}); the list of the pinned commit is used"
+    problem = (
+        f"its options could not be read ({why.rstrip('.')}); the list of the pinned commit is used"
+    )
     return Known(installation.engine.shipped_options(), problem=problem)
 
 

@@ -196,9 +196,9 @@ def _memory(_settings: Settings) -> Iterator[Finding]:
         mark: Mark = "warn" if int(most) < 2048 else "ok"
         yield Finding("processes", mark, f"At most {most} processes and threads may run.")
     cores = len(os.sched_getaffinity(0))
-    yield Finding(
-        "processor", "ok" if cores >= 4 else "warn", f"{cores} cores of {os.cpu_count()} are ours."
-    )
+    few = cores < 4
+    yield Finding("processor", "warn" if few else "ok", f"{cores} cores of {os.cpu_count()} are ours."
+                  + (" With fewer than 4 the GPU may wait for its pictures." if few else ""))  # fmt: skip
 
 
 def _first(names: tuple[str, ...]) -> str:

@@ -25,8 +25,7 @@ _RESERVE = 256 * 1024 * 1024
 def fetch(work: Work, folder: Path, found: Findings) -> Path:
     """The repository's pictures and texts, zips or tables below ``folder``. Files that are there are
     not fetched again."""
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    os.environ.update(HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_PROGRESS_BARS="1")
     if work.settings.hf_hub_offline:  # it may have been set since this was asked for
         raise UserError(HUB_OFFLINE)
     from huggingface_hub import HfApi, snapshot_download
