@@ -36,6 +36,7 @@ def test_only_the_fields_that_differ_are_shown_by_their_titles(client, two):
     assert "Rank" in page
     assert "<td>4</td><td>16</td>" in page
     assert "Trigger word" not in page
+    assert '<th scope="row">Steps done</th>' in page, "not a second row that is called Steps"
     assert 'data-jobs="1,2"' in page
 
 
