@@ -13,7 +13,7 @@ BACKS = {"light": ((226, 229, 233), (30, 34, 40)), "dark": ((44, 48, 54), (226, 
 HEAD = """# Screenshots
 
 Every page at {widths} px in both themes, drawn by `./scripts/screenshots.sh` from the running
-program. Written by that script: do not edit. The trainer, the card and Vast's API behind the pages are
+program. Written by that script: do not edit. The trainer, the card, the Hub and Vast's API behind the pages are
 stand-ins, and the dog is drawn by a script; speeds, prices and losses are therefore no measurements.
 Long pages are cut off.
 

@@ -1,7 +1,7 @@
 """Draws every page of the real program, at three widths and in both themes, for the docs.
 
 ``scripts/screenshots.sh`` writes them into docs/screenshots, small, with an index. The trainer, the
-card and Vast's API behind them are stand-ins, and the pictures on them are drawn by scenery.py.
+card, the Hub and Vast's API behind them are stand-ins, and the pictures on them are drawn by scenery.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from app.settings import ROOT
-from tests.support import chromium, contact_sheet, showcase
+from tests.support import chromium, contact_sheet, hub_files, showcase
 from tests.support.server import Server
 from tests.support.vast import INSTANCE, KEY, vast
 from tests.support.wait import until
@@ -129,11 +129,16 @@ def main() -> int:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="lora-") as name, vast() as api:
+    with (
+        tempfile.TemporaryDirectory(prefix="lora-") as name,
+        vast() as api,
+        hub_files.serve({}) as hub,
+    ):
         api.record |= {"start_date": time.time() - 3 * 3600, "end_date": time.time() + 30 * 86400}
         server = showcase.prepare(
             Path(name), PACE, AUTH_TOKEN="the-owners-token", PRICE_PER_HOUR="",
             CONTAINER_ID=INSTANCE, CONTAINER_API_KEY=KEY, VAST_API_URL=api.url,
+            HF_HUB_OFFLINE="0", HF_ENDPOINT=hub.url,
         )  # fmt: skip
         try:
             draw(server, options.out, set(options.only))

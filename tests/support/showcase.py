@@ -35,7 +35,7 @@ PAGES = {
     "other-engine": f"/jobs/{FINISHED}/for/kohya_ss",
     "compare": f"/compare?jobs={FINISHED}&jobs={OTHER}",
     "datasets": "/datasets", "dataset": "/datasets/1", "health": "/datasets/1/health",
-    "models": "/models", "machine": "/machine", "machines": "/machines", "meter": "/meter", "engines": "/engines",
+    "models": "/models", "machine": "/machine", "machines": "/machines", "costs": "/meter", "engines": "/engines",
     "settings": "/settings", "access": "/access", "selfcheck": "/selfcheck",
     "system": "/system", "api": "/api", "login": "/login", "glossary": "/glossary",
 }  # fmt: skip
