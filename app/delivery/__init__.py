@@ -1,7 +1,8 @@
 """Copies of what a job made, at a place that outlives this machine: each verified by size and hash.
 
-``start`` queues an upload, ``backed_up`` says which files are safe, ``pending`` names in sentences
-what is not yet safe, and ``all_delivered`` is the question to ask before a machine goes away.
+``start`` queues an upload (``order`` does for a person), ``backed_up`` says which files are safe,
+``pending`` names in sentences what is not yet safe, and ``all_delivered`` is the question to ask
+before a machine goes away.
 """
 
 from app.delivery.choosing import WHAT, What
@@ -11,6 +12,7 @@ from app.delivery.store import (
     backed_up,
     is_backed_up,
     jobs_with_copy,
+    order,
     pending,
     rows,
     start,
@@ -36,6 +38,7 @@ __all__ = [
     "find",
     "is_backed_up",
     "jobs_with_copy",
+    "order",
     "pending",
     "remove",
     "rows",

@@ -16,6 +16,8 @@ from app.errors import ConflictError
 from app.jobs import service
 from app.jobs.states import FINAL, JobState
 from app.models import Delivery, Job, Task
+from app.platform import current
+from app.settings import HUB_OFFLINE
 
 KIND = "delivery.upload"
 _SETTLE_SECONDS = 15.0
@@ -85,6 +87,13 @@ def start(job: Job, target_id: str, what: tuple[What, ...] = ()) -> Task:
         row.remote = target.place_of(job)
     db.session.commit()
     return run_again(job.id, target.id)
+
+
+def order(job: Job, target_id: str, what: tuple[What, ...] = ()) -> Task:
+    """``start``, asked for by a person, who is told at once where it cannot work."""
+    if find(target_id).kind == "hub" and current().settings.hf_hub_offline:
+        raise ConflictError(HUB_OFFLINE)
+    return start(job, target_id, what)
 
 
 def run_again(job_id: int, target_id: str) -> Task:

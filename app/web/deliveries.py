@@ -15,6 +15,8 @@ from app.delivery.store import State
 from app.delivery.targets import known
 from app.jobs import gallery, service
 from app.models import Delivery, Job, Task
+from app.platform import current
+from app.settings import HUB_OFFLINE
 from app.web import htmx
 
 bp = Blueprint("deliveries", __name__)
@@ -33,7 +35,7 @@ def card(job_id: int) -> ResponseReturnValue:
 @bp.post("/jobs/<int:job_id>/deliver")
 def deliver(job_id: int) -> ResponseReturnValue:
     chosen = known(request.form.getlist("what"))
-    delivery.start(service.get(job_id), request.form.get("target", ""), chosen)
+    delivery.order(service.get(job_id), request.form.get("target", ""), chosen)
     return redirect(url_for("jobs.show", job_id=job_id, _anchor="job-delivery"), 303)
 
 
@@ -96,4 +98,7 @@ def _place(job: Job, target: delivery.Target, now: Glance) -> dict[str, Any]:
         "verified": states.count("verified"),
         "total": len(states),
         "changed": states.count("changed"),
+        "offline": HUB_OFFLINE
+        if target.kind == "hub" and current().settings.hf_hub_offline
+        else "",
     }

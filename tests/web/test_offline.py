@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from app import tasks
+from app import delivery, tasks
 from app.platform import current
 from app.settings import HUB_OFFLINE, Settings
+from tests.support.finished import finished_job
 from tests.support.platform import make_app
 
 ASKED = {"base_model": "open/flux", "family": "flux"}
@@ -25,7 +26,7 @@ def begun(app):
 
     def count() -> int:
         with app.app_context():
-            kinds = ("model.download", "model.token", "dataset.import")
+            kinds = ("model.download", "model.token", "dataset.import", delivery.store.KIND)
             return sum(len(tasks.recent(kind)) for kind in kinds)
 
     return count
@@ -113,3 +114,20 @@ def test_the_first_steps_say_it_in_the_place_of_the_button(client, begun):
     assert "/first-steps/model" not in page
     assert client.post("/first-steps/model").status_code == 409
     assert begun() == 0
+
+
+def test_a_copy_to_the_hub_is_not_offered_one_to_elsewhere_is(app, client, begun):
+    with app.app_context():
+        finished_job(app)
+        hub = delivery.add("hub", {"place": "{name}-{id}"}, ("lora",)).id
+        card = client.get("/jobs/1").text
+        assert HUB_OFFLINE in card
+        assert "Send<span" not in card
+        assert client.post("/jobs/1/deliver", data={"target": hub}).status_code == 409
+        told = client.post("/api/v1/jobs/1/deliveries", json={"target": hub})
+        assert (told.status_code, told.json["error"]) == (409, HUB_OFFLINE)
+        assert begun() == 0
+        s3 = delivery.add("s3", {"place": "b-u/{id}"}, ("lora",)).id
+        assert "Send<span" in client.get("/jobs/1").text
+        assert client.post("/jobs/1/deliver", data={"target": s3}).status_code == 303
+        assert begun() == 1

@@ -45,7 +45,7 @@ def of_job(job_id: int) -> Deliveries:
            status=202, errors=(409,))  # fmt: skip
 def deliver(job_id: int, body: DeliverOrder) -> TaskJson:
     """Copy files of a job to a target; the answer is the task that does it."""
-    return as_json(delivery.start(service.get(job_id), body.target, tuple(body.what)))
+    return as_json(delivery.order(service.get(job_id), body.target, tuple(body.what)))
 
 
 @operation("GET /targets", tag="Copies", answer=Targets)
