@@ -5,6 +5,7 @@ One worker, because the supervisor lives in it; no preload, so that it starts af
 
 import gc
 import os
+import sys
 
 _behind_vasts_proxy = bool(os.environ.get("PORTAL_CONFIG"))
 _host = os.environ.get("HOST") or "127.0.0.1"
@@ -31,6 +32,8 @@ control_socket_disable = True
 def post_fork(server, worker):  # type: ignore[no-untyped-def]
     """Loading makes 180 000 objects that stay: walking them again and again is a tenth of a start."""
     gc.disable()
+    # A page takes some 5 ms: threads that take turns within one cost more than a page that comes later.
+    sys.setswitchinterval(0.02)
     _keep_memory_together()
     _receive_in_small_pieces()
 

@@ -30,11 +30,13 @@ def register(app: Flask) -> None:
         routing,
         statics,
         template_cache,
+        turns,
     )
 
     platform: Platform = app.extensions[EXTENSION]
     if platform.settings.trust_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    turns.install(app)
     guard.install(app)
     app.url_map.converters["int"] = routing.Number
     app.url_rule_class = routing.LazyRule

@@ -63,7 +63,8 @@ def _joined(rows: Sequence[Markup]) -> Markup:
 
 def _key(job: Job | Line, safe: bool) -> tuple[Any, ...]:
     # A number is given again after the newest job was deleted; not within the same moment.
-    return job.id, job.created, job.version, safe
+    made = job.at if isinstance(job, Line) else listing.moment(job)
+    return job.id, made, job.version, safe
 
 
 def _kept() -> OrderedDict[tuple[Any, ...], Markup]:
