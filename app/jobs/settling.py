@@ -106,9 +106,9 @@ def judge(state: JobState, evidence: Evidence, guard: str = "") -> Verdict:
     if done.error:
         return Verdict(JobState.FAILED, done.error, "Check the engine on the Engines page.")
     if done.code != 0:
-        return Verdict(
-            JobState.FAILED, f"{ending(done)}: {found.sentence}", found.suggestion, found.cause
-        )
+        parts = (found.sentence, ending(done)) if found.known else (ending(done), found.sentence)
+        why = ("; " if found.known else ": ").join(parts)
+        return Verdict(JobState.FAILED, why, found.suggestion, found.cause)
     if evidence.lora:
         why = (
             found.sentence
