@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PIL import Image as Image
     from PIL import ImageCms as ImageCms
-    from PIL import ImageDraw as ImageDraw
     from PIL import ImageOps as ImageOps
 
 

@@ -11,13 +11,14 @@ import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
-
-from PIL import Image
+from typing import TYPE_CHECKING, Any
 
 from app import pillow
 from app.datasets import thumbnails
 from app.datasets.seeing import facts_of, in_words, is_full
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 IN_MEMORY = 64 * 1024 * 1024
 """Files up to this are read whole at once; larger ones twice, for the sum and for the picture."""
@@ -64,7 +65,7 @@ def _sum(path: Path, data: bytes | None) -> str:
 def _look(source: Path | BytesIO, values: dict[str, Any], thumb: Path | None) -> None:
     import imagehash
 
-    with Image.open(source) as image:
+    with pillow.Image.open(source) as image:
         values.update(facts_of(image), traits=" ".join(_traits(image)))
         # This reads it to its end, so a torn file is found here.
         small = thumbnails.small_of(image)
@@ -90,10 +91,9 @@ def _traits(image: Image.Image) -> Iterator[str]:
 
 
 def _is_srgb(profile: bytes) -> bool:
-    from PIL import ImageCms
-
+    cms = pillow.ImageCms
     try:
-        name = ImageCms.getProfileName(ImageCms.ImageCmsProfile(BytesIO(profile)))
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        name = cms.getProfileName(cms.ImageCmsProfile(BytesIO(profile)))
+    except (cms.PyCMSError, OSError, TypeError, ValueError):
         return True  # nobody can read it, so nobody applies it
     return any(word in name.lower() for word in _SRGB_NAMES)

@@ -42,11 +42,10 @@ def install(app: Flask) -> None:
     app.jinja_env.bytecode_cache = TemplateCache(FOLDER)
 
 
-def fill(app: Flask) -> int:
-    """Compile all that pages are made of, as for an image whose folders nobody may write later. How many."""
+def fill(app: Flask) -> None:
+    """Compile all that pages are made of, as for an image whose folders nobody may write later."""
     sys.dont_write_bytecode = False  # who asks for it wants it written
     names = app.jinja_env.list_templates(filter_func=lambda name: "/" in name)
-    pages = [name for name in names if name.endswith(".html")]
-    for name in pages:
-        app.jinja_env.get_template(name)
-    return len(pages)
+    for name in names:
+        if name.endswith(".html"):
+            app.jinja_env.get_template(name)
