@@ -109,6 +109,11 @@ class Settings:
     tunnel_manager: str = ""
     """Where Vast's portal tells its tunnels; empty without a portal."""
 
+    @property
+    def why_no_hub(self) -> str:
+        """Why nothing can be had from the Hub or sent to it; empty where it can."""
+        return HUB_OFFLINE if self.hf_hub_offline else ""
+
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
         """Read and check. Raises SettingsError with a sentence for the person who set it."""

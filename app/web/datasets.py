@@ -17,7 +17,6 @@ from app.errors import ConflictError, UserError
 from app.jobs import using
 from app.models import Dataset
 from app.platform import current
-from app.settings import HUB_OFFLINE
 from app.web import htmx, uploads
 
 bp = Blueprint("datasets", __name__, url_prefix="/datasets")
@@ -45,13 +44,8 @@ def _list() -> dict[str, Any]:
         "removed": [(dataset, removing.shown_name(dataset)) for dataset in removing.removed()],
         "free": shutil.disk_usage(current().settings.data_dir).free,
         "version": view.version,
-        "hub_offline": _offline(),
+        "hub_offline": current().settings.why_no_hub,
     }
-
-
-def _offline() -> str:
-    """Why nothing can be had from the Hub; empty where it can."""
-    return HUB_OFFLINE if current().settings.hf_hub_offline else ""
 
 
 @bp.post("")
@@ -193,7 +187,7 @@ def upload_state(dataset: Dataset) -> dict[str, Any]:
         "free": shutil.disk_usage(current().settings.data_dir).free,
         "here": sum(half.offset for half in halves),
         "whole": sum(half.size for half in halves),
-        "offline": _offline(),
+        "offline": current().settings.why_no_hub,
     }
 
 

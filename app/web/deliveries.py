@@ -16,7 +16,6 @@ from app.delivery.targets import known
 from app.jobs import gallery, service
 from app.models import Delivery, Job, Task
 from app.platform import current
-from app.settings import HUB_OFFLINE
 from app.web import htmx
 
 bp = Blueprint("deliveries", __name__)
@@ -98,7 +97,5 @@ def _place(job: Job, target: delivery.Target, now: Glance) -> dict[str, Any]:
         "verified": states.count("verified"),
         "total": len(states),
         "changed": states.count("changed"),
-        "offline": HUB_OFFLINE
-        if target.kind == "hub" and current().settings.hf_hub_offline
-        else "",
+        "offline": current().settings.why_no_hub if target.kind == "hub" else "",
     }

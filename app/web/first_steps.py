@@ -21,7 +21,6 @@ from app.jobs.installations import Installation
 from app.models import Dataset, Job, Task
 from app.platform import current
 from app.preferences import Preferences, load, save
-from app.settings import HUB_OFFLINE
 from app.web import htmx
 from engines import families, sizing
 from engines.spec import EngineName
@@ -145,7 +144,7 @@ def steps() -> Steps | None:
         dataset=_dataset(),
         drawing=_unless_done(_drawing()),
         job=_newest(),
-        offline=HUB_OFFLINE if platform.settings.hf_hub_offline else "",
+        offline=platform.settings.why_no_hub,
     )
     return None if all(shown.done) else shown
 

@@ -19,7 +19,6 @@ from app.base_models.tokens import SECRET
 from app.errors import ConflictError, NotFoundError, UserError
 from app.jobs import model_use
 from app.platform import current
-from app.settings import HUB_OFFLINE
 from app.web import htmx, model_state
 from engines import families
 
@@ -64,7 +63,7 @@ def _page(errors: dict[str, str] | None = None) -> str:
         token="environment" if settings.hf_token else "set" if hf_token(settings) else "",
         token_test=token_test,
         token_name=tasks.result_of(token_test).get("name", "") if token_test else "",
-        offline=HUB_OFFLINE if settings.hf_hub_offline else "",
+        offline=settings.why_no_hub,
         errors=errors or {},
         form=request.form,
     )
