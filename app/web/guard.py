@@ -11,6 +11,7 @@ from app import access, tokens
 from app.platform import current
 from app.web import htmx, visitor
 from app.web.attempts import Attempts
+from app.web.statics import style_hashes
 
 COOKIE = visitor.COOKIE
 ATTEMPTS = "vast-lora-attempts"
@@ -150,11 +151,16 @@ def _refuse_other_sites() -> ResponseReturnValue | None:
     )
 
 
+def _policy() -> str:
+    allowed = " ".join(style_hashes())
+    return f"{_CSP}; style-src {allowed}" if allowed else _CSP
+
+
 def _harden(response: Response) -> Response:
     headers = response.headers
     if response.status_code != 204:
         # An empty answer to a poll has nothing to protect; these would be most of its bytes.
-        headers.setdefault("Content-Security-Policy", _CSP)
+        headers.setdefault("Content-Security-Policy", _policy())
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "same-origin")
         headers.setdefault("X-Frame-Options", "DENY")

@@ -1,22 +1,25 @@
 """Static files: a hash in the address, so that browsers may keep them for ever.
 
-Several files that a page needs come as one bundle, so that it costs one request.
+Several scripts that a page needs come as one bundle, so that it costs one request. Styles come
+inside the page: nothing can be drawn without them, and a request more is waited for longer than
+their few kilobytes take.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, request, url_for
+from flask import Blueprint, Flask, Response, g, request, url_for
+from markupsafe import Markup
 
 from app.errors import NotFoundError
 from app.settings import ROOT
 
-_KINDS = {"css": "text/css", "js": "text/javascript"}
 _NAME = re.compile(r"[a-z][a-z0-9_.-]*(?:/[a-z0-9][a-z0-9_.-]*)*")
 """A file has one name: no part of it is empty or begins with a dot."""
 
@@ -25,8 +28,9 @@ def install(app: Flask) -> None:
     """Add the hash to addresses and the long life to answers."""
     app.url_defaults(_with_hash)
     app.after_request(_keep)
-    app.add_url_rule("/static/bundle/<kind>/<path:names>", "bundle", _bundled)
+    app.add_url_rule("/static/bundle/<path:names>", "bundle", _bundled)
     app.jinja_env.globals["bundle"] = _bundle_address
+    app.jinja_env.globals["styles"] = _styles
     icon = Blueprint("icon", __name__)
     icon.add_url_rule("/favicon.ico", "favicon", lambda: app.send_static_file("favicon.svg"))
     app.register_blueprint(icon)
@@ -38,34 +42,52 @@ def _hash(name: str) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:10] if path.is_file() else ""
 
 
-def _bundle_address(kind: str, *names: str) -> str:
-    """The address of several files of a kind, css or js, one after another."""
+def style_hashes() -> list[str]:
+    """What the page that is being answered has for styles, as its security policy names them."""
+    found: list[str] = g.get("style_hashes", [])
+    return found
+
+
+def _styles(*names: str) -> Markup:
+    """The style sheets of these names as one element, which the page's policy then allows."""
+    element, digest = _style(names)
+    g.style_hashes = [*style_hashes(), digest]
+    return element
+
+
+@cache  # names come from templates alone
+def _style(names: tuple[str, ...]) -> tuple[Markup, str]:
+    text = "\n".join((ROOT / "static" / f"{name}.css").read_text("utf-8") for name in names)
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Markup("<style>" + text + "</style>"), f"'sha256-{digest}'"
+
+
+def _bundle_address(*names: str) -> str:
+    """The address of several scripts, one after another."""
     joined = "+".join(names)
-    return url_for("bundle", kind=kind, names=joined, v=_bundle(kind, joined)[1])
+    return url_for("bundle", names=joined, v=_bundle(joined)[1])
 
 
 @lru_cache(64)  # anybody may ask for any combination
-def _bundle(kind: str, joined: str) -> tuple[bytes, str]:
+def _bundle(joined: str) -> tuple[bytes, str]:
     """The bytes of a bundle and their hash. Raises NotFoundError for what is no file of ours."""
     static = ROOT / "static"
     parts, names = [], joined.split("+")
     if len(set(names)) < len(names):
         raise NotFoundError("Each file is in a bundle once.")  # a short address, many megabytes
     for name in names:
-        path = static / f"{name}.{kind}"
-        if kind not in _KINDS or not _NAME.fullmatch(name):
+        path = static / f"{name}.js"
+        if not _NAME.fullmatch(name):
             raise NotFoundError("There is no such bundle.")
         if not path.is_file():
-            raise NotFoundError(f"There is no static file {name}.{kind}.")
+            raise NotFoundError(f"There is no script {name}.js.")
         parts.append(path.read_bytes())
-    # A script may end without a semicolon.
-    data = b"\n;\n".join(parts) if kind == "js" else b"\n".join(parts)
+    data = b"\n;\n".join(parts)  # a script may end without a semicolon
     return data, hashlib.sha256(data).hexdigest()[:10]
 
 
-def _bundled(kind: str, names: str) -> Response:
-    data, _ = _bundle(kind, names)
-    return Response(data, mimetype=_KINDS[kind])
+def _bundled(names: str) -> Response:
+    return Response(_bundle(names)[0], mimetype="text/javascript")
 
 
 def _with_hash(endpoint: str, values: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from app.jobs.rundir import AttemptDir, Launch
 from app.platform import EXTENSION, Platform
 from app.settings import Settings
 from tests.support.compiled import share
+from tests.support.reading import ReadingClient
 from tests.support.tasks import InlineTasks
 
 
@@ -125,6 +126,7 @@ def make_app(tmp_path: Path, env: Mapping[str, str] | None = None) -> Flask:
     app = create_app(settings)
     _apps.append(app)
     app.config.update(TESTING=True)
+    app.test_client_class = ReadingClient
     share(app)
     platform: Platform = app.extensions[EXTENSION]
     platform.executor = FakeExecutor()

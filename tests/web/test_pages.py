@@ -212,8 +212,8 @@ def test_text_is_compressed_and_static_files_are_kept_for_ever(client):
     page = client.get("/jobs/new", headers={"Accept-Encoding": "gzip"})
     assert page.headers["Content-Encoding"] == "gzip"
     html = client.get("/").text
-    css = html.split('rel="stylesheet" href="')[1].split('"')[0]
-    answer = client.get(css, headers={"Accept-Encoding": "gzip"})
+    script = html.split('<script src="')[1].split('"')[0]
+    answer = client.get(script, headers={"Accept-Encoding": "gzip"})
     assert "immutable" in answer.headers["Cache-Control"]
     assert answer.headers["Content-Encoding"] == "gzip"
 
