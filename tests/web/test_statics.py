@@ -24,7 +24,10 @@ def test_the_policy_of_a_page_allows_just_the_styles_that_are_in_it(client, path
         for text in STYLE.findall(answer.get_data(as_text=True))
     ]
     assert found
-    assert policy.split() == [f"'sha256-{base64.b64encode(x).decode()}'" for x in found]
+    assert policy.split() == [
+        "'self'",
+        *(f"'sha256-{base64.b64encode(x).decode()}'" for x in found),
+    ]
 
 
 def test_a_fragment_brings_no_styles_and_allows_none(client):
