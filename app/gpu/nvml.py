@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import threading
 import time
@@ -57,6 +58,8 @@ class GpuReport:
 
 def discover() -> GpuReport:
     """Ask now. Never raises: a machine without GPUs is a report without GPUs."""
+    if not _has_driver():
+        return GpuReport((), "no NVIDIA driver on this machine")
     try:
         import pynvml
     except ImportError as error:
@@ -66,8 +69,6 @@ def discover() -> GpuReport:
         if not _library.started:
             pynvml.nvmlInit()
             _library.started = True
-    except pynvml.NVMLError_LibraryNotFound:
-        return GpuReport((), "no NVIDIA driver on this machine")
     except pynvml.NVMLError_DriverNotLoaded:
         return GpuReport((), "the NVIDIA driver is not loaded")
     except pynvml.NVMLError as error:
@@ -78,6 +79,15 @@ def discover() -> GpuReport:
         _maybe(pynvml, pynvml.nvmlShutdown)
         _library.started = False
     return report
+
+
+def _has_driver() -> bool:
+    """Whether its library can be loaded. Asked without pynvml, whose constants are 2 MB."""
+    try:
+        ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return False
+    return True
 
 
 @dataclass

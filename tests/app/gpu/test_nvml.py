@@ -92,11 +92,12 @@ def test_no_driver_is_a_report_without_gpus(library, tmp_path):
         assert (missing["gpus"], missing["problem"]) == ([], "no NVIDIA driver on this machine")
 
 
-def test_a_program_without_the_package_has_no_gpus():
+def test_a_program_without_the_package_has_no_gpus(library):
     code = f"import sys; sys.modules['pynvml'] = None\n{PROGRAM}"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True,
+        env={**os.environ, "LD_LIBRARY_PATH": str(library)},
+    )  # fmt: skip
     assert "nvidia-ml-py" in json.loads(done.stdout)[0]["problem"]
 
 
