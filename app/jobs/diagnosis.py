@@ -93,6 +93,9 @@ CAUSES: tuple[Cause, ...] = (
            r"IncompleteRead|RemoteDisconnected|Connection reset by peer|Temporary failure in name resolution|"
            r"offline mode is enabled|LocalEntryNotFoundError", "the Hub could not be reached",
            "Check the network, or download the model first."),
+    _cause("tokenizer", r"in _load_tokenizer|Can't load tokenizer for",
+           "the model's tokenizer is not on this machine and could not be fetched",
+           "The engine fetches it at the first run of a family: let it reach the Hub once, without HF_HUB_OFFLINE."),
     _cause("permission", r"PermissionError|Read-only file system", "a file could not be written or read",
            "Check the owner and rights of the folder named in the log."),
     _cause("missing-file", r"FileNotFoundError|No such file or directory|Could not find config file|"
@@ -123,6 +126,9 @@ _NO_WORDS = re.compile(
     r"\d+%\||^\s*(?:File \"|[\^~]+\s*$|#+\s*$|=+\s*$)|^Saved optimizer|^Traceback"
 )
 """Lines that tell a person nothing: bars, frames of a traceback, rules."""
+_NO_NAME = "not NoneType"
+"""Python's own words where a file was not found and nobody looked; only the frames tell which."""
+_FRAME = re.compile(r'\s*File "')
 
 _ENDED = ("SIGTERM", "SIGINT", "SIGHUP")
 _RETRY = "Retry; it goes on from the newest save."
@@ -134,7 +140,8 @@ def diagnose(*, code: int | None, signal: str | None, tail: str, engine: str) ->
     lines = [line for line in settled if line.strip()]
     told = last_error(lines)
     # The last exception decides; warnings above it may name other things.
-    for text in (told, "\n".join(lines[-60:]) if not told or code == 0 else ""):
+    frames = "\n".join(line for line in lines if _FRAME.match(line)) if _NO_NAME in told else ""
+    for text in (told, frames, "\n".join(lines[-60:]) if not told or code == 0 else ""):
         for cause in CAUSES:
             if text and cause.pattern.search(text):
                 return Diagnosis(_quoted(cause.sentence, told), cause.suggestion, True, cause.key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from engines.fields import table
 bp = Blueprint("new_job", __name__)
 
 FIRST_FAMILY = "sdxl"
+LONGEST_NAME = 80
 
 
 @bp.get("/jobs/new")
@@ -35,6 +37,7 @@ def form() -> ResponseReturnValue:
         known = {*table(), "card", *place_fields.NAMES}
         given = request.args.items()
         values = {name: text for name, text in given if {name, pattern_of(name)} & known}
+        values.setdefault("name", _name_of(values.get("datasets.0.path", "")))
         values.setdefault("family", FIRST_FAMILY)
         values.setdefault("length.steps", "2000")
     return page(values)
@@ -52,6 +55,12 @@ def _settled(values: dict[str, str]) -> dict[str, str]:
         values["base_model"] = family.default_model
     forms.settle(values)
     return values
+
+
+def _name_of(folder: str) -> str:
+    """A job's name from its dataset's: /data/ohwx dog is ohwx-dog; empty where nothing is left of it."""
+    words = re.findall(r"[A-Za-z0-9_.]+", folder.rstrip("/").rpartition("/")[2])
+    return "-".join(words).lstrip("_.-")[:LONGEST_NAME]
 
 
 def next_name(name: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from app.jobs import service
 from app.web import forms
 from engines.fields import table
+from engines.spec import NAME_PATTERN
 
 
 def test_a_filled_form_makes_a_queued_job(app, client, form):
@@ -101,6 +104,23 @@ def test_without_javascript_a_button_adds_a_dataset_and_keeps_the_rest(client, f
     answer = client.post("/jobs/new", data={**form, "add_dataset": "1"})
     assert 'name="datasets.1.path"' in answer.text
     assert 'value="dog"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("/data/ohwx dog", "ohwx-dog"),
+        ("10_ohwx dog/", "10_ohwx-dog"),
+        ("dog.v2", "dog.v2"),
+        ("/data/犬", ""),
+        ("x" * 200, "x" * 80),
+    ],
+)
+def test_a_job_begun_at_a_dataset_is_named_after_it(client, folder, name):
+    page = client.get("/jobs/new", query_string={"datasets.0.path": folder}).text
+    (field,) = re.findall(r'<input[^>]* name="name"[^>]*>', page)
+    assert f'value="{name}"' in field
+    assert not name or re.fullmatch(NAME_PATTERN, name)
 
 
 def test_another_family_brings_its_own_usual_model(client, form):
