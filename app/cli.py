@@ -39,7 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     from app.commands import jobs, native, presets, server
 
     parser = argparse.ArgumentParser(
-        prog="vast-lora", description="Trains LoRAs with ai-toolkit or kohya_ss."
+        prog="vast-lora",
+        description="Trains LoRAs with ai-toolkit or kohya_ss, on the same queue as the dashboard.",
+        epilog="vast-lora COMMAND --help tells more. The settings are environment variables: see README.md.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     server.add_to(commands)

@@ -13,6 +13,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
 # shellcheck source=scripts/environment.sh
 . "$ROOT/scripts/environment.sh"
+help_if_asked "$0" "$@"
 bench=${1:-whole}
 case "$bench" in
 whole | queue | datasets | watching | heap | cluster | pages) ;;

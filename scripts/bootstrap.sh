@@ -13,6 +13,7 @@
 #   TORCH_BUILD          auto (default: looks for an NVIDIA GPU), cuda (there is none yet, as in an image build), cpu
 #   TORCH_FROM           an interpreter whose torch is shared by links, in place of one of our own
 #   ENGINE_PYTHON        the interpreter to make the environments with (3.10 to 3.13; ai-toolkit: to 3.12)
+#   SKIP_SPACE_CHECK     1: go on although the disk looks too small
 #
 # Results: ENGINES_DIR/ai-toolkit and venv-ai-toolkit, ENGINES_DIR/kohya_ss and venv-kohya_ss, and
 # ENGINES_DIR/bootstrap-status.json (how far it is). Disk: with CUDA about 12 GB for ai-toolkit, 9 GB for

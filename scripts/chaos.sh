@@ -6,6 +6,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
 # shellcheck source=scripts/environment.sh
 . "$ROOT/scripts/environment.sh"
+help_if_asked "$0" "$@"
 ensure_environment "$ROOT/requirements-dev.lock" test
 cd "$ROOT"
 exec "$VENV/bin/python" -m tests.support.chaos_run "$@"

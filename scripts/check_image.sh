@@ -4,6 +4,11 @@
 #   ./scripts/check_image.sh IMAGE
 # CONTAINER_TOOL names another program than the one that is found; PORT a free port (default 17861).
 set -euo pipefail
+case "${1:-}" in -h | --help)
+  sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "$0"
+  exit 0
+  ;;
+esac
 ROOT=$(CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 [ $# -eq 1 ] || { sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 2; }
 tool=${CONTAINER_TOOL:-$(command -v docker || command -v podman)} || { echo "Neither docker nor podman was found." >&2; exit 2; }

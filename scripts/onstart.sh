@@ -91,6 +91,8 @@ run() {
   done
 }
 
+usage() { sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "$0"; }
+
 supervised() {
   [ -d "$PROGRAMS" ] && command -v supervisorctl >/dev/null 2>&1 && supervisorctl pid >/dev/null 2>&1
 }
@@ -98,6 +100,7 @@ supervised() {
 main() {
   case "${1:-}" in
   run) run ;;
+  -h | --help) usage ;;
   "")
     mkdir -p "$DATA_DIR"
     local conf=$PROGRAMS/lora-platform.conf
@@ -115,7 +118,7 @@ main() {
       say "from outside: $PUBLIC_IPADDR:$VAST_TCP_PORT_7860"
     ;;
   *)
-    sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "$0"
+    usage >&2
     return 2
     ;;
   esac

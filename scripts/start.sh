@@ -8,12 +8,7 @@ ROOT=$(CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
 # shellcheck source=scripts/environment.sh
 . "$ROOT/scripts/environment.sh"
-
-case "${1:-}" in -h | --help)
-  sed -n '2,5s/^# \{0,1\}//p' "$0"
-  exit 0
-  ;;
-esac
+help_if_asked "$0" "$@"
 ensure_environment "$ROOT/requirements.lock" run
 if [ "${1:-}" = --setup-only ]; then
   exec "$VENV/bin/vast-lora" migrate

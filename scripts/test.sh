@@ -12,12 +12,12 @@ ROOT=$(CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
 # shellcheck source=scripts/environment.sh
 . "$ROOT/scripts/environment.sh"
+help_if_asked "$0" "$@"
 cd "$ROOT"
 
 part=all
 case "${1:-}" in
 --unit | --e2e | --cluster) part=${1#--} && shift ;;
--h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0" && exit 0 ;;
 esac
 if [ "${1:-}" = -- ]; then shift; fi
 

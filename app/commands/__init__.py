@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,18 @@ if TYPE_CHECKING:
 
 Subparsers = Any
 """argparse's own class for this is private."""
+
+
+def add_command(commands: Subparsers, name: str, text: str) -> argparse.ArgumentParser:
+    """The parser of one command. ``text`` is its line in the list and the head of its own help."""
+    sentence = f"{text[0].upper()}{text[1:]}."
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=sentence)
+    return parser
+
+
+def add_spec(parser: argparse.ArgumentParser) -> None:
+    """The spec that a command works on."""
+    parser.add_argument("spec", type=Path, help="SPEC.yaml, or - for standard input")
 
 
 def add_card(parser: argparse.ArgumentParser) -> None:

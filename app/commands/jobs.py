@@ -10,7 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.commands import Subparsers, add_card, application
+from app.commands import Subparsers, add_card, add_command, add_spec, application
+from app.jobs.states import JobState
 from engines.registry import ENGINE_NAMES
 
 PLACE = {
@@ -31,8 +32,8 @@ def add_to(commands: Subparsers) -> None:
         ("submit", "queue a job", _submit),
         ("run", "queue a job, follow its log, exit with 0 only if it succeeded", _run),
     ):
-        parser = commands.add_parser(name, help=text)
-        parser.add_argument("spec", type=Path, help="SPEC.yaml, or - for standard input")
+        parser = add_command(commands, name, text)
+        add_spec(parser)
         parser.add_argument("--json", action="store_true", help="print the job as JSON")
         add_card(parser)
         parser.add_argument("--hold", action="store_true", help="create it, but don't start yet")
@@ -44,9 +45,13 @@ def add_to(commands: Subparsers) -> None:
 
 
 def _add_list(commands: Subparsers) -> None:
-    listing = commands.add_parser("list", help="the jobs, newest first")
-    listing.add_argument("--state", help="only jobs in this state")
-    listing.add_argument("--limit", type=int, default=50)
+    listing = add_command(commands, "list", "list the jobs, newest first")
+    listing.add_argument(
+        "--state", choices=list(map(str, JobState)), help="only jobs in this state"
+    )
+    listing.add_argument(
+        "--limit", type=int, default=50, metavar="N", help="at most so many (default: 50)"
+    )
     listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=_list)
 
@@ -54,25 +59,34 @@ def _add_list(commands: Subparsers) -> None:
 def _add_single(commands: Subparsers) -> None:
     """The commands that take the number of one job."""
     for name, text, function in (
-        ("show", "one job", _show),
+        ("show", "show one job and its events", _show),
         ("stop", "stop a job", _stop),
-        ("retry", "queue a finished job again", _retry),
-        ("delete", "forget a job and remove its files", _delete),
+        ("retry", "queue an ended job again; it goes on from its newest save", _retry),
+        ("delete", "delete a job and its files for good", _delete),
         ("logs", "print a job's log", _logs),
-        ("clone", "a job's spec, translated for the other engine; a line for each change", _clone),
+        ("clone", "write a job's spec for the other engine; print what changes", _clone),
     ):
-        parser = commands.add_parser(name, help=text)
-        parser.add_argument("id", type=int)
+        parser = add_command(commands, name, text)
+        parser.add_argument("id", type=int, help="the number of the job, as `list` tells it")
         parser.add_argument("--json", action="store_true", help="print JSON")
         parser.set_defaults(run=function)
         if name == "logs":
             parser.add_argument("-f", "--follow", action="store_true", help="go on until it ends")
-            parser.add_argument("--attempt", type=int, help="the log of this attempt")
+            parser.add_argument(
+                "--attempt",
+                type=int,
+                metavar="N",
+                help="the log of this attempt (default: the newest)",
+            )
         if name == "clone":
-            parser.add_argument("--engine", choices=ENGINE_NAMES, required=True)
-            parser.add_argument("--out", type=Path, required=True, help="where it is written")
+            parser.add_argument(
+                "--engine", choices=ENGINE_NAMES, required=True, help="the other engine"
+            )
+            parser.add_argument(
+                "--out", type=Path, required=True, help="SPEC.yaml, the file to write"
+            )
         if name == "retry":
-            parser.add_argument("--fresh", action="store_true", help="from step 0")
+            parser.add_argument("--fresh", action="store_true", help="begin again at step 0")
         if name == "stop":
             parser.add_argument(
                 "--save", action="store_true", help="save first, where the engine can"
@@ -180,7 +194,9 @@ def _list(arguments: argparse.Namespace) -> int:
             return 0
         for job in page.jobs:
             _print(job, False)
-        if not page.jobs:
+        if not page.jobs and arguments.state:
+            print(f"No job is {arguments.state}.", file=sys.stderr)
+        elif not page.jobs:
             print("No jobs yet. Queue one with: vast-lora submit SPEC.yaml", file=sys.stderr)
     return 0
 

@@ -8,29 +8,39 @@ import os
 import sys
 from pathlib import Path
 
-from app.commands import Subparsers, add_card
+from app.commands import Subparsers, add_card, add_command, add_spec
 from app.commands.jobs import read_spec
 from engines.registry import ENGINE_NAMES
 
 
 def add_to(commands: Subparsers) -> None:
     """Add the parsers."""
-    render = commands.add_parser("render", help="write the native files; print the command as JSON")
-    render.add_argument("spec", type=Path)
+    render = add_command(
+        commands, "render", "write the engine's own files; print its command as JSON"
+    )
+    add_spec(render)
     render.add_argument("--engine", choices=ENGINE_NAMES, help="default: as the spec says")
-    render.add_argument("--out", type=Path, required=True, help="folder for the native files")
+    render.add_argument("--out", type=Path, required=True, help="the folder, made if missing")
     add_card(render)
     render.set_defaults(run=_render)
-    exporting = commands.add_parser(
-        "export", help="a folder that trains the spec without this program: run.sh and native files"
+    exporting = add_command(
+        commands,
+        "export",
+        "make a folder that trains a spec without this program: run.sh and the engine's own files",
     )
-    exporting.add_argument("spec", type=Path, help="SPEC.yaml, or - for standard input")
+    add_spec(exporting)
     exporting.add_argument("--engine", choices=ENGINE_NAMES, help="default: as the spec says")
     exporting.add_argument("--out", type=Path, required=True, help="the folder, made if missing")
     exporting.set_defaults(run=_export)
-    importing = commands.add_parser("import", help="native config -> canonical spec")
-    importing.add_argument("file", type=Path)
-    importing.add_argument("--out", type=Path, required=True, help="where SPEC.yaml is written")
+    importing = add_command(
+        commands, "import", "make a spec of an engine's own config; print what changed"
+    )
+    importing.add_argument(
+        "file",
+        type=Path,
+        help="kohya_ss GUI .json, sd-scripts .toml, ai-toolkit .yaml or .json",
+    )
+    importing.add_argument("--out", type=Path, required=True, help="SPEC.yaml, the file to write")
     importing.set_defaults(run=_import)
 
 

@@ -6,14 +6,14 @@ import argparse
 import dataclasses
 import json
 
-from app.commands import Subparsers
+from app.commands import Subparsers, add_command
 from engines.registry import ENGINE_NAMES
 
 
 def add_to(commands: Subparsers) -> None:
     """Add the parser."""
-    parser = commands.add_parser("presets", help="memory presets by model family and card")
-    parser.add_argument("--family", help="only this family")
+    parser = add_command(commands, "presets", "memory presets by model family and card")
+    parser.add_argument("--family", help="only this family, such as sdxl")
     parser.add_argument("--engine", choices=ENGINE_NAMES, help="only this engine")
     parser.add_argument("--card", type=float, metavar="GB", help="only this size of card")
     parser.add_argument("--json", action="store_true", help="print JSON")

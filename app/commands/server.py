@@ -10,18 +10,20 @@ import socket
 import sys
 from pathlib import Path
 
-from app.commands import Subparsers, application
+from app.commands import Subparsers, add_command, application
 from engines.registry import ENGINE_NAMES
 
 
 def add_to(commands: Subparsers) -> None:
     """Add the parsers."""
-    serve = commands.add_parser("serve", help="run the dashboard in the foreground")
-    serve.add_argument("--no-jobs", action="store_true", help="pages only, no job: for Windows")
+    serve = add_command(commands, "serve", "run the dashboard in the foreground")
+    serve.add_argument(
+        "--no-jobs", action="store_true", help="pages only, for Windows: jobs cannot run there"
+    )
     serve.set_defaults(run=_serve)
-    migrate = commands.add_parser("migrate", help="bring the database to the current schema")
+    migrate = add_command(commands, "migrate", "bring the database to the current schema")
     migrate.set_defaults(run=_migrate)
-    doctor = commands.add_parser("doctor", help="say whether jobs can run here")
+    doctor = add_command(commands, "doctor", "say whether jobs can run here; exit with 1 if not")
     doctor.add_argument("--engine", choices=ENGINE_NAMES, help="look at one engine only")
     doctor.add_argument("--json", action="store_true", help="print JSON")
     doctor.set_defaults(run=_doctor)
