@@ -21,22 +21,24 @@ HEAD = f"""# API
 
 Made by `{COMMAND}` from the program's own OpenAPI document: do not edit.
 
-Everything below `/api/v1` answers with JSON and does what the pages do. The running program shows the same at
-`/api`, and the document itself at `/api/v1/openapi.json`. Where the dashboard asks for a token, send it:
+The API does what the pages do and answers with JSON. All addresses here stand below `/api/v1`. The running program
+shows the same at `/api`, and the OpenAPI document at `/api/v1/openapi.json`.
 
 ```
+AUTH_TOKEN=$(cat data/auth-token)      # only where the dashboard asks for a token
 curl -H "Authorization: Bearer $AUTH_TOKEN" http://127.0.0.1:7860/api/v1/jobs
 ```
 
 Submit a job and wait for its end:
 
 ```
-id=$(curl -s -H "Authorization: Bearer $AUTH_TOKEN" -H "Content-Type: application/json" \\
+url=http://127.0.0.1:7860/api/v1/jobs
+id=$(curl -s -H "Authorization: Bearer $AUTH_TOKEN" -H "Content-Type: application/json" $url \\
   -d '{{"name": "ohwx-dog", "family": "sdxl", "base_model": "stabilityai/stable-diffusion-xl-base-1.0",
-       "datasets": [{{"path": "dog"}}], "length": {{"steps": 2000}}}}' \\
-  http://127.0.0.1:7860/api/v1/jobs | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')
-until curl -s -H "Authorization: Bearer $AUTH_TOKEN" http://127.0.0.1:7860/api/v1/jobs/$id |
-  grep -E '"state": ?"(succeeded|failed|cancelled)"'; do sleep 30; done
+       "datasets": [{{"path": "dog"}}], "length": {{"steps": 2000}}}}' |
+  python3 -c 'import json, sys; job = json.load(sys.stdin); print(job.get("id") or sys.exit(job["error"]))') &&
+until curl -s -H "Authorization: Bearer $AUTH_TOKEN" $url/$id |
+  grep -oE '"state": ?"(succeeded|failed|cancelled)"'; do sleep 30; done
 ```
 
 Errors are `{{"error": "…", "errors": {{"field": "…"}}}}`; `errors` where fields are wrong (422). Lists go on with

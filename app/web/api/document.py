@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.web.api.registry import OPERATIONS, Operation
+from app.web.api.registry import OPERATIONS, TAGS, Operation, in_order
 from app.web.api.shapes import Problem
 
 _REF = "#/components/schemas/{model}"
@@ -41,6 +41,7 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/api/v1"}],
         "security": [{"token": []}],
+        "tags": [{"name": tag} for tag in TAGS],
         "paths": _paths(),
         "components": {
             "schemas": found,
@@ -74,7 +75,7 @@ def _references() -> Mapping[Any, dict[str, Any]]:
 
 def _paths() -> dict[str, Any]:
     paths: dict[str, Any] = {}
-    for op in OPERATIONS:
+    for op in in_order():
         paths.setdefault(op.template, {})[op.method.lower()] = _described(op)
     return paths
 

@@ -9,8 +9,8 @@ from flask.typing import ResponseReturnValue
 
 from app.platform import current
 from app.web.api import document
-from app.web.api.registry import OPERATIONS
 from app.web.api.registry import bp as api
+from app.web.api.registry import in_order
 
 bp = Blueprint("api_reference", __name__)
 
@@ -23,8 +23,7 @@ def openapi() -> ResponseReturnValue:
 @bp.get("/api")
 def index() -> ResponseReturnValue:
     groups = [
-        (tag, list(operations))
-        for tag, operations in groupby(sorted(OPERATIONS, key=_place), key=lambda op: op.tag)
+        (tag, list(operations)) for tag, operations in groupby(in_order(), key=lambda op: op.tag)
     ]
     return render_template(
         "pages/api.html",
@@ -34,9 +33,3 @@ def index() -> ResponseReturnValue:
         kind_of=document.kind_of,
         here=f"http://127.0.0.1:{current().settings.port}",
     )
-
-
-def _place(op: object) -> int:
-    """Tags in the order in which they first appear."""
-    tags = list(dict.fromkeys(other.tag for other in OPERATIONS))
-    return tags.index(getattr(op, "tag", ""))

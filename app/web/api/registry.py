@@ -6,10 +6,11 @@ To add a noun, write a module beside this one with functions like
     def show(dataset_id: int) -> DatasetJson:
         '''One dataset. The first line is its summary, the rest its description.'''
 
-and name the module in ``app/web/api/__init__.py``. ``query`` and ``body`` are pydantic models: the
-function gets a checked instance as ``query=`` or ``body=``, and a caller who sent nonsense gets a
-422 with a sentence at each field. With ``as_sent=True`` the body is only described by its model and
-arrives as the plain object. ``answer=None`` answers 204. Errors are raised as ``UserError``.
+and name the module in ``app/web/api/__init__.py``; a new tag stands in ``TAGS`` as well. ``query``
+and ``body`` are pydantic models: the function gets a checked instance as ``query=`` or ``body=``,
+and a caller who sent nonsense gets a 422 with a sentence at each field. With ``as_sent=True`` the
+body is only described by its model and arrives as the plain object. ``answer=None`` answers 204.
+Errors are raised as ``UserError``.
 """
 
 from __future__ import annotations
@@ -100,6 +101,15 @@ class Operation:
 
 
 OPERATIONS: list[Operation] = []
+TAGS = (
+    "Jobs", "Outputs", "Datasets", "Models", "Queue", "Machine", "Costs", "Copies", "Notifications", "Tasks",
+)  # fmt: skip
+"""The chapters of the reference, what people look for first in front."""
+
+
+def in_order() -> list[Operation]:
+    """The table by chapters."""
+    return sorted(OPERATIONS, key=lambda op: TAGS.index(op.tag))
 
 
 def operation(
