@@ -1,7 +1,7 @@
 """The real engines with tiny random models, through our own command line.
 
 Needs AI_TOOLKIT_DIR, AI_TOOLKIT_PYTHON, TINY_AITK_SD15, TINY_AITK_DATA and KOHYA_SS_DIR,
-KOHYA_SS_PYTHON, TINY_KOHYA_SD15, TINY_KOHYA_TOKENIZERS, TINY_KOHYA_DATA (README, "Tests"). The
+KOHYA_SS_PYTHON, TINY_KOHYA_SD15, TINY_KOHYA_TOKENIZERS, TINY_KOHYA_DATA (CONTRIBUTING, "Tests"). The
 matrix also trains TINY_AITK_SDXL and TINY_KOHYA_SDXL, whose tokenizers lie beside the model.
 """
 

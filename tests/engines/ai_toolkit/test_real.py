@@ -1,7 +1,7 @@
 """The real ai-toolkit with tiny random models, started from the files that plan() writes.
 
 Needs AI_TOOLKIT_DIR, AI_TOOLKIT_PYTHON, TINY_AITK_SD15, TINY_AITK_SDXL and TINY_AITK_DATA
-(README, "Tests"). Each test trains for half a minute or more on a CPU.
+(CONTRIBUTING, "Tests"). Each test trains for half a minute or more on a CPU.
 """
 
 from __future__ import annotations
