@@ -230,7 +230,9 @@ class Supervisor:
         if service.queue_paused() or self.autostop.state.holds_queue:
             return
         now = time.time()
-        if not store.is_launchable(now) or guards.holds_queue(self._platform):
+        waits = store.is_launchable(now)
+        # A notice that is over is taken away, also where nothing waits any more.
+        if ((waits or store.fact("held")) and guards.holds_queue(self._platform)) or not waits:
             return
         free = slots.Slots.now(self._platform, store.active(), being_handed=len(self._handing))
         if free.none:

@@ -82,6 +82,13 @@ def test_with_little_disk_no_job_starts_and_the_page_says_why(tmp_path):
         assert "DISK_SOFT_GB" in store.fact("held")
 
 
+def test_the_notice_of_a_full_disk_goes_with_its_reason_though_no_job_waits_any_more(app):
+    with app.app_context():
+        store.remember("held", "Only 0.1 GB of disk are free")
+        current().supervisor.tick()
+        assert store.fact("held") == ""
+
+
 def test_a_silent_run_is_flagged_with_its_phase_and_the_flag_goes_when_it_writes(app):
     job = running()
     store.change(job, last_output=time.time() - 3600, phase="caching")
