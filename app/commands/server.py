@@ -54,6 +54,9 @@ def _serve(arguments: argparse.Namespace) -> int:
     print(f"Vast LoRA Platform: {address}", flush=True)
     if token:
         print(f"Log in with this link: {address}?token={token}", flush=True)
+    if token and settings.host == "0.0.0.0" and settings.public_address:
+        # On a rented machine with no proxy before us the first link leads to nobody's own machine.
+        print(f"From outside: http://{settings.public_address}/?token={token}", flush=True)
     if arguments.no_jobs:
         return _serve_pages(settings.host, settings.port)
     # gunicorn's configuration reads the same environment; nothing secret goes into argv.

@@ -90,6 +90,20 @@ def test_a_port_that_is_taken_is_told_with_what_to_set(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its server is installed there")
+@pytest.mark.parametrize(("host", "told"), [("0.0.0.0", True), ("127.0.0.1", False)])
+def test_on_a_rented_machine_with_no_proxy_the_login_link_from_outside_is_printed(
+    tmp_path, host, told
+):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    place = {"CONTAINER_ID": "7", "PUBLIC_IPADDR": "192.0.2.1", "VAST_TCP_PORT_7860": "40123"}
+    done = lora(tmp_path, "serve", "--no-jobs", HOST=host, PORT=port, AUTH_TOKEN="a" * 20, **place)
+    assert f"http://127.0.0.1:{port}/?token={'a' * 20}" in done.stdout
+    assert (f"http://192.0.2.1:40123/?token={'a' * 20}" in done.stdout) is told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its server is installed there")
 def test_pages_alone_are_for_windows_and_elsewhere_that_is_said(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
