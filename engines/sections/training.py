@@ -126,7 +126,7 @@ class Memory(Section):
         ai="model.quantize, model.qtype", kohya="fp8_base",
     )  # fmt: skip
     gradient_checkpointing: bool = about(
-        True, "Gradient checkpointing", "Computes parts twice in place of keeping them; about a third slower.",
+        True, "Gradient checkpointing", "Computes parts twice in place of keeping them: less memory, slower steps.",
         ai="train.gradient_checkpointing", kohya="gradient_checkpointing",
     )  # fmt: skip
     cache_latents: Cache = about(
