@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from app.cli import _parser
 from app.settings import ROOT
 
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 SCRIPTS = sorted(p for p in (ROOT / "scripts").glob("*.sh") if p.name != "environment.sh")
 
 
@@ -28,6 +30,35 @@ def test_every_command_says_what_it_does_and_what_each_of_its_words_is():
     ]
     assert len(commands()) > 10
     assert mute == []
+
+
+def wrong_commands(text: str) -> list[str]:
+    """Commands and options of ours that a text names and that are not there."""
+    known = {
+        name: {option for action in parser._actions for option in action.option_strings}
+        for name, parser in commands().items()
+    }
+    # In a row such as "show N | logs -f N" only the first has the program's name before it.
+    told = re.findall(r"vast-lora +([a-z]+)\b((?: +(?:--?[a-z][\w-]*|[A-Z0-9][\w.]*))*)", text)
+    return [
+        f"{name} {word}"
+        for name, words in told
+        for word in ["", *re.findall(r"(?<= )--?[a-z][\w-]*", words)]
+        if name not in known or (word and word not in known[name])
+    ]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_and_script_that_a_document_names_is_there(path):
+    text = path.read_text("utf-8")
+    assert wrong_commands(text) == []
+    scripts = set(re.findall(r"(?<![\w/])(?:\./)?(scripts/[\w/]+\.(?:sh|py|ps1))", text))
+    assert sorted(name for name in scripts if not (ROOT / name).exists()) == []
+
+
+def test_a_command_or_an_option_that_is_not_there_is_found():
+    text = "vast-lora run SPEC.yaml --card 12, `vast-lora dance`, vast-lora retry 3 --slowly"
+    assert wrong_commands(text) == ["dance ", "retry --slowly"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
