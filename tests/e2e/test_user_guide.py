@@ -25,7 +25,7 @@ def menu(page, name):
 
 
 def dataset(page, server, document):
-    """Steps 2 to 5: a dataset with pictures, its trigger word, its health, and on to the form."""
+    """Steps 2 to 6: a dataset with pictures, its trigger word, its health, and on to the form."""
     page.goto(f"{server.url}/datasets")
     page.get_by_role("textbox", name="New dataset").fill("ohwx dog")
     press(page, "Create")
@@ -50,13 +50,13 @@ def dataset(page, server, document):
 
 
 def form(page, document, engine):
-    """Steps 6 to 9. Sizes are those of the stand-in, which the guide has no need of."""
+    """Steps 6 to 10. Sizes are those of the stand-in, which the guide has no need of."""
+    assert page.input_value("#name") == "ohwx-dog"
     assert page.input_value("#trigger_word") == "ohwx dog"
     page.select_option("#family", "sd15")
     # The form is drawn anew for the family, with its usual base model as an example.
     page.wait_for_selector("#base_model[placeholder*='stable-diffusion-v1-5']")
     page.select_option("#engine", engine)
-    page.get_by_label("Name", exact=True).fill("ohwx-dog")
     page.get_by_role("combobox", name="Base model").fill(document["base_model"])
     page.get_by_label("Steps", exact=True).fill("600")
     for name, value in (("datasets.0.resolution", "64"), ("saving.every_steps", "20")):
