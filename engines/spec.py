@@ -36,8 +36,8 @@ class JobSpec(Section):
 
     version: Literal[1] = Field(1, title="Version", description="Version of this document's form.")
     name: str = about(
-        ..., "Name", "Label of the job and stem of its files: letters, digits, dots, dashes, underscores.", ai="config.name", kohya="output_name",
-        pattern=NAME_PATTERN,
+        ..., "Name", "Label of the job and stem of its files: letters, digits, dots, dashes, underscores.",
+        ai="config.name", kohya="output_name", pattern=NAME_PATTERN,
     )  # fmt: skip
     engine: EngineChoice = about(
         "auto",
