@@ -187,7 +187,8 @@ def _idle(state: State, step: float, facts: Facts, rules: MeterPreferences) -> D
         return replace(state, left=left), (FORGET,) if facts.sentinel == "ours" else ()
     if why := _held_by(facts, state.act):
         return replace(state, phase="held", reason=why), ()
-    return _begin(state, f"nothing ran for {rules.grace_minutes:g} minutes", facts, rules)
+    minutes = "a minute" if rules.grace_minutes == 1 else f"{rules.grace_minutes:g} minutes"
+    return _begin(state, f"nothing ran for {minutes}", facts, rules)
 
 
 def _act(facts: Facts, rules: MeterPreferences) -> Act:
