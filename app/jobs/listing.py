@@ -11,23 +11,31 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, Select, bindparam, cast, func, or_, select
+from sqlalchemy import BigInteger, Select, bindparam, cast, func, or_, select
 
 from app.db import connection
 from app.jobs import store
-from app.jobs.states import ACTIVE
-from app.models import Fact, Job
+from app.jobs.states import ACTIVE, JobState
+from app.models import Fact, Job, JobEvent
 
 _JOB, _FACT = Job.__table__.c, Fact.__table__.c
+# By the index of states: with the versions of all rows, ten thousand jobs cost 25 ms a poll.
+_VERSIONS = select(func.sum(_JOB.version)).where(
+    or_(*(_JOB.state == state.value for state in JobState if not state.is_final))
+)
+_NEWEST = select(func.max(JobEvent.__table__.c.id))
 _STATES = select(
-    _JOB.state, func.count(), func.sum(_JOB.version), func.max(_JOB.id)
-).group_by(_JOB.state)  # fmt: skip
+    _JOB.state,
+    func.count(),
+    _VERSIONS.correlate(None).scalar_subquery(),
+    _NEWEST.scalar_subquery(),
+).group_by(_JOB.state)
 _QUEUE, _HELD, _CLUSTER = "queue", "held", store.CLUSTER_NOTICE
 _FACTS = select(_FACT.key, _FACT.value).where(
     or_(_FACT.key == _QUEUE, _FACT.key == _HELD, _FACT.key == _CLUSTER)
@@ -35,7 +43,10 @@ _FACTS = select(_FACT.key, _FACT.value).where(
 _MICROSECONDS = 1_000_000
 _LINES = (
     select(
-        _JOB.id, cast(_JOB.created * _MICROSECONDS, Integer).label("at"), _JOB.version, _JOB.state
+        _JOB.id,
+        cast(_JOB.created * _MICROSECONDS, BigInteger).label("at"),
+        _JOB.version,
+        _JOB.state,
     )
     .where(_JOB.id < bindparam("before"))
     .order_by(_JOB.id.desc())
@@ -79,7 +90,10 @@ class Queue:
     counts: dict[str, int]
     facts: dict[str, str]
     changes: tuple[int, int, int]
-    """Sum of all versions, highest number, count: another one after every visible change."""
+    """Sum of the versions of all that is not over, newest event, count of jobs.
+
+    Another one after every visible change: a job that is over changes only with an event.
+    """
 
     @property
     def paused(self) -> bool:
@@ -106,15 +120,12 @@ class Queue:
 
 
 def queue() -> Queue:
-    """As it is now, in two statements."""
+    """As it is now, in two statements, neither of which reads the rows of jobs that are over."""
     facts = {row[0]: row[1] for row in connection().execute(_FACTS)}
     rows = connection().execute(_STATES).all()
-    changes = (
-        sum(r[2] for r in rows),
-        max((r[3] for r in rows), default=0),
-        sum(r[1] for r in rows),
-    )
-    return Queue({row[0]: row[1] for row in rows}, facts, changes)
+    counts = {row[0]: row[1] for row in rows}
+    versions, newest = (rows[0][2] or 0, rows[0][3]) if rows else (0, 0)
+    return Queue(counts, facts, (versions, newest, sum(counts.values())))
 
 
 def lines(
@@ -127,9 +138,14 @@ def lines(
     if search:
         statement = statement.where(_JOB.name.contains(search, autoescape=True))
     where = {"before": _ABOVE_ALL if before is None else before, "most": limit}
+    return sorted(_read(statement, where), key=attrgetter("id"), reverse=True)
+
+
+def _read(statement: Select[Any], where: dict[str, int]) -> Iterator[Line]:
+    if connection().dialect.name != "sqlite":
+        return map(Line._make, connection().execute(statement, where))
     told = _LINES_TOLD if statement is _LINES else _in_one_row(statement)
-    found = map(Line._make, json.loads(connection().execute(told, where).scalar_one()))
-    return sorted(found, key=attrgetter("id"), reverse=True)
+    return map(Line._make, json.loads(connection().execute(told, where).scalar_one()))
 
 
 def jobs_of(ids: Collection[int]) -> dict[int, Job]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -120,6 +122,29 @@ def test_the_table_version_changes_with_every_visible_change(app):
     store.delete(job)
     seen.add(listing.queue().version)
     assert len(seen) == 5
+
+
+def test_the_table_version_changes_with_what_becomes_of_a_job_that_is_over(app):
+    job = add()
+    versions = [listing.queue().version]
+    for act in (
+        lambda: store.move(job, JobState.CANCELLED),
+        lambda: store.note(job, "its copy was refused"),
+        lambda: store.move(job, JobState.QUEUED),
+    ):
+        act()
+        versions.append(listing.queue().version)
+    assert len(set(versions)) == 4
+
+
+def test_another_database_than_sqlite_tells_the_same_lines(app, monkeypatch):
+    first, second = add(), add()
+    told = listing.lines()
+    asked = listing.connection()
+    elsewhere = SimpleNamespace(dialect=SimpleNamespace(name="postgresql"), execute=asked.execute)
+    monkeypatch.setattr(listing, "connection", lambda: elsewhere)
+    assert listing.lines() == told
+    assert [line.id for line in told] == [second.id, first.id]
 
 
 def test_a_search_takes_percent_signs_as_they_are(app):
