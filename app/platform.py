@@ -22,7 +22,7 @@ from app.settings import ROOT, Settings
 from app.slurm.commands import Slurm
 from app.slurm.settings import SlurmSettings
 from app.tasks import Runner
-from app.vast import Client, Keeper
+from app.vast import Client, Keeper, Undelivered
 from app.vault import Vault
 from app.waking import ring
 
@@ -62,7 +62,7 @@ class Platform:
         self.tasks = Runner(app, settings, wake=lambda: ring(settings.data_dir))
         self.watchers: list[Watcher] = []
         """Looked at by the supervisor at the end of each tick; what stands above jobs hangs in here."""
-        self.undelivered: Callable[[], str] = lambda: ""
+        self.undelivered: Callable[[], Undelivered] = Undelivered
         """What has to be verified as copied before the machine may go away; set by ``create_app``."""
         self.vast = Keeper(_vast_client(settings))
         self.cluster = _cluster_watch(settings)

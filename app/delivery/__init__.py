@@ -1,24 +1,20 @@
 """Copies of what a job made, at a place that outlives this machine: each verified by size and hash.
 
 ``start`` queues an upload (``order`` does for a person), ``backed_up`` says which files are safe,
-``pending`` names in sentences what is not yet safe, and ``all_delivered`` is the question to ask
+``pending`` names in sentences what is not yet safe, and ``undelivered`` is the question to ask
 before a machine goes away.
 """
 
 from app.delivery.choosing import WHAT, What
+from app.delivery.safety import backed_up, is_backed_up, pending, undelivered
 from app.delivery.store import (
     State,
-    all_delivered,
-    backed_up,
-    is_backed_up,
     jobs_with_copy,
     order,
-    pending,
     rows,
     start,
     state_of,
     task_of,
-    undelivered,
     under_way,
     verified,
 )
@@ -32,7 +28,6 @@ __all__ = [
     "Watcher",
     "What",
     "add",
-    "all_delivered",
     "backed_up",
     "change",
     "find",

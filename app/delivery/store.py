@@ -1,9 +1,9 @@
-"""The rows of deliveries: what was chosen, what was verified, what is still open."""
+"""The rows of deliveries: what was chosen for which target, and how it stands there."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 from sqlalchemy import bindparam, func, select
@@ -14,10 +14,8 @@ from app.delivery.choosing import CARD, Chosen, What, choose
 from app.delivery.targets import Target, find, targets
 from app.errors import ConflictError
 from app.jobs import service
-from app.jobs.states import FINAL, JobState
+from app.jobs.states import JobState
 from app.models import Delivery, Job, Task
-from app.platform import current
-from app.settings import HUB_OFFLINE
 
 KIND = "delivery.upload"
 _SETTLE_SECONDS = 15.0
@@ -63,12 +61,16 @@ def state_of(row: Delivery) -> State:
 
 
 def start(job: Job, target_id: str, what: tuple[What, ...] = ()) -> Task:
-    """Queue the upload of a job's files to a target; those that are safe already are left alone.
+    """Queue the upload of a job's files to a target. Raises as ``want`` does."""
+    want(job, find(target_id), what)
+    return run_again(job.id, target_id)
 
-    Raises NotFoundError, or ConflictError where there is nothing to send or another job's files
-    lie at that place.
+
+def want(job: Job, target: Target, what: tuple[What, ...] = ()) -> None:
+    """Write down what of a job is to go to a target; what is safe there already is left alone.
+
+    Raises ConflictError where there is nothing to send or another job's files lie at that place.
     """
-    target = find(target_id)
     files = choose(job, what or target.what)
     if not files:
         raise ConflictError(f"Job {job.id} has no such files (yet).")
@@ -86,13 +88,12 @@ def start(job: Job, target_id: str, what: tuple[What, ...] = ()) -> Task:
         row.source, row.state, row.error = file.source, "waiting", ""
         row.remote = target.place_of(job)
     db.session.commit()
-    return run_again(job.id, target.id)
 
 
 def order(job: Job, target_id: str, what: tuple[What, ...] = ()) -> Task:
     """``start``, asked for by a person, who is told at once where it cannot work."""
-    if find(target_id).kind == "hub" and current().settings.hf_hub_offline:
-        raise ConflictError(HUB_OFFLINE)
+    if why := find(target_id).why_not():
+        raise ConflictError(why)
     return start(job, target_id, what)
 
 
@@ -145,16 +146,6 @@ def forget(row_id: int) -> None:
     db.session.commit()
 
 
-def backed_up(job: Job) -> dict[str, list[str]]:
-    """Names of the targets that hold a file, verified and unchanged, by its path in the run."""
-    names = {target.id: target.name for target in targets()}
-    safe: dict[str, list[str]] = {}
-    for row in rows(job.id):
-        if state_of(row) == "verified":
-            safe.setdefault(row.source, []).append(names.get(row.target, "a removed place"))
-    return safe
-
-
 def jobs_with_copy(ids: Sequence[int]) -> set[int]:
     """Those of these jobs that have a verified copy of a LoRA somewhere; for a table, in one query."""
     if not ids:
@@ -181,78 +172,6 @@ def verified(job_id: int) -> str:
     """Changes when a copy of the job's files was verified, or is wanted anew; one cheap look."""
     count, newest = connection().execute(_VERIFIED, {"job": job_id}).one()
     return f"{count}.{newest or 0:.0f}"
-
-
-def is_backed_up(job: Job) -> bool:
-    """Whether the finished LoRA (else the newest checkpoint) is safe somewhere."""
-    wanted = choose(job, ("lora",))
-    safe = backed_up(job)
-    return bool(wanted) and all(file.source in safe for file in wanted)
-
-
-def pending(jobs: Iterable[Job] | None = None) -> list[str]:
-    """What is not yet safe, in sentences; of these jobs, or of every job that is over.
-
-    A job is safe when all that was chosen for a target is verified there and unchanged, all that
-    automatic targets want of it is among that, and its LoRA is safe somewhere.
-    """
-    found: list[str] = []
-    for job in _finished() if jobs is None else jobs:
-        found += _open(job)
-    return found
-
-
-def undelivered() -> str:
-    """What stands in the way of giving the machine back, as a sentence; empty where nothing does.
-
-    That is whatever was chosen for a target, by a person or by itself, and is not verified there.
-    A LoRA that nobody chose to send counts only where some target takes jobs by itself.
-    """
-    known = targets()
-    everything = any(target.automatic != "never" for target in known)
-    for job in _finished() if known else ():
-        if told := _open(job) if everything else _chosen(job):
-            return told[0]
-    return ""
-
-
-def all_delivered() -> bool:
-    """Whether all wanted files of all jobs that are over are verified copies, and nothing is on its way."""
-    return not pending() and not tasks.active("delivery.")
-
-
-def _finished() -> Sequence[Job]:
-    states = [state.value for state in FINAL]
-    query = select(Job).where(Job.state.in_(states), Job.attempt > 0).order_by(Job.id)
-    return db.session.scalars(query).all()
-
-
-def _open(job: Job) -> list[str]:
-    told = _chosen(job)
-    if not told and choose(job, ("lora",)) and not is_backed_up(job):
-        told.append(f"Job {job.id}, {job.name}: its LoRA was sent nowhere.")
-    return told
-
-
-def _chosen(job: Job) -> list[str]:
-    """What was chosen for a target and is not verified there."""
-    known = targets()
-    # What was to go to a target that a person removed is wanted no more.
-    ids = {target.id for target in known}
-    states: dict[tuple[str, str], str] = {
-        (row.target, row.source): state_of(row)
-        for row in rows(job.id)
-        if row.target in ids or row.state == "verified"
-    }
-    for target in known:
-        if is_automatic(target, job):
-            for file in choose(job, target.what):
-                states.setdefault((target.id, file.source), "not sent")
-    counts: dict[str, int] = {}
-    for state in states.values():
-        counts[state] = counts.get(state, 0) + 1
-    counts.pop("verified", None)
-    return [f"Job {job.id}, {job.name}: {n} file{'s' * (n > 1)} {s}." for s, n in counts.items()]
 
 
 def is_automatic(target: Target, job: Job) -> bool:

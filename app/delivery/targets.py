@@ -68,6 +68,10 @@ class Target(BaseModel):
         safe = re.sub(r"[^A-Za-z0-9._-]+|\.\.+|--+", "-", job.name).strip("-.") or "lora"
         return self.place.replace("{name}", safe).replace("{id}", str(job.id))
 
+    def why_not(self) -> str:
+        """Why nothing can go there however long one waits; empty where it can."""
+        return current().settings.why_no_hub if self.kind == "hub" else ""
+
     def secret(self, name: str) -> str:
         """The name of one of its secrets in the vault."""
         return HUB_TOKEN if self.kind == "hub" else f"delivery.{self.id}.{name}"

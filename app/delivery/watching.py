@@ -16,10 +16,11 @@ from app.delivery.choosing import What
 from app.delivery.targets import Target, targets
 from app.errors import UserError
 from app.jobs import report, store
-from app.jobs.event_cursor import EventCursor
+from app.jobs.event_cursor import NOT_SENT, EventCursor
 from app.jobs.rundir import REPORT
 from app.jobs.states import FINAL
 from app.models import Delivery, Job, JobEvent
+from app.settings import HUB_OFFLINE
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Watcher:
             if key in self._refused or not deliveries.is_automatic(target, job):
                 continue
             try:
-                deliveries.start(job, target.id, _ALONE)
+                _begin(job, target, _ALONE)
             except UserError as error:
                 self._refused.add(key)
                 _note_once(job, f"its report was not sent to {target.name}: {error}")
@@ -95,10 +96,19 @@ def _deliver(job: Job) -> None:
         if target.what == _ALONE and not report.path_of(job):
             continue  # it is still to be written
         try:
-            deliveries.start(job, target.id)
+            _begin(job, target)
         except UserError as error:
             # Told on the job itself: nobody is at a page to be answered.
-            store.note(job, f"not sent to {target.name}: {error}")
+            store.note(job, f"{NOT_SENT} {target.name}: {error}")
+
+
+def _begin(job: Job, target: Target, what: tuple[What, ...] = ()) -> None:
+    """Begin it; where nothing can go now it is kept as wanted, and ``_adopt`` begins it when it can."""
+    deliveries.want(job, target, what)
+    if why := target.why_not():
+        _note_once(job, f"{NOT_SENT} {target.name} yet: {why}")
+    else:
+        deliveries.run_again(job.id, target.id)
 
 
 def _note_once(job: Job, sentence: str) -> None:
@@ -132,12 +142,14 @@ def _changed(wanting: Sequence[Target], written: Iterable[int]) -> Iterator[tupl
 
 
 def _adopt() -> None:
-    """Rows that wait while nobody is at them: they were chosen as their task was just ending."""
+    """Rows that wait while nobody is at them: they were chosen as their task was just ending, or while
+    nothing could go there.
+    """
     waiting = select(Delivery.job_id, Delivery.target).where(Delivery.state == "waiting").distinct()
-    known = {target.id for target in targets()}
+    known = {target.id for target in targets() if not target.why_not()}
     for job_id, target in db.session.execute(waiting).all():
         if target not in known:
             continue
         latest = tasks.latest(f"job:{job_id}:delivery:{target}", deliveries.KIND)
-        if latest is None or latest.state == "done":
+        if latest is None or latest.state == "done" or latest.error == HUB_OFFLINE:
             deliveries.run_again(job_id, target)

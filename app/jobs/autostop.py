@@ -37,12 +37,11 @@ SENTINEL = "auto-stop.json"
 
 
 class Autostop:
-    """``state`` is what pages show. ``undelivered`` says what is not yet verified as copied."""
+    """``state`` is what pages show."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self.state = State()
-        self.undelivered: Callable[[], str] = lambda: platform.undelivered()
         self.clock: Callable[[], float] = time.monotonic
         self._wish: Literal["", "keep", "now"] = ""
         self._touched = False
@@ -104,7 +103,7 @@ class Autostop:
             # A message that cannot be sent is no reason to pay for a machine.
             tasks=len([task for task in work if task.lane != "message"]),
             failed=_failed_since(spent.since) if counts.get(JobState.FAILED.value) else 0,
-            undelivered=self.undelivered(),
+            undelivered=self._platform.undelivered(),
             touched=touched,
             hours=spent.seconds / 3600,
             cost=spent.cost,

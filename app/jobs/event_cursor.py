@@ -7,6 +7,9 @@ from collections.abc import Callable
 from app.jobs import store
 from app.models import JobEvent
 
+NOT_SENT = "not sent to"
+"""How a note on a job begins that says why a copy was not made: copies write it, messages tell it."""
+
 
 class EventCursor:
     """``key`` names the fact that keeps it. The first look of all begins with what comes after it.

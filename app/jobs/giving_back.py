@@ -54,8 +54,8 @@ def stop_now(platform: Platform, *, anyway: bool) -> str:
     if tasks.active("deliver"):
         raise ConflictError("Files are being copied. Wait for them, or cancel them first.")
     missing = platform.undelivered()
-    if missing and not anyway:
-        return missing
+    if any(missing) and not anyway:
+        return missing.holds or f"{missing.stays}."
     platform.supervisor.autostop.stop_now()
     waking.ring(platform.settings.data_dir)
     return ""

@@ -10,7 +10,7 @@ import time
 
 from app import tasks
 from app.jobs import guards, store
-from app.jobs.event_cursor import EventCursor
+from app.jobs.event_cursor import NOT_SENT, EventCursor
 from app.jobs.states import JobState
 from app.models import Job, JobEvent
 from app.notify.telling import about, tell
@@ -70,6 +70,8 @@ def _told(event: JobEvent) -> None:
         tell("interrupted", key, *about(job, "was interrupted", words))
     elif event.new is None and event.reason.startswith(guards.SILENT):
         tell("stalled", key, *about(job, "may hang", event.reason))
+    elif event.new is None and event.reason.startswith(NOT_SENT):
+        tell("upload-failed", key, *about(job, "was not copied", event.reason))
     if event.new in _FINAL and _is_last(job):
         tell(
             "queue-empty", f"{key}:empty", "The queue is empty", f"{job.name} was the last job.\n/"

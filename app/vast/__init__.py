@@ -2,7 +2,7 @@
 
 from app.vast.client import Client, Kind, Outcome
 from app.vast.keeper import Keeper
-from app.vast.policy import MeterPreferences
+from app.vast.policy import MeterPreferences, Undelivered
 from app.vast.record import Instance
 
-__all__ = ["Client", "Instance", "Keeper", "Kind", "MeterPreferences", "Outcome"]
+__all__ = ["Client", "Instance", "Keeper", "Kind", "MeterPreferences", "Outcome", "Undelivered"]

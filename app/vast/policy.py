@@ -8,7 +8,7 @@ running, never makes the machine idle for longer than somebody watched it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -45,6 +45,18 @@ class MeterPreferences(Preferences):
         return self.policy != "off" or self.max_cost is not None or self.max_hours is not None
 
 
+class Undelivered(NamedTuple):
+    """What is wanted as a copy and not verified; both empty where all is, or nothing is wanted."""
+
+    holds: str = ""
+    """What the machine has to wait for, as a sentence."""
+    stays: str = ""
+    """What no waiting would copy, as words: the machine is stopped all the same, but never destroyed."""
+
+
+ALL_COPIED = Undelivered()
+
+
 @dataclass(frozen=True)
 class Facts:
     """What is so now. ``hours`` and ``cost`` are of this start of the machine."""
@@ -58,8 +70,7 @@ class Facts:
     """Downloads, uploads, imports, installations."""
     failed: int = 0
     """Jobs that failed since the machine was started."""
-    undelivered: str = ""
-    """What is not yet verified as copied, as a sentence; empty where all is, or nothing is wanted."""
+    undelivered: Undelivered = ALL_COPIED
     touched: bool = False
     """Somebody changed something since the last look."""
     hours: float = 0.0
@@ -178,7 +189,8 @@ def _grace(state: State, facts: Facts, rules: MeterPreferences) -> float:
 
 def _idle(state: State, step: float, facts: Facts, rules: MeterPreferences) -> Decision:
     idle = 0.0 if facts.touched else state.idle + step
-    state = replace(_calm(state), phase="idle", idle=idle, act=_act(facts, rules))
+    calm = replace(_calm(state), phase="idle", idle=idle, act=_act(facts, rules))
+    state = replace(calm, reason=facts.undelivered.stays)
     left = _grace(state, facts, rules) - idle
     if facts.sentinel == "ours" and not facts.touched:
         # The grace was over once before; the program was restarted in the middle of the stop.
@@ -192,13 +204,17 @@ def _idle(state: State, step: float, facts: Facts, rules: MeterPreferences) -> D
 
 
 def _act(facts: Facts, rules: MeterPreferences) -> Act:
-    """A machine on which a job failed is stopped, never destroyed: somebody will want to look."""
-    return "destroy" if rules.policy == "destroy" and not facts.failed else "stop"
+    """A machine on which a job failed is stopped, never destroyed: somebody will want to look.
+
+    Nor is one that holds what could not be copied.
+    """
+    looks = facts.failed or facts.undelivered.stays
+    return "destroy" if rules.policy == "destroy" and not looks else "stop"
 
 
 def _held_by(facts: Facts, act: Act) -> str:
-    if facts.undelivered:
-        return facts.undelivered
+    if facts.undelivered.holds:
+        return facts.undelivered.holds
     if act == "destroy" and facts.parked:
         many = "A job waits" if facts.parked == 1 else f"{facts.parked} jobs wait"
         return f"{many} in the queue for you, and destroying the machine would delete it."
@@ -216,13 +232,15 @@ def _at_the_cap(state: State, now: float, facts: Facts, rules: MeterPreferences)
         save = () if state.asked or rules.dry_run else (Action("save", reason),)
         return replace(state, asked=True), save
     # What waits to run is on the disk, which a stop keeps.
-    if facts.undelivered or (state.act == "destroy" and (facts.waiting or facts.parked)):
-        why = facts.undelivered or "Jobs wait in the queue, and destroying would delete them."
+    held = facts.undelivered.holds
+    if held or (state.act == "destroy" and (facts.waiting or facts.parked)):
+        why = held or "Jobs wait in the queue, and destroying would delete them."
         return replace(state, reason=f"{reason}; {why}", problem=why), ()
     return _begin(replace(state, last=now), reason, facts, rules)
 
 
 def _begin(state: State, reason: str, facts: Facts, rules: MeterPreferences) -> Decision:
+    reason = "; ".join(filter(None, (reason, facts.undelivered.stays)))
     if rules.dry_run:
         return replace(state, phase="rehearsed", reason=reason, left=None), ()
     now = state.last or 0.0

@@ -15,7 +15,6 @@ from app.delivery.store import State
 from app.delivery.targets import known
 from app.jobs import gallery, service
 from app.models import Delivery, Job, Task
-from app.platform import current
 from app.web import htmx
 
 bp = Blueprint("deliveries", __name__)
@@ -97,5 +96,5 @@ def _place(job: Job, target: delivery.Target, now: Glance) -> dict[str, Any]:
         "verified": states.count("verified"),
         "total": len(states),
         "changed": states.count("changed"),
-        "offline": current().settings.why_no_hub if target.kind == "hub" else "",
+        "offline": target.why_not(),
     }

@@ -54,7 +54,8 @@ def countdown() -> dict[str, Any]:
 def _words(state: Any) -> dict[str, Any]:
     verb = "destroyed" if state.act == "destroy" else "stopped"
     if state.phase == "idle" and state.left is not None and state.left < SOON_SECONDS:
-        text = f"Nothing runs here. This machine is {verb} in {_minutes(state.left)}."
+        but = f"; {state.reason}" if state.reason else ""
+        text = f"Nothing runs here. This machine is {verb} in {_minutes(state.left)}{but}."
         return {"kind": "warn", "text": text, "keep": True, "now": True}
     if state.phase == "busy" and state.cap_left is not None and state.cap_left < SOON_SECONDS:
         text = f"The cap is reached in {_minutes(state.cap_left)}: what runs is asked to save and stop."

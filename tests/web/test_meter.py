@@ -8,7 +8,7 @@ from app import preferences
 from app.jobs import store
 from app.jobs.states import JobState
 from app.platform import current
-from app.vast import Keeper, MeterPreferences
+from app.vast import Keeper, MeterPreferences, Undelivered
 from app.vast.policy import State
 from tests.support.platform import make_app
 from tests.support.polls import poll_of
@@ -132,7 +132,7 @@ def test_stop_now_is_refused_while_a_job_runs(rented):
 
 def test_stop_now_first_says_what_was_not_copied_and_stops_when_that_was_read(rented):
     preferences.save(MeterPreferences(policy="stop", grace_minutes=10))
-    current().undelivered = lambda: "Job 1, dog: its LoRA was sent nowhere."
+    current().undelivered = lambda: Undelivered("Job 1, dog: its LoRA was sent nowhere.")
     answer = rented.post("/meter/stop")
     assert answer.status_code == 409
     assert "Job 1, dog: its LoRA was sent nowhere." in answer.text
@@ -143,6 +143,19 @@ def test_stop_now_first_says_what_was_not_copied_and_stops_when_that_was_read(re
     assert rented.post("/meter/stop", data={"anyway": "1"}).status_code == 303
     autostop().tick()
     assert autostop().state.phase == "stopping"
+
+
+def test_what_stays_here_is_named_beside_the_countdown_and_before_a_stop(rented):
+    preferences.save(MeterPreferences(policy="destroy", grace_minutes=10))
+    current().undelivered = lambda: Undelivered(stays="1 file of job 1, dog, is not copied")
+    autostop().tick()
+    shown = rented.get("/").text
+    assert "This machine is stopped in 10 minutes; 1 file of job 1, dog, is not copied." in shown
+    answer = rented.post("/meter/stop")
+    assert (answer.status_code, "1 file of job 1, dog, is not copied." in answer.text) == (
+        409,
+        True,
+    )
 
 
 def test_who_changes_something_is_at_work_here(rented):

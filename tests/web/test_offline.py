@@ -131,3 +131,18 @@ def test_a_copy_to_the_hub_is_not_offered_one_to_elsewhere_is(app, client, begun
         assert "Send<span" in client.get("/jobs/1").text
         assert client.post("/jobs/1/deliver", data={"target": s3}).status_code == 303
         assert begun() == 1
+
+
+def test_what_is_due_at_the_hub_by_itself_waits_and_the_pages_say_so(app, client, begun):
+    with app.app_context():
+        delivery.Watcher().tick()
+        delivery.add("hub", {"place": "{name}-{id}", "automatic": "success"}, ("lora",))
+        finished_job(app)
+        delivery.Watcher().tick()
+    page = client.get("/jobs/1").text
+    assert f"{HUB_OFFLINE} What waits here is then sent by itself." in page
+    assert "0 of 2 verified" in page
+    assert "not sent to Hugging Face yet" in page
+    assert "auto-stop does not wait for it" in client.get("/settings").text
+    assert "while HF_HUB_OFFLINE keeps copies here" in client.get("/meter").text
+    assert begun() == 0

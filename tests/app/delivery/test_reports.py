@@ -74,13 +74,13 @@ def test_a_report_that_was_written_anew_is_sent_again_and_holds_up_no_stop(app, 
     written(job)
     delivery.Watcher().tick()
     arrived(job)
-    assert delivery.all_delivered()
+    assert not delivery.pending()
     written(job, "it went on, and well")
-    assert delivery.undelivered() == "Job 1, dog: 1 file changed."
+    assert delivery.undelivered().holds == "Job 1, dog: 1 file changed."
     delivery.Watcher().tick()
     assert waiting(job) == ["report.html"]
     arrived(job)
-    assert delivery.all_delivered()
+    assert not delivery.pending()
 
 
 def test_a_report_takes_no_file_along_that_was_not_chosen(app):

@@ -125,12 +125,12 @@ def test_a_wrong_hash_is_reported_and_never_counted(app, hub):
     assert "its sha256 is" in sentence
     assert states(job)["dog.safetensors"] == "failed"
     assert not delivery.is_backed_up(job)
-    assert not delivery.all_delivered()
+    assert delivery.pending()
     hub.spoil = ""
     tasks.retry(tasks.get(task.id))
     assert run(app) == [""]
     assert delivery.is_backed_up(job)
-    assert delivery.all_delivered()
+    assert not delivery.pending()
 
 
 def test_a_file_written_anew_after_its_upload_is_backed_up_no_more(app, hub):
@@ -171,7 +171,7 @@ def test_a_job_that_succeeded_goes_to_its_automatic_targets_by_itself(app):
     delivery.add("hub", {"place": "{name}-{id}", "automatic": "success"}, ("lora",))
     delivery.add("rclone", {"place": "drive:x/{id}", "automatic": "always"}, ("lora",))
     good, bad = finished_job(app), finished_job(app, JobState.FAILED)
-    assert not delivery.all_delivered()
+    assert delivery.pending()
     for _ in range(2):
         delivery.Watcher().tick()
     places = [(row.job_id, row.remote) for job in (good, bad) for row in delivery.rows(job.id)]
@@ -195,13 +195,13 @@ def test_a_report_that_is_written_after_the_end_follows_the_other_files(app, rcl
     delivery.Watcher().tick()
     assert run(app) == [""]
     assert set(states(job)) == {"dog.safetensors", "report.html"}
-    assert delivery.all_delivered()
+    assert not delivery.pending()
 
 
 def test_a_lora_that_was_sent_nowhere_is_named(app):
     job = finished_job(app)
     assert delivery.pending() == [f"Job {job.id}, dog: its LoRA was sent nowhere."]
-    assert not delivery.all_delivered()
+    assert delivery.pending()
 
 
 def test_what_waits_for_a_removed_target_keeps_nothing_pending(app, rclone):
@@ -210,11 +210,11 @@ def test_what_waits_for_a_removed_target_keeps_nothing_pending(app, rclone):
     assert run(app) == [""]
     gone = delivery.add("rclone", {"place": "b:{id}"}, ("lora",))
     delivery.start(job, gone.id)
-    assert not delivery.all_delivered()
+    assert delivery.pending()
     delivery.remove(gone.id)
     run(app)
     delivery.Watcher().tick()
-    assert delivery.all_delivered()
+    assert not delivery.pending()
 
 
 def test_rows_that_nobody_is_at_are_taken_up_again(app, rclone):
@@ -225,7 +225,7 @@ def test_rows_that_nobody_is_at_are_taken_up_again(app, rclone):
     delivery.store.change(delivery.rows(job.id)[0].id, state="waiting")
     delivery.Watcher().tick()
     assert run(app) == [""]
-    assert delivery.all_delivered()
+    assert not delivery.pending()
 
 
 def test_rclone_copies_and_is_told_no_secret(app, rclone):

@@ -12,7 +12,7 @@ from app.jobs import meter, pricing, service, store
 from app.jobs.states import JobState
 from app.platform import current
 from app.tasks import KINDS, Kind
-from app.vast import Client, Keeper, MeterPreferences, session
+from app.vast import Client, Keeper, MeterPreferences, Undelivered, session
 from tests.app.jobs.test_guards import add, running
 from tests.support.platform import make_app
 from tests.support.vast import INSTANCE, KEY, vast
@@ -117,10 +117,10 @@ def test_trouble_of_the_api_is_told_and_overcome(api, machine):
 
 
 def test_what_is_to_be_copied_comes_first(api, machine):
-    machine.autostop.undelivered = lambda: "dog.safetensors is not yet verified."
+    current().undelivered = lambda: Undelivered("dog.safetensors is not yet verified.")
     assert machine.for_minutes(15) == "held"
     assert api.orders == []
-    machine.autostop.undelivered = lambda: ""
+    current().undelivered = Undelivered
     machine.for_minutes(1)
     assert api.orders == ["stop"]
 

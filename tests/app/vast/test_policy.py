@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from app.vast import Kind, MeterPreferences, Outcome
+from app.vast import Kind, MeterPreferences, Outcome, Undelivered
 from app.vast.policy import Facts, State, decide
 
 RULES = MeterPreferences(policy="stop", grace_minutes=30)
@@ -87,15 +87,31 @@ def test_a_failed_job_turns_a_destroy_into_a_stop():
 
 
 def test_what_is_not_verified_as_copied_holds_the_machine_at_the_end_and_at_the_cap():
-    late = Facts(undelivered="dog.safetensors is not yet verified as copied.")
+    late = Facts(undelivered=Undelivered("dog.safetensors is not yet verified as copied."))
     for rules, facts in ((RULES, late), (DESTROY, late),
                          (MeterPreferences(max_hours=1), replace(late, hours=2))):  # fmt: skip
         life = Life(rules)
         life.for_minutes(120, facts)
         assert life.orders == []
         assert "dog.safetensors" in life.state.reason
-        life.for_minutes(1, replace(facts, undelivered=""))
+        life.for_minutes(1, replace(facts, undelivered=Undelivered()))
         assert len(life.orders) == 1
+
+
+def test_what_no_waiting_would_copy_has_a_machine_stopped_and_never_destroyed_and_is_told_before():
+    kept = Facts(undelivered=Undelivered(stays="1 file is not copied"))
+    for rules, facts, before in (
+        (RULES, kept, 20),
+        (DESTROY, kept, 20),
+        (MeterPreferences(max_hours=1, policy="destroy"), replace(kept, hours=2), 0),
+    ):
+        life = Life(rules)
+        life.for_minutes(before, facts)
+        if before:
+            assert (life.state.act, life.state.reason) == ("stop", "1 file is not copied")
+        life.for_minutes(11, facts)
+        assert life.orders[0][0] == "stop"
+        assert life.state.reason.endswith("; 1 file is not copied")
 
 
 def test_keep_running_adds_the_grace_and_again_each_time_it_is_pressed():
