@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.db import db
 from app.delivery.choosing import choose
 from app.delivery.store import is_automatic, rows, state_of
-from app.delivery.targets import targets
+from app.delivery.targets import Target, targets
 from app.jobs.states import FINAL
 from app.models import Job
 from app.vast import Undelivered
@@ -40,8 +40,9 @@ def pending(jobs: Iterable[Job] | None = None) -> list[str]:
     automatic targets want of it is among that, and its LoRA is safe somewhere.
     """
     found: list[str] = []
+    known = targets()
     for job in _finished() if jobs is None else jobs:
-        found += _open(job)
+        found += _open(job, known)
     return found
 
 
@@ -56,7 +57,7 @@ def undelivered() -> Undelivered:
     closed = {target.id for target in known if target.why_not()}
     staying: dict[str, int] = {}
     for job in _finished() if known else ():
-        missing = _missing(job)
+        missing = _missing(job, known)
         awaited = [state for (target, _), state in missing.items() if target not in closed]
         told = _told(job, awaited) or ([] if missing or not everything else _sent_nowhere(job))
         if told:
@@ -83,8 +84,8 @@ def _finished() -> Sequence[Job]:
     return db.session.scalars(query).all()
 
 
-def _open(job: Job) -> list[str]:
-    return _told(job, _missing(job).values()) or _sent_nowhere(job)
+def _open(job: Job, known: Sequence[Target]) -> list[str]:
+    return _told(job, _missing(job, known).values()) or _sent_nowhere(job)
 
 
 def _sent_nowhere(job: Job) -> list[str]:
@@ -93,9 +94,8 @@ def _sent_nowhere(job: Job) -> list[str]:
     return []
 
 
-def _missing(job: Job) -> dict[tuple[str, str], str]:
+def _missing(job: Job, known: Sequence[Target]) -> dict[tuple[str, str], str]:
     """By target and file the state of what was chosen for a target and is not verified there."""
-    known = targets()
     # What was to go to a target that a person removed is wanted no more.
     ids = {target.id for target in known}
     states: dict[tuple[str, str], str] = {

@@ -125,6 +125,19 @@ def test_what_is_to_be_copied_comes_first(api, machine):
     assert api.orders == ["stop"]
 
 
+def test_what_is_not_copied_is_asked_once_a_minute_and_again_before_the_machine_is_stopped(
+    api, machine
+):
+    asked = []
+    current().undelivered = lambda: asked.append(machine.now) or Undelivered()
+    machine.for_minutes(9, step=5)
+    assert len(asked) == 9
+    machine.for_minutes(0.9, step=5)
+    current().undelivered = lambda: Undelivered("dog.safetensors changed.")
+    assert machine.for_minutes(0.2, step=5) == "held"
+    assert api.orders == []
+
+
 def test_a_restarted_machine_does_not_stop_itself_again_at_once(api, machine):
     path = current().settings.data_dir / "auto-stop.json"
     path.write_text(json.dumps({"reason": "idle", "time": 1.0, "boot": "another"}))
