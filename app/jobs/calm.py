@@ -35,8 +35,11 @@ class Calm:
 
     @contextlib.contextmanager
     def own(self) -> Iterator[None]:
-        """What is committed within is our own, and no news. Somebody else's in these very moments
-        is found by the round that is due anyway, unless they ring.
+        """What is committed within is our own, and no news.
+
+        What somebody else commits in these very moments is taken for ours, and found by the round that is
+        due anyway. Nobody waits for it: who wants something done rings, after the commit (``service.wake``,
+        ``tasks.start``), and a ring is heard whatever stands here.
         """
         before = self._stamp()
         yield

@@ -133,7 +133,7 @@ def retry(job: Job, *, resume: bool = True) -> None:
     _queue_again(job, why, fresh=not resume)
 
 
-def _queue_again(job: Job, reason: str, *, fresh: bool) -> None:
+def _queue_again(job: Job, reason: str, *, fresh: bool, **columns: Any) -> None:
     """A new attempt of a final job, with what the last one left on the row cleared."""
     store.move(
         job,
@@ -148,6 +148,7 @@ def _queue_again(job: Job, reason: str, *, fresh: bool) -> None:
         not_before=0.0,
         finished=None,
         phase="",
+        **columns,
     )
     wake()
 
@@ -158,8 +159,8 @@ def extend(job: Job, steps: int) -> None:
         raise ConflictError(f"Job {job.id} is {job.state}; only a finished run can be continued.")
     if not 1 <= steps <= 10_000_000:
         raise UserError("Give the number of further steps: at least 1.")
-    store.change(job, target_steps=(job.total_steps or job.step) + steps)
-    _queue_again(job, f"continued for {steps} more steps", fresh=False)
+    target = (job.total_steps or job.step) + steps
+    _queue_again(job, f"continued for {steps} more steps", fresh=False, target_steps=target)
 
 
 def order(job: Job, what: str) -> None:
@@ -217,11 +218,11 @@ def delete(job: Job) -> None:
 
     The row goes first: a folder without a row is litter, a row without its folder a lie.
     """
-    if job.status.is_active:
-        raise ConflictError(f"Job {job.id} is {job.state}. Stop it first, then delete it.")
-    folder = run_dir(job).root
+    number, folder = job.id, run_dir(job).root
     gone = folder.with_name(f".deleted-{folder.name}")
-    store.delete(job)
+    if not store.delete(job):
+        state = store.get(number).state
+        raise ConflictError(f"Job {number} is {state}. Stop it first, then delete it.")
     if folder.exists():
         folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, bindparam, func, select, update
+from sqlalchemy import delete as delete_rows
 from sqlalchemy.orm import defer
 
 from app.db import connection, db
@@ -140,10 +141,12 @@ def change_all(job_ids: Sequence[int], **columns: Any) -> None:
     db.session.commit()
 
 
-def delete(job: Job) -> None:
-    """Forget the job, its attempts and its events."""
-    db.session.delete(job)
+def delete(job: Job) -> bool:
+    """Forget the job with all its rows; False where it holds a slot, perhaps since a moment ago."""
+    statement = delete_rows(Job).where(Job.id == job.id, ~_IS_ACTIVE)
+    done = db.session.execute(statement.execution_options(synchronize_session=False))
     db.session.commit()
+    return bool(cast(CursorResult[Any], done).rowcount)
 
 
 def active() -> Sequence[Job]:

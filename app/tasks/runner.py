@@ -74,7 +74,8 @@ class Runner:
                 child.terminate()
 
     def _start(self, task_id: int, kind: str, lane: Lane, arguments: dict[str, Any]) -> None:
-        store.change(task_id, state="running", started=time.time(), message="", error="")
+        if not store.claim(task_id):
+            return
         path = log_path(self._settings, task_id)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

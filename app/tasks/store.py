@@ -126,9 +126,9 @@ def ended_since(kind_prefix: str, state: Ended, since: float) -> Sequence[Task]:
 
 def cancel(task: Task) -> None:
     """A waiting piece is cancelled at once, a running one when its process is gone."""
-    if _change_if(task, "waiting", {"state": "cancelled", "finished": time.time()}):
+    if _change_if(task.id, "waiting", {"state": "cancelled", "finished": time.time()}):
         return
-    if not _change_if(task, "running", {"wish": "cancel"}):
+    if not _change_if(task.id, "running", {"wish": "cancel"}):
         raise ConflictError(f"This is {task.state} already; there is nothing to cancel.")
     _wake()
 
@@ -137,7 +137,7 @@ def retry(task: Task) -> Task:
     """Queue a failed or cancelled piece again, as the same row; it goes on from what is on disk."""
     fresh = {"wish": "", "error": "", "tries": 0, "not_before": 0.0, "finished": None}
     for state in ("failed", "cancelled"):
-        if _change_if(task, state, {**fresh, "state": "waiting"}):
+        if _change_if(task.id, state, {**fresh, "state": "waiting"}):
             _wake()
             return task
     raise ConflictError(f"This is {task.state}; only what failed or was cancelled can go on.")
@@ -174,6 +174,12 @@ def startable(now: float) -> Sequence[Task]:
     return db.session.scalars(_STARTABLE, {"now": now}).all()
 
 
+def claim(task_id: int) -> bool:
+    """Say that a waiting piece runs; False where a person cancelled it just now."""
+    fresh = {"state": "running", "started": time.time(), "message": "", "error": ""}
+    return _change_if(task_id, "waiting", fresh)
+
+
 def to_cancel() -> Sequence[int]:
     """Running pieces that a person wants to end."""
     return db.session.scalars(
@@ -205,13 +211,12 @@ def _wake() -> None:
     waking.ring(current_app.extensions["vast-lora"].settings.data_dir)
 
 
-def _change_if(task: Task, state: str, values: Mapping[str, Any]) -> bool:
+def _change_if(task_id: int, state: str, values: Mapping[str, Any]) -> bool:
     """Change a row only while it is in ``state``; whether it was."""
     done = db.session.execute(
         update(Task)
-        .where(Task.id == task.id, Task.state == state)
+        .where(Task.id == task_id, Task.state == state)
         .values(version=Task.version + 1, **values)
     )
     db.session.commit()
-    db.session.refresh(task)
     return bool(getattr(done, "rowcount", 0))

@@ -183,6 +183,18 @@ def test_a_fresh_retry_moves_what_was_written_out_of_the_engines_sight(app, docu
     assert (run.attempt(1).root / "output" / "dog.safetensors").is_file()
 
 
+def test_a_job_that_starts_as_it_is_being_deleted_stays(app, document):
+    from app.errors import ConflictError
+
+    job = service.submit(document)
+    assert job.status is S.QUEUED  # as a request read it
+    with app.app_context():
+        store.move(store.get(1), S.STARTING)
+    with pytest.raises(ConflictError, match="Job 1 is starting"):
+        service.delete(job)
+    assert service.run_dir(1).spec.is_file()
+
+
 def test_an_active_job_cannot_be_deleted_and_a_final_one_takes_its_folder_along(app, document):
     from app.errors import ConflictError
 

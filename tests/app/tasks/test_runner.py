@@ -69,6 +69,24 @@ def test_a_cut_connection_is_tried_again_by_itself(app, runner, tmp_path):
     assert task.tries == 1
 
 
+def test_work_that_is_cancelled_as_it_is_about_to_start_does_not_start(
+    app, runner, tmp_path, monkeypatch
+):
+    task_id = work(app, tmp_path, 3)
+    startable = store.startable
+
+    def and_then_a_person_is_quicker(now):
+        found = startable(now)
+        store.cancel(store.get(task_id))
+        return found
+
+    monkeypatch.setattr(store, "startable", and_then_a_person_is_quicker)
+    with app.app_context():
+        runner.tick()
+        assert store.get(task_id).state == "cancelled"
+    assert not runner.busy
+
+
 def test_running_work_is_cancelled_and_says_so_only_when_its_process_is_gone(app, runner, tmp_path):
     task_id = work(app, tmp_path, 9, hang_at=2)
     hangs(app, runner, tmp_path, "2")
