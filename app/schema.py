@@ -34,7 +34,7 @@ def is_current(settings: Settings) -> bool:
 def _revision(path: Path) -> str:
     """The revision that a SQLite database is at; empty where it tells of none."""
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
         try:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         finally:

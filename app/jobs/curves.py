@@ -27,6 +27,8 @@ FIRST = (LOSS, RATE, SECONDS, MEMORY)
 MOST_WIDTH = 2000
 _BUILT = ".built"
 _LONGEST_STEP = 86_400.0
+_LONGEST_NAME = 80
+"""Of a series, as the engine calls it: with each sign written as three it is still a file's name."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Curves:
 
     def series(self, name: str) -> Series:
         """The series of that name, which need not exist."""
-        return Series(self._folder / quote(name, safe=""))
+        return Series(self._folder / quote(name[:_LONGEST_NAME], safe=""))
 
     def version(self) -> str:
         """Changes with every new point."""
@@ -72,7 +74,7 @@ class Curves:
         for name, rows in samples.items():
             if rows := list(rows):
                 # Kept, since it knows what it wrote; one writer, as always.
-                self._written.setdefault(name, self.series(name[:100])).append(rows)
+                self._written.setdefault(name, self.series(name)).append(rows)
 
     def unseen(self, name: str, samples: Iterable[Sample]) -> list[Sample]:
         """Without those that stand there already: a server that starts reads records again."""

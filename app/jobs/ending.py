@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.jobs import launching, report, service, settling, store
 from app.jobs.executor import Lost
@@ -24,6 +24,8 @@ TIME_LIMIT = "time-limit"
 BACK_OFF_SECONDS = 30.0
 LONGEST_BACK_OFF_SECONDS = 600.0
 
+_NOTHING_LEFT: dict[str, Any] = {"stalled": False, "phase": "", "wish": ""}
+"""What the row of a job that is over says of its last attempt."""
 _OUTCOMES = {
     JobState.SUCCEEDED: "succeeded",
     JobState.FAILED: "failed",
@@ -65,10 +67,8 @@ def settle(platform: Platform, job_id: int, folder: AttemptDir, record: ExitReco
             verdict.reason,
             suggestion=verdict.suggestion,
             cause=verdict.cause or job.cause,
-            stalled=False,
             finished=record.ended,
-            phase="",
-            wish="",
+            **_NOTHING_LEFT,
         )
 
 
@@ -106,7 +106,7 @@ def interrupted(platform: Platform, job_id: int, folder: AttemptDir, lost: Lost)
             outcome = "interrupted" if lost.then == "again" else lost.then
             _close(attempt, "cancelled" if stopping else outcome, reason, None)
         if stopping:
-            store.move(job, JobState.CANCELLED, "stopped", finished=time.time(), phase="", wish="")
+            store.move(job, JobState.CANCELLED, "stopped", finished=time.time(), **_NOTHING_LEFT)
         elif lost.then == "again":
             # On a cluster being interrupted is everyday: what made progress does not count.
             counts = lost.counts and not (lost.why and attempt and _progressed(job, attempt))
@@ -133,8 +133,8 @@ def _end(job: Job, reason: str, lost: Lost) -> None:
         store.move(job, JobState.STOPPING, reason)
         new = JobState.CANCELLED
     store.move(
-        job, new, reason, suggestion=lost.suggestion, cause=lost.cause or job.cause, stalled=False,
-        finished=time.time(), phase="", wish="",
+        job, new, reason, suggestion=lost.suggestion, cause=lost.cause or job.cause,
+        finished=time.time(), **_NOTHING_LEFT,
     )  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def _queue_again(platform: Platform, job: Job, reason: str, *, counts: bool = Tr
             suggestion="Look at the last lines of the log, then press Retry to go on from the newest save.",
             interruptions=count,
             finished=time.time(),
-            phase="",
+            **_NOTHING_LEFT,
         )
         return
     store.move(

@@ -52,7 +52,7 @@ class Following:
         self._start_epoch = attempt.start_epoch
         self._epochs = attempt.epochs
         folder = run.attempt(attempt.number)
-        self._keep = int(json.loads(job.document).get("saving", {}).get("keep") or 0)
+        self._keep = int((document.get("saving") or {}).get("keep") or 0)
         self._removed: list[str] = []
         self._log = Follower(folder.log, attempt.log_offset)
         self._records = Recorder(

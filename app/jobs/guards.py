@@ -34,7 +34,8 @@ def holds_queue(platform: Platform) -> str:
             f"Only {free:.1f} GB of disk are free; jobs start again above {soft:g} GB "
             "(DISK_SOFT_GB). Delete old jobs or checkpoints."
         )
-    if store.fact("held") != reason and (reason == "") != (store.fact("held") == ""):
+    # Not written anew with every megabyte.
+    if bool(reason) != bool(store.fact("held")):
         store.remember("held", reason)
     return reason
 

@@ -277,6 +277,3 @@ def read_plan_files(run: RunDir) -> dict[str, str]:
     return {
         p.name: p.read_text("utf-8", "replace") for p in sorted(run.native.iterdir()) if p.is_file()
     }
-
-
-__all__ = ["PreparationError", "environment", "launch", "read_plan_files", "step_record"]

@@ -138,7 +138,7 @@ class Recorder:
             return []
         try:
             with contextlib.closing(
-                sqlite3.connect(f"file:{databases[0]}?mode=ro", uri=True, timeout=0.2)
+                sqlite3.connect(f"{databases[0].as_uri()}?mode=ro", uri=True, timeout=0.2)
             ) as connection:
                 if self._first_row is None:
                     query = "SELECT MIN(step) FROM steps WHERE wall_time >= ?"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 from app.jobs import launching, store
@@ -25,14 +26,21 @@ def give(job: Job, folder: AttemptDir) -> None:
     try:
         for step in steps:
             _write(step)
-    except sqlite3.OperationalError:
-        return
-    store.note(job, f"asked to {words} now")
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            return
+        store.note(
+            job, f"it could not be asked to {words}: its control table is not as it was ({error})"
+        )
+    else:
+        store.note(job, f"asked to {words} now")
     store.change(job, wish="")
 
 
 def _write(step: dict[str, Any]) -> None:
+    address = f"{Path(step['path']).as_uri()}?mode=rw"  # else one that is gone is made, empty
     with contextlib.closing(
-        sqlite3.connect(step["path"], timeout=PATIENCE_SECONDS, isolation_level=None)
+        sqlite3.connect(address, uri=True, timeout=PATIENCE_SECONDS, isolation_level=None)
     ) as table:
-        table.execute(step["statement"], step["parameters"])
+        if table.execute(step["statement"], step["parameters"]).rowcount == 0:
+            raise sqlite3.OperationalError("no row was changed")

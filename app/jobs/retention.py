@@ -141,8 +141,11 @@ def unpin(job: Job, relative: str) -> bool:
     others = gallery.outputs_of(job).loras
     last = all(lora.path.name != kept.path.name for lora in others)
     kept.path.unlink(missing_ok=True)
-    text = "its pinned copy, the last one, was deleted" if last else "is no longer pinned"
-    store.note(job, f"{kept.path.name}: {text}")
+    name = kept.path.name
+    store.note(
+        job,
+        f"the last copy of {name}, pinned, was deleted" if last else f"{name} is no longer pinned",
+    )
     return last
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -163,6 +164,31 @@ def test_save_now_is_written_once_into_the_table_the_trainer_reads(app, tmp_path
     assert connection.execute("SELECT save_now FROM Job").fetchone() == (1,)
     connection.close()
     assert store.get(job.id).wish == ""
+
+
+@pytest.mark.parametrize(("there", "told"), [(True, "asked to save now"), (False, "could not be")])
+def test_an_order_waits_for_a_busy_table_and_is_given_up_where_the_table_is_gone(
+    app, tmp_path, monkeypatch, there, told
+):
+    monkeypatch.setattr(orders, "PATIENCE_SECONDS", 0.0)
+    job, table = running("ai-toolkit"), tmp_path / "100 % of #1.db"
+    step = {"path": str(table), "statement": "UPDATE Job SET save_now = 1", "parameters": []}
+    folder = service.run_dir(job).attempt(1)
+    folder.root.mkdir(parents=True)
+    write_json_atomic(folder.root / launching.ACTIONS, {"save_now": [step]})
+    service.order(job, "save-now")
+    if there:
+        with contextlib.closing(sqlite3.connect(table, isolation_level=None)) as trainer:
+            trainer.execute("CREATE TABLE Job (save_now INTEGER DEFAULT 0)")
+            trainer.execute("INSERT INTO Job DEFAULT VALUES")
+            trainer.execute("BEGIN EXCLUSIVE")
+            orders.give(store.get(job.id), folder)
+            assert store.get(job.id).wish == "save-now"
+            trainer.execute("COMMIT")
+    orders.give(store.get(job.id), folder)
+    assert store.get(job.id).wish == ""
+    assert told in store.events(job.id)[-1].reason
+    assert table.exists() is there
 
 
 def test_an_engine_that_takes_no_orders_says_why(app):
