@@ -40,12 +40,18 @@ class Source:
     """Of the file that the part belongs to: a server with another one sends all of it anew."""
 
 
+_WEB = ("http", "https")
+_NO_WEB = "Only http and https addresses can be fetched."
+
+
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows to web addresses only; the token goes along within one host, never to another."""
 
     def redirect_request(self, req: Any, *rest: Any) -> Any:
         new = super().redirect_request(req, *rest)
         newurl = rest[-1]
+        if _host(newurl)[0] not in _WEB:
+            raise UserError(_NO_WEB)
         kept = req.unredirected_hdrs.get("Authorization")
         if new is not None and kept and _host(newurl) == _host(req.full_url):
             new.add_unredirected_header("Authorization", kept)
@@ -62,8 +68,8 @@ _opener = urllib.request.build_opener(_Redirects)
 
 def ask(source: Source, start: int = 0) -> Any:
     """An open answer, from byte ``start`` on where the server can. Raises what HTTP raises."""
-    if urllib.parse.urlsplit(source.url).scheme not in ("http", "https"):
-        raise UserError("Only http and https addresses can be fetched.")
+    if _host(source.url)[0] not in _WEB:
+        raise UserError(_NO_WEB)
     request = urllib.request.Request(
         source.url, headers={"User-Agent": "vast-lora", "Accept-Encoding": "identity"}
     )

@@ -27,6 +27,7 @@ KEPT_SECONDS = 3 * 24 * 3600
 MOST_AT_ONCE = 20_000
 _BLOCK = 64 * 1024  # as gunicorn.conf.py receives them
 _RESERVE = 64 * 1024 * 1024
+_GONE = "There is no such upload (any more). Start it again."
 
 
 class DiskFullError(UserError):
@@ -115,7 +116,7 @@ class Uploads:
                 raise FileNotFoundError
             meta = json.loads((folder / "meta.json").read_text())
         except (FileNotFoundError, ValueError):
-            raise NotFoundError("There is no such upload (any more). Start it again.") from None
+            raise NotFoundError(_GONE) from None
         return Upload(upload_id, meta["name"], meta["size"], folder)
 
     def append(self, upload: Upload, offset: int, stream: IO[bytes]) -> int:
@@ -179,7 +180,11 @@ def clean(data_dir: Path, now: float | None = None) -> None:
 @contextlib.contextmanager
 def _held(upload: Upload) -> Iterator[None]:
     """One piece of a file at a time, among all windows."""
-    with (upload.folder / "lock").open("w") as lock:
+    try:
+        opened = (upload.folder / "lock").open("w")
+    except FileNotFoundError:
+        raise NotFoundError(_GONE) from None  # imported, or given up, a moment ago
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -81,9 +81,8 @@ class Keeper:
         except Exception:
             log.exception("the record of the instance could not be read")
             fresh, self.problem = False, "The answer of Vast's API could not be understood."
-        finally:
-            self._looking = False
         self._next = self._clock() + (FRESH_SECONDS if fresh else AGAIN_SECONDS)
+        self._looking = False
 
     def _do(self, act: Act) -> None:
         try:

@@ -91,6 +91,15 @@ def test_deleting_hides_at_once_and_undo_brings_everything_back(client, dog):
     assert "2 pictures" in client.get("/datasets").text
 
 
+def test_a_dataset_whose_folder_cannot_be_moved_stays_on_the_list(client, dog):
+    (dog.with_name(".removed-1-dog") / "in the way").mkdir(parents=True)
+    refused = client.post("/datasets/1/delete")
+    assert refused.status_code == 409
+    assert f"{dog} cannot be removed" in refused.text
+    assert "2 pictures · 2 captions" in client.get("/datasets").text
+    assert (dog / "0.png").is_file()
+
+
 def test_what_was_deleted_goes_for_good_later_with_its_thumbnails(app, client, dog, run_all):
     get(client, "/datasets/1/thumbs/1.webp")
     thumbs = cached.thumbnails_of(app.extensions[EXTENSION].settings, 1)

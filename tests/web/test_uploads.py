@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from app.datasets import uploads
+from app.errors import NotFoundError
 from app.platform import EXTENSION
 from tests.support.platform import make_app
 from tests.support.zips import picture, zip_of
@@ -52,6 +53,14 @@ def test_a_piece_in_the_wrong_place_is_told_where_to_go_on(client, begin):
     answer = client.put(f"/datasets/1/uploads/{upload}?offset=3", data=b"45")
     assert (answer.status_code, answer.json["offset"]) == (409, 5)
     assert client.get(f"/datasets/1/uploads/{upload}").json == {"offset": 5}
+
+
+def test_a_piece_of_what_was_given_up_a_moment_ago_is_refused_and_not_an_error(app, begin):
+    place = uploads.Uploads(app.extensions[EXTENSION].settings.data_dir, 1)
+    known = place.get(begin().json["uploads"][0]["id"])
+    place.forget(known.id)
+    with pytest.raises(NotFoundError, match="Start it again"):
+        place.append(known, 0, io.BytesIO(b"12345"))
 
 
 def test_another_file_of_the_same_name_is_another_upload(begin):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,15 @@ def test_a_cut_address_goes_on_in_another_process(plain, tmp_path, knows_ranges)
     from_address(plain, tmp_path, "dreams.safetensors")
     assert (tmp_path / "dreams.safetensors").read_bytes() == BIG
     assert plain.bytes_asked()[-1] == ("bytes from 100000" if knows_ranges else "bytes from 0")
+
+
+@pytest.mark.parametrize("address", ["ftp://127.0.0.1/model.safetensors", "file:///etc/passwd"])
+def test_nothing_but_the_web_is_read_not_even_where_it_sends_one_there(address):
+    with pytest.raises(UserError, match="Only http and https"):
+        transfer.ask(transfer.Source(address))
+    asked = urllib.request.Request("http://127.0.0.1/model.safetensors")
+    with pytest.raises(UserError, match="Only http and https"):
+        transfer._Redirects().redirect_request(asked, None, 302, "Found", {}, address)
 
 
 def test_what_is_no_model_leaves_nothing_behind(plain, tmp_path):

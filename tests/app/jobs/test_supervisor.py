@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from app.jobs import service, store
 from app.jobs.executor import Running
 from app.jobs.states import JobState
-from app.jobs.supervisor import HURRY_FOR, HURRY_SECONDS, TICK_SECONDS
+from app.jobs.supervisor import HURRY_FOR, HURRY_SECONDS, TICK_SECONDS, Supervisor
 from app.platform import current
 from tests.support.supervised import end, running, tick_until
 
@@ -152,6 +154,36 @@ def test_a_poisoned_job_does_not_stop_the_queue(app, document):
     executor.poll = original
     assert isinstance(executor.poll(service.run_dir(poisoned).attempt(1)), Running)
     assert end(store.get(poisoned.id)).status is S.SUCCEEDED
+
+
+def test_a_round_that_fails_is_logged_and_the_next_one_starts_afresh(app, document, monkeypatch):
+    supervisor = current().supervisor
+    rounds = iter([RuntimeError("the first round"), None])
+
+    def tick():
+        if (error := next(rounds)) is not None:
+            raise error
+        supervisor._quit.set()
+
+    monkeypatch.setattr(supervisor, "tick", tick)
+    logging.getLogger("app.jobs.supervisor").setLevel(logging.CRITICAL)
+    service.submit(document)  # rings
+    supervisor._bell.wait(0)
+    service.wake()
+    supervisor._run()
+    assert supervisor.last_tick is not None
+    assert list(rounds) == []
+    supervisor.quit()
+
+
+def test_a_second_copy_on_the_same_data_does_nothing_until_the_first_is_gone(app):
+    first, second = current().supervisor, Supervisor(current())
+    assert first._take_lock()
+    assert not second._take_lock()
+    assert (first.is_first, second.is_first) == (True, False)
+    first.quit()
+    assert second._take_lock()
+    second.quit()
 
 
 def test_progress_of_the_log_reaches_the_row(app, document):

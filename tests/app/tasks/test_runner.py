@@ -105,6 +105,18 @@ def hangs(app, runner, tmp_path, at):
     until(look, 20, "it hangs")
 
 
+def test_work_whose_log_cannot_be_opened_fails_with_the_place_and_can_go_on(app, runner, tmp_path):
+    folder = app.extensions[EXTENSION].settings.data_dir / "tasks"
+    folder.write_text("in the way")
+    task = ticked_until(app, runner, task_id := work(app, tmp_path, 2), "failed")
+    assert task.error.startswith("It could not be started: ")
+    assert str(folder) in task.error
+    folder.unlink()
+    with app.app_context():
+        store.retry(store.get(task_id))
+    assert store.result_of(ticked_until(app, runner, task_id, "done")) == {"counted": 2}
+
+
 def test_what_ran_under_a_server_that_is_gone_goes_on_under_the_next(app, runner, tmp_path):
     task_id = work(app, tmp_path, 5)
     (tmp_path / "n").write_text("4")

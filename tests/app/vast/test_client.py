@@ -157,6 +157,23 @@ def test_an_order_is_sent_once_and_its_answer_is_told_once(api, client):
     assert api.orders == ["stop"]
 
 
+def test_what_nobody_foresaw_is_told_as_a_problem_and_tried_again(caplog):
+    class Broken:
+        def show(self):
+            raise RuntimeError("a record of another world")
+
+        stop = show
+
+    caplog.set_level("CRITICAL", "app.vast.keeper")
+    keeper = Keeper(Broken(), spawn=lambda work: work(), clock=lambda: 0.0)
+    keeper.tick()
+    assert keeper.problem == "The answer of Vast's API could not be understood."
+    keeper.order("stop")
+    assert not keeper.ordering
+    answer = keeper.answer()
+    assert (answer.ok, answer.sentence) == (False, "It could not be sent: RuntimeError.")
+
+
 def test_without_a_key_nothing_is_asked():
     keeper = Keeper(None, spawn=lambda work: pytest.fail("asked"))
     keeper.tick()
