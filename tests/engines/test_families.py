@@ -27,7 +27,7 @@ def test_what_kohya_trains_and_ai_toolkit_does_not_has_one_engine():
 
 @pytest.mark.parametrize("key", ["sd15", "sdxl", "flux", "chroma", "lumina2", "anima"])
 def test_the_shared_families_have_both_engines(key):
-    assert set(families.families()[key].engines) == {"ai-toolkit", "kohya_ss"}
+    assert {"ai-toolkit", "kohya_ss"} <= {*families.families()[key].engines}
 
 
 def test_the_better_tested_engine_comes_first():

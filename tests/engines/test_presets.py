@@ -7,14 +7,12 @@ from pathlib import Path
 import pytest
 
 from engines import families, presets
-from engines.ai_toolkit import AiToolkit
+from engines.adapter import ENGINES
 from engines.base import Workspace
 from engines.fields import table
-from engines.kohya_ss import KohyaSs
 from engines.presets import ladder
 from engines.spec import JobSpec
 
-ADAPTERS = {"ai-toolkit": AiToolkit(), "kohya_ss": KohyaSs()}
 SPACE = Workspace(
     native=Path("/run/native"),
     output=Path("/run/output"),
@@ -41,14 +39,18 @@ def document(family: str, **given) -> dict:
 
 
 def spec(family: str, engine: str, vram_gb: float | None, *, gpu: bool = True, **given) -> JobSpec:
-    """The completed document; the parts that only kohya_ss takes are left out for the other."""
+    """The completed document, with the parts that the engine takes."""
     filled = presets.complete(document(family, engine=engine, **given), gpu=gpu, vram_gb=vram_gb)
-    return JobSpec.model_validate({**filled, "components": {}} if engine != "kohya_ss" else filled)
+    return JobSpec.model_validate({**filled, "components": components(family, engine)})
+
+
+def components(family: str, engine: str) -> dict[str, str]:
+    return {name: f"/models/{name}" for name in ENGINES[engine].parts(family)}
 
 
 @pytest.mark.parametrize(("family", "engine"), PAIRS)
 def test_the_defaults_of_every_card_can_be_planned_and_the_engine_knows_every_key(family, engine):
-    adapter, seen = ADAPTERS[engine], set()
+    adapter, seen = ENGINES[engine], set()
     for vram_gb in (None, 6, *ladder.cards_gb(), 180):
         given = spec(family, engine, vram_gb)
         plan = adapter.plan(given, SPACE)
@@ -77,15 +79,14 @@ def test_a_card_too_small_is_told_with_the_size_that_sources_speak_of():
 def test_defaults_for_no_engine_in_particular_suit_each_of_them(family, engine):
     for vram_gb in (None, *ladder.cards_gb()):
         filled = presets.complete(document(family), gpu=True, vram_gb=vram_gb)
-        if engine == "ai-toolkit":
-            filled["components"] = {}
-        assert ADAPTERS[engine].refusals(JobSpec.model_validate(filled)) == (), vram_gb
+        filled["components"] = components(family, engine)
+        assert ENGINES[engine].refusals(JobSpec.model_validate(filled)) == (), vram_gb
 
 
 @pytest.mark.parametrize(("family", "engine"), PAIRS)
 def test_without_a_gpu_they_can_be_planned_too(family, engine):
     given = spec(family, engine, None, gpu=False)
-    assert ADAPTERS[engine].refusals(given) == ()
+    assert ENGINES[engine].refusals(given) == ()
     assert (given.optimizer.name, given.memory.quantize) == ("adamw", "none")
 
 
@@ -95,7 +96,7 @@ def test_they_leave_room_for_captions_that_change_and_whole_numbers(family, engi
     for vram_gb in ladder.cards_gb():
         given = spec(family, engine, vram_gb, datasets=pictures, memory={"mixed_precision": "no"})
         assert given.memory.cache_text == "none"
-        assert ADAPTERS[engine].refusals(given) == ()
+        assert ENGINES[engine].refusals(given) == ()
 
 
 def test_what_the_document_says_is_never_changed():

@@ -203,14 +203,15 @@ def test_missing_control_pictures_are_told_at_their_input_and_the_preview_still_
 
 
 def test_the_memory_preset_fills_defaults_and_is_carried_into_the_job(app, client, form, card):
-    data = {**form, "memory.mixed_precision": "bf16", "network.alpha": "1"}
-    assert 'placeholder="8"' in control(fields(client, family="sd15"), "batch.size")
-    page = fields(client, family="sd15", card="12")
+    one = {"family": "sd15", "engine": "kohya_ss"}  # by both, what either cannot take is no default
+    data = {**form, **one, "memory.mixed_precision": "bf16", "network.alpha": "1"}
+    assert 'placeholder="8"' in control(fields(client, **one), "batch.size")
+    page = fields(client, **one, card="12")
     assert 'placeholder="4"' in control(page, "batch.size")
     assert '<option value="12" selected>12 GB</option>' in page
     assert "price: longer steps" in page
     assert "UNTESTED" in page
-    assert "Nothing has to be given up" in fields(client, family="sd15", card="8")
+    assert "Nothing has to be given up" in fields(client, **one, card="8")
     assert client.post("/jobs/", data={**data, "card": "12"}).status_code == 303
     with app.app_context():
         assert service.spec_of(service.get(1)).batch.size == 4
@@ -231,7 +232,7 @@ def test_without_a_gpu_the_preset_is_greyed_out_and_says_why(client):
 
 
 def test_a_default_that_the_model_or_the_card_changed_names_its_source(client, card):
-    field = part(fields(client, family="sdxl"), "batch.size")
+    field = part(fields(client, family="sdxl", engine="kohya_ss"), "batch.size")
     assert "Default from sd-scripts: 24 GB batch 4 and more; price: longer steps." in field
 
 

