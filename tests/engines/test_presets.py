@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engines import families, presets
+from engines import abilities, families, presets
 from engines.adapter import ENGINES
 from engines.base import Workspace
 from engines.fields import table
@@ -24,7 +24,17 @@ SPACE = Workspace(
 PAIRS = [(key, engine) for key, family in families.families().items() for engine in family.engines]
 
 
-def document(family: str, **given) -> dict:
+PROMPTS = {"sampling.prompts": ["a dog"]}
+CHANGING = {"datasets[].caption_dropout": 0.1, "datasets[].shuffle_tags": True}
+
+
+def takes(family: str, engine: str, asked: dict) -> bool:
+    """Whether a person may ask it of the engine, so that defaults have to stand beside it."""
+    spec = JobSpec.model_validate(abilities.probe(family, engine, asked))
+    return not ENGINES[engine].refusals(spec)
+
+
+def document(family: str, *, prompts: bool = True, **given) -> dict:
     kohya = families.families()[family].kohya
     return {
         "name": "dog-1",
@@ -32,7 +42,7 @@ def document(family: str, **given) -> dict:
         "base_model": "/models/base",
         "datasets": [{"path": "/data/dog"}],
         "length": {"steps": 100},
-        "sampling": {"prompts": ["a dog"]},
+        "sampling": {"prompts": ["a dog"] if prompts else []},
         "components": {name: f"/models/{name}" for name in kohya.components} if kohya else {},
         **given,
     }
@@ -40,7 +50,8 @@ def document(family: str, **given) -> dict:
 
 def spec(family: str, engine: str, vram_gb: float | None, *, gpu: bool = True, **given) -> JobSpec:
     """The completed document, with the parts that the engine takes."""
-    filled = presets.complete(document(family, engine=engine, **given), gpu=gpu, vram_gb=vram_gb)
+    asked = document(family, prompts=takes(family, engine, PROMPTS), engine=engine, **given)
+    filled = presets.complete(asked, gpu=gpu, vram_gb=vram_gb)
     return JobSpec.model_validate({**filled, "components": components(family, engine)})
 
 
@@ -77,8 +88,9 @@ def test_a_card_too_small_is_told_with_the_size_that_sources_speak_of():
 
 @pytest.mark.parametrize(("family", "engine"), PAIRS)
 def test_defaults_for_no_engine_in_particular_suit_each_of_them(family, engine):
+    prompts = takes(family, engine, PROMPTS)
     for vram_gb in (None, *ladder.cards_gb()):
-        filled = presets.complete(document(family), gpu=True, vram_gb=vram_gb)
+        filled = presets.complete(document(family, prompts=prompts), gpu=True, vram_gb=vram_gb)
         filled["components"] = components(family, engine)
         assert ENGINES[engine].refusals(JobSpec.model_validate(filled)) == (), vram_gb
 
@@ -90,7 +102,7 @@ def test_without_a_gpu_they_can_be_planned_too(family, engine):
     assert (given.optimizer.name, given.memory.quantize) == ("adamw", "none")
 
 
-@pytest.mark.parametrize(("family", "engine"), PAIRS)
+@pytest.mark.parametrize(("family", "engine"), [p for p in PAIRS if takes(*p, CHANGING)])
 def test_they_leave_room_for_captions_that_change_and_whole_numbers(family, engine):
     pictures = [{"path": "/data/dog", "caption_dropout": 0.1, "shuffle_tags": True}]
     for vram_gb in ladder.cards_gb():

@@ -1,7 +1,8 @@
 """A third engine is added as ARCHITECTURE.md says, and touches nothing else: a folder and one line.
 
 A copy of the program gets both, and runs a job with it: through the checks, the registry, the
-supervisor, the runner, the toy's own trainer, and back by its log; then its pages are looked at.
+supervisor, the runner, the toy's own trainer, and back by its log; then its pages are looked at, and
+the tests that walk the engines hold it to what they ask of the others.
 """
 
 from __future__ import annotations
@@ -22,6 +23,14 @@ pytestmark = pytest.mark.e2e  # real processes
 
 TOY = ROOT / "tests" / "support" / "toy"
 LINE = '    "toy": "engines.toy:Toy",\n'
+ROWS = """| `TOY_DIR` | ENGINES_DIR/toy | A checkout of toy to use. |
+| `TOY_PYTHON` | ENGINES_DIR/venv-toy/bin/python | The interpreter that runs toy. |
+"""
+WALKS = (
+    "tests/engines/test_abilities.py", "tests/engines/test_families.py", "tests/engines/test_presets.py",
+    "tests/engines/test_no_field_is_dropped.py", "tests/engines/test_switching.py",
+    "tests/app/test_settings.py", "tests/docs", "tests/web/test_new_job.py", "tests/web/test_new_job_fields.py",
+)  # fmt: skip
 
 # Runs in the copy, in a process of its own: here the engines are registered already.
 VISIT = """
@@ -59,22 +68,43 @@ def add_the_toy(copy):
     """What the chapter "Adding an engine" says, and no more."""
     (copy / "engines" / "toy").mkdir()
     shutil.copy(TOY / "engine.py", copy / "engines" / "toy" / "__init__.py")
-    registry = copy / "engines" / "registry.py"
-    head, found, tail = registry.read_text().partition('    "kohya_ss":')
-    assert found, "the registry has a line for each engine"
-    registry.write_text(head + LINE + found + tail)
+    put_before(copy / "engines" / "registry.py", '    "kohya_ss":', LINE)
+    put_before(copy / "README.md", "| `AI_TOOLKIT_SOURCE`", ROWS)
+    again = [sys.executable, "-m", "scripts.api_reference"]
+    subprocess.run(again, cwd=copy, env=plain(copy), check=True, stdout=subprocess.DEVNULL)
+
+
+def put_before(path, mark, text):
+    head, found, tail = path.read_text().partition(mark)
+    assert found, f"{path.name} has {mark}"
+    path.write_text(head + text + found + tail)
+
+
+def plain(home):
+    return {"PATH": os.environ["PATH"], "HOME": str(home)}
 
 
 @pytest.fixture(scope="module")
-def visit(tmp_path_factory):
-    """What the copy with the toy answered, and the folder of its only job."""
-    home = tmp_path_factory.mktemp("third")
-    copy = home / "checkout"
-    for name in ("app", "engines"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("scripts", "templates", "static"):
-        (copy / name).symlink_to(ROOT / name)
+def copy(tmp_path_factory):
+    """A copy of the program with the toy in it."""
+    copy = tmp_path_factory.mktemp("third") / "checkout"
+    copy.mkdir()
+    for entry in ROOT.iterdir():
+        if entry.name in ("app", "engines", "scripts", "docs"):
+            quiet = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(entry, copy / entry.name, ignore=quiet)
+        elif entry.name == "README.md":
+            shutil.copy(entry, copy)
+        elif entry.name not in (".git", "data"):
+            (copy / entry.name).symlink_to(entry)
     add_the_toy(copy)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def visit(copy):
+    """What the copy with the toy answered, and the folder of its only job."""
+    home = copy.parent
     (home / "toy").mkdir()
     shutil.copy(TOY / "train.py", home / "toy")
     (home / "dog").mkdir()
@@ -89,7 +119,7 @@ def visit(tmp_path_factory):
     refused = {**document, "network": {"rank": 3, "dropout": 0.5}}
     (home / "refused.yaml").write_text(yaml.safe_dump(refused))
     env = {
-        "PATH": os.environ["PATH"], "HOME": str(home), "DATA_DIR": str(home / "data"),
+        **plain(home), "DATA_DIR": str(home / "data"),
         "TOY_DIR": str(home / "toy"), "TOY_PYTHON": sys.executable, "HF_HUB_OFFLINE": "1",
         "DISK_SOFT_GB": "0", "DISK_HARD_GB": "0",
     }  # fmt: skip
@@ -137,3 +167,12 @@ def test_a_job_of_another_engine_is_switched_to_the_third(visit):
     assert told["switched"]["engine"] == "toy"
     assert told["switched"]["network"]["dropout"] == 0
     assert told["switched"]["engine_options"] == {}
+
+
+def test_the_tests_that_walk_the_engines_find_nothing_that_the_chapter_does_not_name(copy):
+    words = [sys.executable, "-m", "pytest", "-v", "-n0", "-m", "not e2e", *WALKS]
+    done = subprocess.run(
+        words, cwd=copy, env=plain(copy), capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "[sd15-toy] PASSED" in done.stdout
