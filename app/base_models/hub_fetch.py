@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app import hub_errors
 from app.base_models.cache import WANTED
 from app.base_models.choosing import choose
 from app.base_models.transfer import Source, fetch, need_room
@@ -99,7 +100,7 @@ def describe(wish: Wish, settings: Settings, token: str | None) -> list[Remote]:
                     name, url, meta.etag or "", meta.commit_hash or info.sha or "", meta.size or 0
                 )
             )
-    except Exception as error:
+    except (OSError, *hub_errors.cuts()) as error:
         raise _told(error, wish.repo, token) from error
     for file in found:
         if not (_SAFE_NAME.fullmatch(file.etag) and _SAFE_NAME.fullmatch(file.commit)):
@@ -113,8 +114,6 @@ def _told(error: Exception, repo: str, token: str | None) -> Exception:
     """The library's error as a sentence; RetryLaterError where later may help."""
     from huggingface_hub import errors
 
-    if isinstance(error, UserError):
-        return error
     if isinstance(error, errors.OfflineModeIsEnabled):
         return UserError(HUB_OFFLINE)
     status = getattr(getattr(error, "response", None), "status_code", None)

@@ -15,6 +15,7 @@ from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.hf_api import RepoFile
 
+from app import hub_errors
 from app.delivery.remotes import PIECE, RIGHT, Local, Told, differs, wrong_size
 from app.errors import UserError
 from app.settings import HUB_OFFLINE
@@ -22,8 +23,7 @@ from app.tasks import RetryLaterError
 
 T = TypeVar("T")
 _CALM = (408, 425, 429)
-# Its HTTP library changed its name between versions; the base of its own errors stays.
-_CutError: type[Exception] = HfHubHTTPError.__bases__[0]
+_CUTS = hub_errors.cuts()
 
 
 class HubRemote:
@@ -89,7 +89,7 @@ def _asked(ask: Callable[[], T]) -> T:
         raise _refused(error) from error
     except OfflineModeIsEnabled as error:
         raise UserError(HUB_OFFLINE) from error
-    except (_CutError, ConnectionError, TimeoutError) as error:
+    except _CUTS as error:
         raise RetryLaterError(
             f"The connection to the Hub was cut ({type(error).__name__})."
         ) from error
@@ -97,7 +97,7 @@ def _asked(ask: Callable[[], T]) -> T:
         cause: Any = error.__cause__ or error.__context__
         if isinstance(cause, HfHubHTTPError):
             raise _refused(cause) from error
-        if isinstance(cause, (_CutError, OSError)):
+        if isinstance(cause, (*_CUTS, OSError)):
             raise RetryLaterError("The connection to the Hub was cut.") from error
         raise
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from app import hub_errors
 from app.datasets.importing.findings import Findings
 from app.errors import UserError
 from app.settings import HUB_OFFLINE
@@ -48,17 +49,11 @@ def fetch(work: Work, folder: Path, found: Findings) -> Path:
         )  # fmt: skip
     except HfHubHTTPError as error:
         raise _refused(repo, error, has_token=bool(token)) from error
-    except OSError as error:
-        if error.errno is not None and not isinstance(error, ConnectionError | TimeoutError):
+    except (OSError, *hub_errors.cuts()) as error:
+        of_the_disk = isinstance(error, OSError) and error.errno is not None
+        if of_the_disk and not isinstance(error, hub_errors.cuts()):
             raise
         raise RetryLaterError(f"The connection to the Hub was cut: {str(error)[:200]}.") from error
-    except Exception as error:
-        # The library's own clients raise errors of their own for a broken line.
-        if type(error).__module__.partition(".")[0] in ("httpx", "httpcore", "requests", "urllib3"):
-            raise RetryLaterError(
-                f"The connection to the Hub was cut: {str(error)[:200]}."
-            ) from error
-        raise
     finally:
         stop.set()
     return folder

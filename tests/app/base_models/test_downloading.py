@@ -126,6 +126,17 @@ def test_a_full_disk_is_told_before_a_byte_is_fetched(hub, tmp_path):
     assert hub.bytes_asked() == []
 
 
+def test_an_error_of_this_program_is_not_told_as_a_hub_that_does_not_answer(
+    hub, tmp_path, monkeypatch
+):
+    def choose(_names, **_how):
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(hub_fetch, "choose", choose)
+    with pytest.raises(KeyError, match="a mistake"):
+        bring(hub, tmp_path)
+
+
 def test_patterns_and_single_files_are_a_persons_choice():
     names = list(REPO)
     assert choose(names, patterns=["*.png", "flax*"]) == ["flax_model.msgpack", "picture.png"]

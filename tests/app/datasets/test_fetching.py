@@ -140,6 +140,8 @@ class _Hub(BaseHTTPRequestHandler):
         }
         if "tables" in path:
             about["siblings"] = [{"rfilename": n, "size": len(d)} for n, d in self.tables.items()]
+        if "cut" in path:
+            return  # hangs up without an answer
         if "gated" in path and "Authorization" not in self.headers:
             self._send(401, b"{}", {"X-Error-Code": "GatedRepo"})
         elif "/tree/" in path:
@@ -195,6 +197,12 @@ def test_gated_and_missing_repositories_are_one_sentence(hub):
     assert "is gated. Set a Hugging Face token" in platform.tasks.run_all()[0]
     importing.from_hub(cat, "nobody/nothing", platform.settings)
     assert "no dataset nobody/nothing on the Hub" in platform.tasks.run_all()[0]
+
+
+def test_a_line_to_the_hub_that_is_cut_is_tried_again_later(hub):
+    platform, cat = hub
+    importing.from_hub(cat, "me/cut", platform.settings)
+    assert platform.tasks.run_all()[0].startswith("The connection to the Hub was cut: ")
 
 
 def test_a_repository_that_keeps_its_pictures_in_tables_comes_in_with_captions(hub):
