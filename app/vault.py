@@ -7,13 +7,16 @@ one is set. The environment (``HF_TOKEN``) wins over what is kept here.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import logging
 import os
-import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+log = logging.getLogger(__name__)
+
 _FILE = "secrets.json"
-_lock = threading.Lock()
 
 
 class Vault:
@@ -31,9 +34,17 @@ class Vault:
         return sorted(self._read())
 
     def put(self, name: str, value: str | None) -> None:
-        """Set a secret, or remove it with None. Atomic; raises OSError when it cannot be written."""
-        with _lock:
-            found = self._read()
+        """Set a secret, or remove it with None. Atomic; raises OSError when it cannot be written.
+
+        A file that cannot be read, such as one edited by hand, is set aside first.
+        """
+        with self._alone():
+            try:
+                found = self._parsed()
+            except ValueError as error:
+                aside = self._path.replace(self._path.with_name(f"{_FILE}.unreadable"))
+                log.error("%s: %s; it is kept as %s", self._path, error, aside)
+                found = {}
             found.pop(name, None)
             if value:
                 found[name] = value
@@ -49,7 +60,23 @@ class Vault:
 
     def _read(self) -> dict[str, str]:
         try:
-            found = json.loads(self._path.read_text("utf-8"))
-        except (FileNotFoundError, ValueError):
+            return self._parsed()
+        except ValueError:
             return {}
-        return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+    def _parsed(self) -> dict[str, str]:
+        """Raises ValueError where the file is not what is written here."""
+        try:
+            found = json.loads(self._path.read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        if not isinstance(found, dict):
+            raise ValueError("it holds no secrets by name")
+        return {str(k): str(v) for k, v in found.items()}
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One writer at a time: a child that removes a secret would undo what was typed in just now."""
+        with self._path.with_name(f".{_FILE}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
