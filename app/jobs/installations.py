@@ -79,7 +79,10 @@ def find(settings: Settings, name: EngineName) -> Installation:
 
 
 def commit_of(home: Path) -> str:
-    """The commit a checkout stands at, read from its ``.git``; empty where it cannot be told."""
+    """The commit a checkout stands at, read from its own ``.git``; empty where it cannot be told.
+
+    Not by asking git, which answers with the checkout around a folder that is none.
+    """
     try:
         git = home / ".git"
         if git.is_file():
@@ -87,6 +90,9 @@ def commit_of(home: Path) -> str:
         head = (git / "HEAD").read_text("utf-8").strip()
         if not head.startswith("ref: "):
             return head
+        shared = git / "commondir"  # of a worktree: its branches lie in the repository's own folder
+        if shared.is_file():
+            git = (git / shared.read_text("utf-8").strip()).resolve()
         ref = git / head.removeprefix("ref: ")
         if ref.is_file():
             return ref.read_text("utf-8").strip()

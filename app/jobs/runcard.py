@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import platform as host
-import subprocess
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from app import datasets
+from app.jobs import installations
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir, read_json, write_json_atomic
 from engines.base import LaunchPlan
@@ -35,7 +35,7 @@ def write(
             "engine": {
                 "name": installation.name,
                 "home": str(installation.home),
-                "commit": commit_of(installation.home),
+                "commit": installations.commit_of(installation.home) or None,
                 "python": installation.python,
             },
             "command": {"argv": list(plan.argv), "cwd": str(plan.cwd)},
@@ -60,21 +60,6 @@ def fingerprint_later(run: RunDir, spec: JobSpec) -> None:
             log.warning("no fingerprint for %s: %s", run.root, error)
 
     threading.Thread(target=work, name=f"fingerprint-{run.root.name}", daemon=True).start()
-
-
-def commit_of(home: Path) -> str | None:
-    """The checked-out commit of a git folder, or None where it cannot be told."""
-    try:
-        done = subprocess.run(
-            ["git", "-c", "safe.directory=*", "-C", str(home), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
 
 
 def _merge(run: RunDir, values: dict[str, Any]) -> None:
