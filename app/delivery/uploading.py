@@ -37,7 +37,7 @@ class Upload:
     def __init__(self, work: Work, job: Job, target: Target) -> None:
         self._work, self._job, self._target = work, job, target
         self._root = service.run_dir(job).root
-        self._done = self._total = 0
+        self._done = self._total = self._proven = 0
         self._gone: list[str] = []
 
     def run(self) -> dict[str, Any]:
@@ -100,6 +100,7 @@ class Upload:
     def _settle(self, row_id: int, file: Local, sentence: str) -> None:
         if sentence == RIGHT:
             store.change(row_id, state="verified", error="", verified_at=time.time())
+            self._proven += 1
         else:
             store.change(row_id, state="failed", error=sentence, verified_at=None)
 
@@ -113,6 +114,10 @@ class Upload:
             )
         if any(store.state_of(row) != "verified" for row in rows):
             raise RetryLaterError("Files kept changing while they were sent.", seconds=30)
+        if self._proven:
+            # An event of the job: open pages, the table of jobs too, then show that it is backed up.
+            many = "a file" if self._proven == 1 else f"{self._proven} files"
+            jobs.note(self._job, f"copied to {self._target.name}: {many} verified there")
         gone = f"; {len(self._gone)} were deleted here before they were sent" if self._gone else ""
         self._work.progress(1, 1, f"{len(rows)} files verified at {address}{gone}.")
         return {"address": address, "files": len(rows), "gone": self._gone}

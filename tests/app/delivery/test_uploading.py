@@ -15,7 +15,7 @@ import yaml
 
 from app import delivery, tasks
 from app.errors import ConflictError, InvalidSpecError
-from app.jobs import service, store
+from app.jobs import listing, service, store
 from app.jobs.states import JobState
 from app.platform import EXTENSION
 from tests.support.finished import finished_job
@@ -79,7 +79,9 @@ def test_the_hub_gets_a_private_repository_with_a_card_and_every_hash_is_verifie
     target = delivery.add("hub", {"place": "{name}-{id}", "licence": "mit"}, EVERYTHING)
     job = finished_job(app)
     delivery.start(job, target.id)
+    shown = listing.queue().version
     assert run(app) == [""]
+    assert listing.queue().version != shown, "the table shows that it is backed up"
     assert set(states(job).values()) == {"verified"}
     files = hub.files["me/dog-1"]
     assert set(files) == set(states(job))
@@ -95,6 +97,8 @@ def test_the_hub_gets_a_private_repository_with_a_card_and_every_hash_is_verifie
     assert delivery.is_backed_up(job)
     assert delivery.pending([job]) == []
     assert delivery.jobs_with_copy([job.id]) == {job.id}
+    told = [event.reason for event in store.events(job.id)][-1]
+    assert told == f"copied to Hugging Face: {len(files)} files verified there"
 
 
 def test_a_cut_upload_goes_on_and_sends_nothing_twice(app, hub):
