@@ -9,3 +9,8 @@ def cuts() -> tuple[type[Exception], ...]:
 
     # Its HTTP library changed its name from version to version; the base of its own errors stays.
     return HfHubHTTPError.__bases__[0], ConnectionError, TimeoutError
+
+
+def raised() -> tuple[type[Exception], ...]:
+    """All that a question to the Hub raises: these, its refusals, and what the disk says."""
+    return OSError, *cuts()

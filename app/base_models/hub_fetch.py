@@ -100,7 +100,7 @@ def describe(wish: Wish, settings: Settings, token: str | None) -> list[Remote]:
                     name, url, meta.etag or "", meta.commit_hash or info.sha or "", meta.size or 0
                 )
             )
-    except (OSError, *hub_errors.cuts()) as error:
+    except hub_errors.raised() as error:
         raise _told(error, wish.repo, token) from error
     for file in found:
         if not (_SAFE_NAME.fullmatch(file.etag) and _SAFE_NAME.fullmatch(file.commit)):

@@ -49,7 +49,7 @@ def fetch(work: Work, folder: Path, found: Findings) -> Path:
         )  # fmt: skip
     except HfHubHTTPError as error:
         raise _refused(repo, error, has_token=bool(token)) from error
-    except (OSError, *hub_errors.cuts()) as error:
+    except hub_errors.raised() as error:
         of_the_disk = isinstance(error, OSError) and error.errno is not None
         if of_the_disk and not isinstance(error, hub_errors.cuts()):
             raise
