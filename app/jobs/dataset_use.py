@@ -27,7 +27,7 @@ class Use:
 def jobs(path: str, limit: int = 20) -> Sequence[Use]:
     """Jobs that name the folder, newest first; found by its name, then by its whole path."""
     folder = Path(path)
-    told = json.dumps(folder.name)[1:-1]
+    told = json.dumps(folder.name, ensure_ascii=False)[1:-1]  # as documents are stored
     query = select(Job.id, Job.name, Job.state, Job.document).where(
         Job.document.contains(told, autoescape=True)
     )

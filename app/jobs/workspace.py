@@ -70,6 +70,13 @@ def for_run(
     )
 
 
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0  # pruned by the engine of a run in progress since it was listed
+
+
 def starting_point(spec: JobSpec, settings: Settings) -> ResumePoint | None:
     """Where ``resume: {from: ...}`` points; None for auto and never.
 
@@ -81,6 +88,6 @@ def starting_point(spec: JobSpec, settings: Settings) -> ResumePoint | None:
     if isinstance(source, str) and not source.isdigit():
         return ResumePoint(Path(source).expanduser().absolute(), 0, weights_only=True)
     output = settings.jobs_dir / str(source) / "output"
-    finished = sorted(output.glob("**/*.safetensors"), key=lambda p: p.stat().st_mtime)
+    finished = sorted(output.glob("**/*.safetensors"), key=_written)
     loras = [path for path in finished if "-state" not in path.parent.name]
     return ResumePoint(loras[-1], 0, weights_only=True) if loras else None
