@@ -14,6 +14,7 @@ from app.datasets.remembering import Kept
 from app.datasets.similar import by_tags, tag_counts
 from app.db import db
 from app.models import Dataset, DatasetItem
+from app.numbers import whole
 
 PAGE = 60
 EXTREME = 3.0
@@ -56,16 +57,15 @@ class View:
     @classmethod
     def read(cls, words: Any) -> View:
         """From the query of an address, or from a form that carries one."""
-        resolution = words.get("resolution", "")
-        page = words.get("page", "")
+        resolution = whole(words.get("resolution", "")) or 0
+        page = whole(words.get("page", "")) or 0
         return cls(
             show=words.get("show", "") if words.get("show") in SHOWS else "",
             search=words.get("q", "").strip()[:200],
             tag=words.get("tag", "").strip()[:200],
             sort=words.get("sort", "") if words.get("sort") in SORTS else "name",
-            resolution=int(resolution) if resolution.isdigit() and 0 < int(resolution) < 10**5
-            else RESOLUTION,
-            page=int(page) if page.isdigit() and 0 < int(page) < 10**6 else 1,
+            resolution=resolution if 0 < resolution < 10**5 else RESOLUTION,
+            page=page if 0 < page < 10**6 else 1,
         )  # fmt: skip
 
     def words(self, **changes: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from app.artifacts import Artifact
 from app.errors import UserError
 from app.jobs import gallery, pricing, store
 from app.models import Job
-from app.numbers import thousands
+from app.numbers import thousands, whole
 from app.platform import current
 from engines.fields import table
 
@@ -46,9 +46,10 @@ _Pictures = dict[tuple[int, int], Artifact]
 def jobs_of(text: str) -> list[Job]:
     """The jobs named like ``3,5``, in that order. Raises UserError or NotFoundError."""
     words = [word for word in text.replace(" ", ",").split(",") if word]
-    if not all(word.isdigit() and len(word) < 10 for word in words):
+    given = dict.fromkeys(whole(word) if len(word) < 10 else None for word in words)
+    numbers = [number for number in given if number is not None]
+    if len(numbers) < len(given):
         raise UserError(f"{text!r} is no list of job numbers; write them like 3,5,9.")
-    numbers = list(dict.fromkeys(int(word) for word in words))
     if len(numbers) > MOST:
         raise UserError(f"At most {MOST} jobs can be compared at once; take some away.")
     return [store.get(number) for number in numbers]

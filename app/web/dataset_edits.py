@@ -13,6 +13,7 @@ from app.datasets.patterns import PatternError
 from app.datasets.steps import Step
 from app.errors import UserError
 from app.models import Dataset
+from app.numbers import whole
 from app.web.dataset import back, url_pairs
 
 bp = Blueprint("dataset_edits", __name__, url_prefix="/datasets/<int:dataset_id>")
@@ -53,12 +54,13 @@ def turn(dataset_id: int, item_id: int) -> ResponseReturnValue:
 def crop(dataset_id: int, item_id: int) -> ResponseReturnValue:
     dataset = library.get(dataset_id)
     found = captioning.item(dataset, item_id)
-    numbers = [request.form.get(name, "") for name in ("left", "top", "width", "height")]
-    if not all(number.strip().isdigit() for number in numbers):
+    given = [whole(request.form.get(name, "")) for name in ("left", "top", "width", "height")]
+    numbers = [number for number in given if number is not None and number >= 0]
+    if len(numbers) < len(given):
         raise UserError(
             "A rectangle has four whole numbers: left, top, width and height in pixels."
         )
-    pictures.crop(dataset, found, pictures.Box(*map(int, numbers)))
+    pictures.crop(dataset, found, pictures.Box(*numbers))
     return back(dataset_id, anchor=f"item-{item_id}")
 
 
@@ -99,7 +101,7 @@ def _asked(dataset: Dataset) -> tuple[bulk.Operation, list[bulk.Entry], list[int
     seen = grid.View.read(MultiDict(url_pairs(form.get("view", ""))))
     ticked = None
     if scope == "ticked":
-        ticked = [int(text) for text in form.getlist("ticked") if text.isdigit()]
+        ticked = [n for text in form.getlist("ticked") if (n := whole(text)) is not None]
     entries = grid.entries(dataset, grid.View() if scope == "all" else seen, ticked)
     return operation, entries, ticked
 

@@ -13,6 +13,7 @@ from app.datasets import bucketing, fixing, health, library, scanning
 from app.errors import UserError
 from app.jobs import dataset_change, service
 from app.models import Dataset
+from app.numbers import whole
 from app.web import htmx
 from engines.registry import ENGINE_NAMES
 
@@ -62,8 +63,8 @@ def _buckets(dataset: Dataset, resolution: int) -> dict[str, Any]:
 
 
 def _number(name: str, usual: int, *, most: int) -> int:
-    text = request.args.get(name, "").strip()
-    return int(text) if text.isdigit() and 8 <= int(text) <= most else usual
+    given = whole(request.args.get(name, ""))
+    return given if given is not None and 8 <= given <= most else usual
 
 
 @bp.post("/datasets/<int:dataset_id>/report")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
+from app.numbers import whole
 from app.web.places import TOOLKIT, all_inputs, input_name, pattern_of
 from engines import families
 from engines.catalogue.inputs import FamilyInput
@@ -140,7 +141,8 @@ def _take(native: dict[str, Any], item: FamilyInput, fields: dict[str, str]) -> 
 
 
 def _length(entries: Mapping[Any, Any]) -> int:
-    return max((int(key) + 1 for key in entries if str(key).isdigit()), default=0)
+    numbers = [n for key in entries if (n := whole(str(key))) is not None and n <= _MOST]
+    return max(numbers, default=-1) + 1
 
 
 def _find(place: Any, parts: list[str]) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from app import yaml_text
+from app.numbers import whole
 from app.web import family_inputs
 from app.web.places import TOOLKIT
 from engines.fields import Row, table
@@ -65,9 +66,7 @@ def _names(path: str, datasets: int) -> list[str]:
 
 def _value(row: Row, text: str) -> Any:
     if row.path == "resume":
-        return (
-            text if text in ("auto", "never") else {"from": int(text) if text.isdigit() else text}
-        )
+        return text if text in ("auto", "never") else {"from": _job_or_path(text)}
     if row.path == "sampling.prompts":
         return [line.strip() for line in text.splitlines() if line.strip()]
     if row.kind == "list":
@@ -75,6 +74,11 @@ def _value(row: Row, text: str) -> Any:
     if row.kind == "mapping":
         return yaml.safe_load(text)
     return text
+
+
+def _job_or_path(text: str) -> int | str:
+    number = whole(text) if text.isdecimal() else None
+    return text if number is None else number
 
 
 def _place(document: dict[str, Any], name: str, value: Any) -> None:

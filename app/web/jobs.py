@@ -8,8 +8,10 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import delivery
+from app.errors import UserError
 from app.jobs import elsewhere, gallery, guards, listing, logtail, service
 from app.jobs.states import JobState
+from app.numbers import whole
 from app.platform import current
 from app.web import (
     checkpoints,
@@ -184,8 +186,7 @@ def retry(job_id: int) -> ResponseReturnValue:
 
 @bp.post("/jobs/<int:job_id>/extend")
 def extend(job_id: int) -> ResponseReturnValue:
-    steps = request.form.get("steps", "")
-    service.extend(service.get(job_id), int(steps) if steps.strip().isdigit() else 0)
+    service.extend(service.get(job_id), whole(request.form.get("steps", "")) or 0)
     return _back(job_id)
 
 
@@ -198,8 +199,10 @@ def order(job_id: int) -> ResponseReturnValue:
 
 @bp.post("/jobs/<int:job_id>/priority")
 def priority(job_id: int) -> ResponseReturnValue:
-    text = request.form.get("priority", "").strip()
-    service.set_priority(service.get(job_id), int(text) if text.lstrip("-").isdigit() else 0)
+    given = whole(request.form.get("priority", ""))
+    if given is None:
+        raise UserError("Give a whole number; higher starts earlier.")
+    service.set_priority(service.get(job_id), given)
     return _back(job_id)
 
 

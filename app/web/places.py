@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from app.numbers import whole
 from app.web import place_fields
 from engines import families
 from engines.catalogue.inputs import FamilyInput
@@ -55,7 +56,7 @@ def place_of(name: str, family: str = "") -> Place:
     item = input_of(name, family)
     if item is not None:
         numbers = _NUMBER.findall(name)
-        return Place(input_name(item, int(numbers[0]) if numbers else 0), item.title)
+        return Place(input_name(item, (whole(numbers[0]) or 0) if numbers else 0), item.title)
     if name.startswith("engine_options"):
         return Place("engine_options", "Engine options")
     if name.startswith("place."):
