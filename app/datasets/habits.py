@@ -25,7 +25,7 @@ def sub_folders(path: Path) -> tuple[Path, ...]:
                     return ()
                 if kohya_habit(entry.name) and entry.is_dir():
                     found.append(Path(entry.path))
-    except OSError:
+    except (OSError, ValueError):
         return ()  # a folder that is missing or closed is told by the look into it
     return tuple(sorted(found))
 

@@ -51,8 +51,8 @@ def register(path: Path) -> Dataset:
     if known is not None:
         return known
     root = settings().datasets_dir
-    if not path.is_dir():
-        raise UserError(f"There is no folder {path}. Name one that holds pictures.")
+    if not os.path.isdir(path):  # Path raises for what no system can hold
+        raise UserError(f"There is no folder {str(path)[:300]}. Name one that holds pictures.")
     if path in (Path("/"), Path.home(), settings().data_dir, root):
         raise UserError(f"{path} holds much else. Name the folder of the pictures itself.")
     if not os.access(path, os.R_OK | os.X_OK):

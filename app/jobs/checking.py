@@ -252,7 +252,8 @@ def _start(spec: JobSpec, platform: Platform) -> dict[str, str]:
     point = workspace.starting_point(spec, platform.settings)
     if point is None:
         return {"resume": f"Job {spec.resume.source} has written no LoRA to start from."}
-    problem = "" if point.path.exists() else f"There is no {point.path} to start from."
+    there = os.path.exists(point.path)  # Path raises for what no system can hold
+    problem = "" if there else f"There is no {str(point.path)[:300]} to start from."
     if not problem and point.path.suffix == ".safetensors":
         try:
             artifacts.read_header(point.path)

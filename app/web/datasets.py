@@ -35,7 +35,7 @@ def cards() -> ResponseReturnValue:
 
 
 def _list() -> dict[str, Any]:
-    search = request.args.get("q", "").strip()
+    search = request.args.get("q", "").strip()[:200]
     page = max(1, request.args.get("page", 1, type=int))
     view = overview.page(search, page)
     return {

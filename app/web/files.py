@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from flask import Blueprint, request, send_file
@@ -24,7 +25,7 @@ def inside(root: Path, relative: str) -> Path:
     """The file below ``root``, or NotFoundError: no ``..``, no links, no folders."""
     joined = safe_join(str(root), relative)
     path = Path(joined) if joined else None
-    if path is None or not path.is_file():
+    if path is None or not os.path.isfile(path):  # Path raises for a name that no disk can hold
         raise NotFoundError(f"There is no file {relative}; it may have been pruned or deleted.")
     if path.resolve() != root.resolve() / path.relative_to(root):
         raise NotFoundError(f"{relative} is a link and is not followed.")

@@ -52,7 +52,7 @@ def table() -> ResponseReturnValue:
 
 def _table() -> dict[str, Any]:
     state = request.args.get("state", "")
-    search = request.args.get("q", "").strip()
+    search = request.args.get("q", "").strip()[:200]
     before = request.args.get("before", type=int)
     known = state if state in list(JobState) else None
     platform = current()

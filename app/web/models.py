@@ -160,8 +160,8 @@ def add_folder() -> ResponseReturnValue:
     problem = ""
     if not text or not path.is_absolute():
         problem = "Give the whole path of a folder on this machine, such as /data/models."
-    elif not path.is_dir():
-        problem = f"There is no folder {path} on this machine."
+    elif not os.path.isdir(path):  # Path raises for what no system can hold
+        problem = f"There is no folder {str(path)[:300]} on this machine."
     elif not os.access(path, os.R_OK | os.X_OK):
         problem = f"{path} may not be read by this program."
     if problem:

