@@ -12,6 +12,7 @@ from typing import Any
 
 from app.commands import Subparsers, add_card, add_command, add_spec, application
 from app.jobs.states import JobState
+from app.numbers import whole
 from engines.registry import ENGINE_NAMES
 
 PLACE = {
@@ -50,10 +51,16 @@ def _add_list(commands: Subparsers) -> None:
         "--state", choices=list(map(str, JobState)), help="only jobs in this state"
     )
     listing.add_argument(
-        "--limit", type=int, default=50, metavar="N", help="at most so many (default: 50)"
+        "--limit", type=_count, default=50, metavar="N", help="at most so many (default: 50)"
     )
     listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=_list)
+
+
+def _count(text: str) -> int:
+    if not (number := whole(text)) or number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1")
+    return number
 
 
 def _add_single(commands: Subparsers) -> None:
@@ -106,6 +113,8 @@ def read_spec(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read: {error}.") from error
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise UserError(f"{path} is nested too deeply to be a spec.") from error
     if not isinstance(document, dict):
         raise UserError(f"{path} holds no spec; it must be a mapping of fields.")
     return document

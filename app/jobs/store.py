@@ -55,6 +55,7 @@ _LAUNCHABLE = (
     .execution_options(populate_existing=True)
 )
 _ABOVE_ALL = 2**31 - 1
+_LARGEST_ID = 2**63 - 1
 CLUSTER_NOTICE = "slurm"
 """The fact that holds what people have to know about the cluster."""
 
@@ -72,7 +73,8 @@ def add(**columns: Any) -> Job:
 
 def get(job_id: int) -> Job:
     """The job, freshly read. Raises NotFoundError."""
-    job = db.session.scalars(_ONE, {"number": job_id}).one_or_none()
+    known = abs(job_id) <= _LARGEST_ID
+    job = db.session.scalars(_ONE, {"number": job_id}).one_or_none() if known else None
     if job is None:
         raise NotFoundError(f"There is no job {job_id}; it may have been deleted.")
     return job

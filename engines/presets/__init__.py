@@ -121,7 +121,8 @@ def _of_family(family: families.Family) -> Iterator[Choice]:
 def _set_default(document: dict[str, Any], path: str, value: Any) -> None:
     head, _, rest = path.partition(".")
     if head.endswith("[]"):
-        for item in document.get(head[:-2]) or []:
+        items = document.get(head[:-2])
+        for item in items if isinstance(items, list | tuple) else ():
             if isinstance(item, dict):
                 _set_default(item, rest, value)
     elif not rest:

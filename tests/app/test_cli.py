@@ -180,3 +180,28 @@ def test_a_card_chooses_the_memory_preset_of_a_rendered_spec(tmp_path):
     words = ("render", str(spec), "--engine", "kohya_ss", "--out", str(tmp_path), "--card", "12")
     assert lora(tmp_path, *words).returncode == 0
     assert "blocks_to_swap = 16" in (tmp_path / "config.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: " + "[" * 3000 + "]" * 3000, "is nested too deeply to be a spec"),
+        ("name: a\nfamily: sd15\ndatasets: 5\nlength: {steps: 9}\n", "datasets"),
+        ("a: [1", "is not valid YAML"),
+        ("5", "holds no spec"),
+    ],
+)
+def test_a_file_that_is_no_spec_is_refused_in_words(tmp_path, text, told):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(text)
+    done = lora(tmp_path, "render", str(spec), "--engine", "kohya_ss", "--out", str(tmp_path / "o"))
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
+def test_numbers_of_no_job_are_told_as_that(tmp_path):
+    assert lora(tmp_path, "migrate").returncode == 0
+    done = lora(tmp_path, "show", "9" * 30)
+    assert (done.returncode, "There is no job 999" in done.stderr) == (2, True)
+    with pytest.raises(SystemExit):
+        lora(tmp_path, "list", "--limit", "-5")
