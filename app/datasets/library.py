@@ -40,7 +40,10 @@ def create(name: str) -> Dataset:
     if name.lower() in {entry.name.lower() for entry in root.iterdir()}:
         raise ConflictError(f"There is a folder {name} already. Choose another name.")
     folder = root / name
-    folder.mkdir()
+    try:
+        folder.mkdir()
+    except FileExistsError:  # made by another request since the look above
+        raise ConflictError(f"There is a folder {name} already. Choose another name.") from None
     return _add(name, folder, managed=True)
 
 

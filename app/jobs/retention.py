@@ -96,10 +96,10 @@ def pin(job: Job, relative: str) -> Path:
     folder = service.run_dir(job).output / artifacts.kept_folder(job.name)
     target = folder / lora.path.name
     folder.mkdir(exist_ok=True)
-    if target.exists():
-        raise ConflictError(f"{lora.path.name} is pinned already.")
     try:
         os.link(lora.path, target)
+    except FileExistsError:
+        raise ConflictError(f"{lora.path.name} is pinned already.") from None
     except FileNotFoundError:
         raise NotFoundError(f"{lora.path.name} is gone; the engine has just removed it.") from None
     except OSError as error:

@@ -91,6 +91,16 @@ def test_deleting_hides_at_once_and_undo_brings_everything_back(client, dog):
     assert "2 pictures" in client.get("/datasets").text
 
 
+def test_a_folder_that_another_request_made_in_between_is_told_and_not_taken(
+    client, dog, monkeypatch
+):
+    monkeypatch.setattr(library, "_named", lambda _name: None)
+    monkeypatch.setattr(type(dog), "iterdir", lambda _path: iter(()))
+    answer = client.post("/datasets", data={"name": "dog"})
+    assert (answer.status_code, "There is a folder dog already" in answer.text) == (422, True)
+    assert (dog / "0.png").is_file()
+
+
 def test_a_dataset_whose_folder_cannot_be_moved_stays_on_the_list(client, dog):
     (dog.with_name(".removed-1-dog") / "in the way").mkdir(parents=True)
     refused = client.post("/datasets/1/delete")
