@@ -20,10 +20,8 @@ __all__ = ["ROOT", "SETTINGS", "Setting", "Settings", "SettingsError"]
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout (or the folder the program was installed from)."""
-HUB_OFFLINE = (
-    "HF_HUB_OFFLINE is set, so nothing is fetched from the Hugging Face Hub or sent to it. "
-    "Unset it and start the program again."
-)
+HUB_OFFLINE_BRIEF = "HF_HUB_OFFLINE is set, so nothing comes from the Hub or goes to it."
+HUB_OFFLINE = f"{HUB_OFFLINE_BRIEF} Unset it and start the program again."
 """What a person is told who wants something of the Hub where ``Settings.hf_hub_offline`` holds."""
 
 _VAST_SIGNS = ("VAST_CONTAINERLABEL", "CONTAINER_ID", "PORTAL_CONFIG")

@@ -36,7 +36,7 @@ class JobSpec(Section):
 
     version: Literal[1] = Field(1, title="Version", description="Version of this document's form.")
     name: str = about(
-        ..., "Name", "Label of the job and stem of its files: letters, digits, dots, dashes, underscores.",
+        ..., "Name", "Names the job and its files: letters, digits, dots, dashes, underscores.",
         ai="config.name", kohya="output_name", pattern=NAME_PATTERN,
     )  # fmt: skip
     engine: EngineChoice = about(
@@ -53,7 +53,7 @@ class JobSpec(Section):
         min_length=1,
     )
     base_model: str | None = about(
-        None, "Base model", "Hub id (owner/name), path, or entry of the model library.",
+        None, "Base model", "Hub id (owner/name), or a file or folder here.",
         ai="model.name_or_path", kohya="pretrained_model_name_or_path", min_length=1,
     )  # fmt: skip
     components: dict[str, str] = about(

@@ -154,10 +154,12 @@
         }], draw: [seams] },
       }, table, box);
     };
+    // No drag and no hover with a finger: it scrolls the page.
+    const hint = matchMedia("(hover: none)").matches ? ["Tap for values, + to zoom", "“Whole run” goes back"] : ["Drag to zoom, hover for values", "Drag to zoom, “Whole run” to go back"];
     const say = () => {
       const newest = jobs.flatMap((job) => data.get(job)?.series[choice.series]?.y ?? []).filter((v) => v != null);
       const told = jobs.length > 1 ? "" : `: ${short(newest[0])} at the start, ${short(newest.at(-1))} at last`;
-      caption.textContent = `${select.selectedOptions[0].text}${told}, lowest ${short(newest.reduce((a, b) => Math.min(a, b), Infinity))}. ${jobs.length === 1 && data.get(jobs[0])?.series[choice.series]?.odd?.length ? "Red marks: not a number. " : ""}Drag to zoom, ${zoom ? "“Whole run” to go back" : "hover for values"}.`;
+      caption.textContent = `${select.selectedOptions[0].text}${told}, lowest ${short(newest.reduce((a, b) => Math.min(a, b), Infinity))}. ${jobs.length === 1 && data.get(jobs[0])?.series[choice.series]?.odd?.length ? "Red marks: not a number. " : ""}${hint[+!!zoom]}.`;
     };
     // The middle 98 % of the values, so that one wild loss does not flatten the rest.
     const clipped = (u, low, high) => {

@@ -22,7 +22,7 @@ from sqlalchemy import BigInteger, Select, bindparam, cast, func, or_, select
 from app.db import connection
 from app.jobs import store
 from app.jobs.states import ACTIVE, JobState
-from app.models import Fact, Job, JobEvent
+from app.models import Attempt, Fact, Job, JobEvent
 
 _JOB, _FACT = Job.__table__.c, Fact.__table__.c
 # By the index of states: with the versions of all rows, ten thousand jobs cost 25 ms a poll.
@@ -151,3 +151,16 @@ def _read(statement: Select[Any], where: dict[str, int]) -> Iterator[Line]:
 def jobs_of(ids: Collection[int]) -> dict[int, Job]:
     """These jobs, freshly read, less those that were deleted meanwhile."""
     return {job.id: job for job in store.some(ids)} if ids else {}
+
+
+def seconds_of(ids: Collection[int]) -> dict[int, float]:
+    """How long the attempts of these jobs ran, where there was one; for jobs that are over."""
+    if not ids:
+        return {}
+    ran = func.sum(Attempt.ended - Attempt.started)
+    found = connection().execute(
+        select(Attempt.job_id, ran)
+        .where(Attempt.job_id.in_(ids), Attempt.ended.is_not(None))
+        .group_by(Attempt.job_id)
+    )
+    return {job_id: seconds for job_id, seconds in found}

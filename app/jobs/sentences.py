@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,7 +20,7 @@ _KINDS = {
     "greater_than": "This must be more than {gt}.",
     "greater_than_equal": "This must be at least {ge}.",
     "less_than": "This must be less than {lt}.",
-    "less_than_equal": "This must be at most {le}.",
+    "less_than_equal": "This must be at most {le:,}.",
     "string_too_short": "This is needed.",
     "string_too_long": "This is too long: at most {max_length} characters.",
     "too_short": "Give at least one.",
@@ -31,9 +32,13 @@ _KINDS = {
 }
 _PATTERNS = {
     "name": "Use letters, digits, dot, dash and underscore, starting with a letter or digit; "
-    "at most 80 characters. {input!r} has something else.",
+    "{input!r} has something else.{offer}",
     "datasets[].caption_extension": "This is a file ending such as .txt; {input!r} is not.",
 }
+_MISSING = {"length": "Give either steps or epochs."}
+"""Fields of which the sentence does not go without saying what is needed."""
+_LONGEST = 80
+"""Of a name, and of what is quoted in a sentence."""
 
 
 def field_of(location: tuple[Any, ...]) -> str:
@@ -78,10 +83,23 @@ def _sentence(field: str, item: dict[str, Any]) -> str:
     kind, context = str(item["type"]), item.get("ctx") or {}
     if kind == "value_error":
         return str(item["msg"]).removeprefix("Value error, ")
+    if kind == "missing" and field in _MISSING:
+        return _MISSING[field]
+    given = item["input"]
+    if isinstance(given, str) and len(given) > _LONGEST:
+        item["input"] = given[:_LONGEST] + "..."
     if kind == "string_pattern_mismatch":
+        if field == "name" and len(given) > _LONGEST:
+            return f"At most {_LONGEST} characters; this has {len(given)}."
         template = _PATTERNS.get(pattern_of(field), "{input!r} is not of the right form.")
-        return template.format(input=item["input"])
+        return template.format(input=item["input"], offer=_offer(given))
     if kind == "extra_forbidden":
         return f"There is no field {field.rpartition('.')[2]!r} here."
     template = _KINDS.get(kind, "")
     return template.format(input=item["input"], **context) if template else str(item["msg"])
+
+
+def _offer(name: str) -> str:
+    """A name as near to that one as is allowed, if letters are left of it."""
+    near = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-._")
+    return f" Take {near!r}, for example." if near else ""

@@ -30,6 +30,8 @@ from engines.registry import EngineName
 from engines.spec import JobSpec
 from engines.switching import Switched, switch
 
+HIGHEST_PRIORITY = 1000
+
 get = store.get
 as_json = describing.as_json
 preview = previewing.preview
@@ -158,7 +160,7 @@ def extend(job: Job, steps: int) -> None:
     if job.status is not JobState.SUCCEEDED:
         raise ConflictError(f"Job {job.id} is {job.state}; only a finished run can be continued.")
     if not 1 <= steps <= 10_000_000:
-        raise UserError("Give the number of further steps: at least 1.")
+        raise UserError("Give the number of further steps: a whole number from 1 to 10,000,000.")
     target = (job.total_steps or job.step) + steps
     _queue_again(job, f"continued for {steps} more steps", fresh=False, target_steps=target)
 
@@ -204,7 +206,7 @@ def release(job: Job) -> None:
 def set_priority(job: Job, priority: int) -> None:
     """Higher starts earlier; equal ones by age."""
     _queued_only(job)
-    store.change(job, priority=max(-1000, min(1000, priority)))
+    store.change(job, priority=max(-HIGHEST_PRIORITY, min(HIGHEST_PRIORITY, priority)))
     wake()
 
 

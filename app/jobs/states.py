@@ -51,5 +51,8 @@ class IllegalMoveError(ConflictError):
     """The job was not in a state that allows this."""
 
     def __init__(self, job_id: int, have: JobState, want: JobState) -> None:
-        super().__init__(f"Job {job_id} is {have}; it cannot become {want}.")
+        text = f"Job {job_id} is {have}; it cannot become {want}."
+        if have in FINAL and want in (S.STOPPING, S.CANCELLED):
+            text = f"Job {job_id} is over ({have}), so there is nothing to stop."
+        super().__init__(text)
         self.job_id, self.have, self.want = job_id, have, want

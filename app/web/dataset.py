@@ -18,6 +18,8 @@ from app.models import Dataset, DatasetItem
 from app.web import htmx
 
 bp = Blueprint("dataset", __name__, url_prefix="/datasets/<int:dataset_id>")
+TRIGGER_LONGEST = 200
+"""As in a job's spec, into which it is copied."""
 
 
 @bp.get("")
@@ -61,7 +63,10 @@ def tiles(dataset_id: int) -> ResponseReturnValue:
 @bp.post("/trigger")
 def trigger(dataset_id: int) -> ResponseReturnValue:
     dataset = library.get(dataset_id)
-    dataset.trigger_word = " ".join(request.form.get("trigger_word", "").split())[:200]
+    word = " ".join(request.form.get("trigger_word", "").split())
+    if len(word) > TRIGGER_LONGEST:
+        raise UserError(f"A trigger word has at most {TRIGGER_LONGEST} characters.")
+    dataset.trigger_word = word
     db.session.commit()
     return back(dataset_id)
 

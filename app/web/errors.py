@@ -30,7 +30,7 @@ def _answer(text: str, status: int, title: str) -> ResponseReturnValue:
         return jsonify({"error": text}), status
     if htmx.is_htmx():
         return render_template("fragments/flash.html", text=text), status
-    return render_template("pages/error.html", text=text, title=title), status
+    return render_template("pages/error.html", text=text, title=title, status=status), status
 
 
 def _user_error(error: UserError) -> ResponseReturnValue:

@@ -20,6 +20,7 @@ _ADVICE = re.compile(
     r"(; |\. )(use|set|leave|it has|choose|remove|switch|write|Use|Set|Leave|Choose)\b[^.]*(?=\.|$)"
 )
 _FEW = 3
+_TELLING = 1024
 _TYPED = ("optimizer.name",)
 """Fields with known words that also take others: a dotted class of optimizer."""
 
@@ -262,6 +263,7 @@ def _switch(value: str, default: str) -> tuple[Option, ...]:
 
 
 def _bounds(row: Row) -> str:
-    low = f"from {bound(row.minimum)}" if row.minimum is not None else ""
-    high = f"to {bound(row.maximum)}" if row.maximum is not None else ""
-    return f" ({' '.join(filter(None, (low, high)))})" if low or high else ""
+    """What a person might run into. That steps are from 1 to ten million is told to whoever did."""
+    if row.minimum is None or row.maximum is None or row.maximum > _TELLING:
+        return ""
+    return f" {bound(row.minimum)} to {bound(row.maximum)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -199,9 +200,10 @@ def order(job_id: int) -> ResponseReturnValue:
 
 @bp.post("/jobs/<int:job_id>/priority")
 def priority(job_id: int) -> ResponseReturnValue:
+    most = service.HIGHEST_PRIORITY
     given = whole(request.form.get("priority", ""))
-    if given is None:
-        raise UserError("Give a whole number; higher starts earlier.")
+    if given is None or abs(given) > most:
+        raise UserError(f"A priority is a whole number from {-most} to {most}.")
     service.set_priority(service.get(job_id), given)
     return _back(job_id)
 

@@ -27,6 +27,8 @@ class Part:
     job: Job | None = None
     safe: bool = False
     """It is backed up."""
+    took: float | None = None
+    """Seconds that it ran, where it is over."""
 
     def keep(self, caller: Callable[[], str]) -> Markup:
         """What ``caller`` draws of the job; kept, unless it is active: its time left runs."""
@@ -45,6 +47,7 @@ def parts_of(lines: Sequence[Line], safe: Collection[int]) -> list[Part]:
     found = [None if line.is_active else kept.get(_key(line, line.id in safe)) for line in lines]
     wanted = [line.id for line, drawn in zip(lines, found, strict=True) if drawn is None]
     jobs = listing.jobs_of(wanted)
+    took = listing.seconds_of([job.id for job in jobs.values() if job.status.is_final])
     parts: list[Part] = []
     together: list[Markup] = []
     for line, drawn in zip(lines, found, strict=True):
@@ -52,7 +55,7 @@ def parts_of(lines: Sequence[Line], safe: Collection[int]) -> list[Part]:
             together.append(drawn)
         elif line.id in jobs:  # else it was deleted just now
             parts.append(Part(_joined(together)))
-            parts.append(Part(None, jobs[line.id], line.id in safe))
+            parts.append(Part(None, jobs[line.id], line.id in safe, took.get(line.id)))
             together = []
     return [part for part in (*parts, Part(_joined(together))) if part.job or part.drawn]
 

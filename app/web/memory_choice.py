@@ -65,7 +65,7 @@ def draw(
 ) -> MemoryChoice:
     """The select and what stands beside it. ``choices`` are the defaults that apply now."""
     if not usual.gpu:
-        why = "Presets are for a GPU, and this machine has none; the base model stays as it is."
+        why = "This machine has no GPU, so no preset applies."
         return MemoryChoice((("", "no GPU here"),), "", why=why)
     card = card_of(form) or usual.gb
     auto = f"auto: {usual.gb:.0f} GB, {usual.name}" if usual.gb else f"auto: {usual.name}"

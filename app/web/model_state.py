@@ -10,7 +10,7 @@ from app import tasks
 from app.base_models import Hub, orders, resolve
 from app.models import Task
 from app.platform import current
-from app.settings import HUB_OFFLINE
+from app.settings import HUB_OFFLINE_BRIEF
 from engines import families, sizing
 
 
@@ -45,7 +45,7 @@ def of(values: Mapping[str, str]) -> ModelState:
     if platform.hub.is_cached(place.repo, place.file):
         return ModelState("here", text)
     if platform.settings.hf_hub_offline:
-        return ModelState("offline", text, sentence=HUB_OFFLINE)
+        return ModelState("offline", text, sentence=HUB_OFFLINE_BRIEF)
     answer = platform.hub.ask(place.repo, place.file)
     if answer is not None and not answer.ok and answer.certain:
         page = f"{platform.settings.hf_endpoint}/{place.repo}"

@@ -80,7 +80,7 @@ class Length(Section):
     """How long: steps or epochs, exactly one of them."""
 
     steps: int | None = about(
-        None, "Steps", "Optimizer steps; kohya_ss rounds up to whole epochs.", unit="steps",
+        None, "Steps", "kohya_ss rounds up to whole epochs.", unit="steps",
         ai="train.steps", kohya="max_train_epochs (computed)", ge=1, le=10_000_000,
     )  # fmt: skip
     epochs: int | None = about(
@@ -91,7 +91,8 @@ class Length(Section):
     @model_validator(mode="after")
     def _exactly_one(self) -> Length:
         if (self.steps is None) == (self.epochs is None):
-            raise ValueError("Give either steps or epochs, not both and not neither.")
+            given = "both" if self.steps is not None else "neither"
+            raise ValueError(f"Give either steps or epochs; {given} is given.")
         return self
 
 

@@ -166,8 +166,7 @@ def test_a_form_that_lacks_much_hears_of_all_at_once_and_is_the_new_job_page_sti
 def test_a_missing_engine_is_told_on_the_form_with_the_command(client):
     page = client.get("/jobs/new?family=sdxl").text
     assert "ai-toolkit (not installed)" in page
-    assert "./scripts/bootstrap.sh ai-toolkit" in page
-    assert 'not installed: <a href="/engines">' in page
+    assert 'ai-toolkit is <a href="/engines">not installed</a>, so auto takes kohya_ss.' in page
 
 
 def test_a_kohya_training_folder_is_opened_into_datasets_with_repeats(app, client, form, pictures):

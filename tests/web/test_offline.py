@@ -6,7 +6,7 @@ import pytest
 
 from app import delivery, tasks
 from app.platform import current
-from app.settings import HUB_OFFLINE, Settings
+from app.settings import HUB_OFFLINE, HUB_OFFLINE_BRIEF, Settings
 from tests.support.finished import finished_job
 from tests.support.platform import make_app
 
@@ -43,7 +43,7 @@ def test_it_is_read_as_hugging_face_reads_it(tmp_path):
 def test_the_form_offers_no_download_and_refuses_one(client, begun):
     state = client.get("/models/state", query_string=ASKED).text
     assert "Not on this machine." in state
-    assert HUB_OFFLINE in state
+    assert f"{HUB_OFFLINE_BRIEF} Name a file or folder." in state
     assert "<button" not in state
     assert "the job fetches it" not in state
     scripted = client.post(
