@@ -157,10 +157,10 @@ def seconds_of(ids: Collection[int]) -> dict[int, float]:
     """How long the attempts of these jobs ran, where there was one; for jobs that are over."""
     if not ids:
         return {}
-    ran = func.sum(Attempt.ended - Attempt.started)
+    ran = func.sum(Attempt.ended - Attempt.started).label("ran")
     found = connection().execute(
         select(Attempt.job_id, ran)
         .where(Attempt.job_id.in_(ids), Attempt.ended.is_not(None))
         .group_by(Attempt.job_id)
     )
-    return {job_id: seconds for job_id, seconds in found}
+    return {row.job_id: row.ran for row in found}

@@ -266,4 +266,4 @@ def _bounds(row: Row) -> str:
     """What a person might run into. That steps are from 1 to ten million is told to whoever did."""
     if row.minimum is None or row.maximum is None or row.maximum > _TELLING:
         return ""
-    return f" {bound(row.minimum)} to {bound(row.maximum)}."
+    return f" {bound(row.minimum)}\u00a0to\u00a0{bound(row.maximum)}."

@@ -43,4 +43,6 @@ def _shown(name: str) -> str:
         return "set"
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:g}"
     return "" if value is None else str(value)

@@ -91,8 +91,8 @@ class Length(Section):
     @model_validator(mode="after")
     def _exactly_one(self) -> Length:
         if (self.steps is None) == (self.epochs is None):
-            given = "both" if self.steps is not None else "neither"
-            raise ValueError(f"Give either steps or epochs; {given} is given.")
+            both = ", not both" if self.steps is not None else ""
+            raise ValueError(f"Give either steps or epochs{both}.")
         return self
 
 

@@ -109,3 +109,18 @@ def test_a_row_of_the_table_is_drawn_anew_when_the_job_changes_or_is_another(
 
 def test_the_table_has_one_poll_for_the_region_and_none_per_row(client, job):
     assert client.get("/").text.partition('id="jobs-table"')[2].count("hx-trigger") == 1
+
+
+def test_a_job_that_is_over_tells_how_long_it_ran_with_all_attempts(client, job):
+    for number, ran in ((1, 60), (2, 125)):
+        store.move(job, JobState.STARTING, attempt=number)
+        attempt = store.open_attempt(job, number=number)
+        store.change_attempt(attempt, started=1000.0 * number, ended=1000.0 * number + ran)
+        store.move(job, JobState.FAILED if number == 2 else JobState.QUEUED)
+    row = client.get("/").text.split('data-label="Time">')[1].split("</td>")[0]
+    assert row == "<small>took</small> 3 min 05 s"
+
+
+def test_a_job_that_never_ran_took_no_time(client, job):
+    client.post("/jobs/1/stop")
+    assert 'class="num none" data-label="Time">–</td>' in client.get("/").text

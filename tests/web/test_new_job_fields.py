@@ -228,7 +228,7 @@ def test_a_card_smaller_than_any_source_speaks_of_is_said_in_plain_words(client,
 def test_without_a_gpu_the_preset_is_greyed_out_and_says_why(client):
     page = fields(client, family="sdxl")
     assert " disabled" in control(page, "card")
-    assert "this machine has none" in page
+    assert "This machine has no GPU" in page
 
 
 def test_a_default_that_the_model_or_the_card_changed_names_its_source(client, card):

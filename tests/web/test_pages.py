@@ -89,7 +89,8 @@ def test_an_action_that_came_too_late_is_a_conflict_and_says_so(client, job):
     client.post("/jobs/1/stop")
     answer = client.post("/jobs/1/stop")
     assert answer.status_code == 409
-    assert "cannot become" in answer.text
+    assert "Job 1 is over (cancelled), so there is nothing to stop." in answer.text
+    assert '<a class="button main" href="/jobs/1">Back to the job</a>' in answer.text
 
 
 def test_artifacts_show_step_size_and_metadata(client, job, output):

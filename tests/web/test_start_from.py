@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from app.jobs import service, store
 from tests.web.test_pages import write_lora
 
@@ -32,3 +34,12 @@ def test_a_higher_priority_starts_earlier(client, job, form):
     assert [j.id for j in store.launchable(2e12)] == [2, 1]
     client.post("/jobs/1/next")
     assert [j.id for j in store.launchable(2e12)] == [1, 2]
+
+
+@pytest.mark.parametrize("typed", ["", "high", "1.5", "1001", "9" * 20, "²"])
+def test_what_is_no_priority_is_said_and_changes_nothing(client, job, typed):
+    client.post("/jobs/1/priority", data={"priority": "-7"})
+    answer = client.post("/jobs/1/priority", data={"priority": typed})
+    assert answer.status_code == 400
+    assert "A priority is a whole number from -1000 to 1000." in answer.text
+    assert store.get(1).priority == -7

@@ -24,6 +24,11 @@ def errors(**changes):
     ("changes", "field", "sentence"),
     [
         ({"name": "a b"}, "name", "letters, digits, dot, dash and underscore"),
+        ({"name": "my dog!"}, "name", "'my dog!' has something else. Take 'my-dog', for example."),
+        ({"name": "\N{DOG FACE}"}, "name", "'\N{DOG FACE}' has something else."),
+        ({"name": "a" * 500}, "name", "At most 80 characters; this has 500."),
+        ({"length": {"steps": 10**9}}, "length.steps", "at most 10,000,000."),
+        ({"batch": {"size": "9" * 300 + "x"}}, "batch.size", f"'{'9' * 80}...' is not."),
         ({"name": "../x"}, "name", "letters, digits"),
         ({"length": {"steps": 0}}, "length.steps", "at least 1"),
         ({"length": {"steps": 5, "epochs": 5}}, "length", "not both"),
@@ -44,6 +49,12 @@ def test_each_mistake_is_told_at_its_field(changes, field, sentence):
     found = errors(**changes)
     assert list(found) == [field]
     assert sentence in found[field]
+
+
+def test_a_length_that_is_left_out_is_asked_for_by_both_its_names():
+    with pytest.raises(ValidationError) as refused:
+        JobSpec.model_validate({name: value for name, value in GOOD.items() if name != "length"})
+    assert explain(refused.value) == {"length": "Give either steps or epochs."}
 
 
 def test_numbers_written_as_text_are_numbers():
