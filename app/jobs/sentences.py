@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from app.numbers import thousands
 from engines.fields import table
 
 _KINDS = {
@@ -20,7 +21,7 @@ _KINDS = {
     "greater_than": "This must be more than {gt}.",
     "greater_than_equal": "This must be at least {ge}.",
     "less_than": "This must be less than {lt}.",
-    "less_than_equal": "This must be at most {le:,}.",
+    "less_than_equal": "This must be at most {le}.",
     "string_too_short": "This is needed.",
     "string_too_long": "This is too long: at most {max_length} characters.",
     "too_short": "Give at least one.",
@@ -80,7 +81,11 @@ def _home_of(field: str) -> str:
 
 
 def _sentence(field: str, item: dict[str, Any]) -> str:
-    kind, context = str(item["type"]), item.get("ctx") or {}
+    kind = str(item["type"])
+    context = {
+        name: thousands(value) if isinstance(value, int) else value
+        for name, value in (item.get("ctx") or {}).items()
+    }
     if kind == "value_error":
         return str(item["msg"]).removeprefix("Value error, ")
     if kind == "missing" and field in _MISSING:

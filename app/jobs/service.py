@@ -23,6 +23,7 @@ from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
 from app.jobs.states import JobState
 from app.models import Job
+from app.numbers import thousands
 from app.platform import current
 from engines.adapter import ENGINES
 from engines.base import LaunchPlan, UnsupportedError
@@ -31,6 +32,7 @@ from engines.spec import JobSpec
 from engines.switching import Switched, switch
 
 HIGHEST_PRIORITY = 1000
+MOST_STEPS = 10_000_000
 
 get = store.get
 as_json = describing.as_json
@@ -159,8 +161,8 @@ def extend(job: Job, steps: int) -> None:
     """Go on from a finished run for so many more steps. The spec itself stays as it is."""
     if job.status is not JobState.SUCCEEDED:
         raise ConflictError(f"Job {job.id} is {job.state}; only a finished run can be continued.")
-    if not 1 <= steps <= 10_000_000:
-        raise UserError("Give the number of further steps: a whole number from 1 to 10,000,000.")
+    if not 1 <= steps <= MOST_STEPS:
+        raise UserError(f"Give a whole number of further steps, from 1 to {thousands(MOST_STEPS)}.")
     target = (job.total_steps or job.step) + steps
     _queue_again(job, f"continued for {steps} more steps", fresh=False, target_steps=target)
 

@@ -207,7 +207,7 @@ def test_only_a_finished_run_is_continued_and_its_spec_stays_as_it_was(app):
     with pytest.raises(ConflictError, match="only a finished run"):
         service.extend(job, 5)
     store.move(job, S.SUCCEEDED, total_steps=9, step=9)
-    with pytest.raises(UserError, match="from 1 to 10,000,000"):
+    with pytest.raises(UserError, match="from 1 to 10\u202f000\u202f000"):
         service.extend(job, 0)
     before = job.document
     service.extend(job, 6)

@@ -27,7 +27,7 @@ def errors(**changes):
         ({"name": "my dog!"}, "name", "'my dog!' has something else. Take 'my-dog', for example."),
         ({"name": "\N{DOG FACE}"}, "name", "'\N{DOG FACE}' has something else."),
         ({"name": "a" * 500}, "name", "At most 80 characters; this has 500."),
-        ({"length": {"steps": 10**9}}, "length.steps", "at most 10,000,000."),
+        ({"length": {"steps": 10**9}}, "length.steps", "at most 10\u202f000\u202f000."),
         ({"batch": {"size": "9" * 300 + "x"}}, "batch.size", f"'{'9' * 80}...' is not."),
         ({"name": "../x"}, "name", "letters, digits"),
         ({"length": {"steps": 0}}, "length.steps", "at least 1"),
