@@ -133,8 +133,8 @@ def _check(
     if installation.problem and not waits:
         errors["engine"] = (
             f"{installation.name} is not installed. Install it on the Engines page or by "
-            f"{installation.how}, or point "
-            f"{setting_prefix(installation.name)}_DIR and _PYTHON at it."
+            f"{installation.how}, or set {setting_prefix(installation.name)}_DIR and "
+            f"{setting_prefix(installation.name)}_PYTHON."
         )
     spec = workspace.resolved(spec, platform.settings)
     facts, found, warnings = _look(spec, installation, thorough=thorough)

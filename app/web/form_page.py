@@ -14,7 +14,7 @@ from app.platform import current
 from app.web import forms, memory_choice, model_state, place_fields
 from app.web.field_views import Drawing, View
 from app.web.glossary import term_of
-from app.web.places import Place, place_of
+from app.web.places import Place, pattern_of, place_of
 from engines import abilities, families, presets
 from engines.families import Family
 from engines.fields import table
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from app.slurm.nodes import Cluster
 
 BASIC = (
-    "name", "family", "base_model", "trigger_word", "engine", "length.steps", "length.epochs",
-    "datasets[].path", "datasets[].repeats",
+    "name", "family", "engine", "base_model", "components", "datasets[].path", "datasets[].repeats",
+    "trigger_word", "length.steps", "length.epochs",
 )  # fmt: skip
+"""What stands above the sections, from top to bottom."""
 SECTIONS = (
     ("family", "Of this model"), ("datasets", "More about the datasets"), ("network", "Network"),
     ("optimizer", "Optimizer"), ("batch", "Batch"), ("memory", "Memory"), ("saving", "Saving"),
     ("sampling", "Samples"), ("buckets", "Buckets"), ("loss", "Loss"), ("ema", "EMA"),
     ("job", "Further"),
 )  # fmt: skip
-_LEFT_OUT = ("version", "components")
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,17 @@ class Section:
 
 
 def placed(errors: Mapping[str, str], family: str) -> list[tuple[Place, str]]:
-    """Errors with the place where each one can be put right."""
-    return [(place_of(name, family), text) for name, text in errors.items()]
+    """Errors with the place where each one can be put right, in the order of the page."""
+    return [(place_of(name, family), errors[name]) for name in sorted(errors, key=_on_page)]
+
+
+def _on_page(name: str) -> int:
+    pattern, keys = pattern_of(name), [key for key, _ in SECTIONS]
+    for place, basic in enumerate(BASIC):
+        if pattern == basic or pattern.startswith(f"{basic}.") or basic.startswith(f"{pattern}."):
+            return place
+    group = pattern.partition(".")[0].removesuffix("[]")
+    return len(BASIC) + (keys.index(group) if group in keys else len(keys))
 
 
 def context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
@@ -212,7 +221,7 @@ class _Page:
 
     def _rows(self, key: str, number: int = 0) -> Iterator[View]:
         for row in table().values():
-            if row.section == key and row.path not in BASIC and row.path not in _LEFT_OUT:
+            if row.section == key and row.path not in (*BASIC, "version"):
                 yield self.drawing.view(row.path.replace("[]", f".{number}"))
 
     def _further(self, key: str) -> tuple[View, ...]:

@@ -180,3 +180,16 @@ def test_a_kohya_training_folder_is_opened_into_datasets_with_repeats(app, clien
         (dataset,) = service.spec_of(job).datasets
         assert (dataset.path, dataset.repeats) == (str(parent / "5_zxq"), 5)
         assert "became 1 dataset" in job.notes
+
+
+def test_complaints_stand_in_the_order_of_the_page(client, form):
+    wrong = {
+        "optimizer.learning_rate": "abc",
+        "length.steps": "-5",
+        "name": "a b",
+        "batch.size": "x",
+    }
+    page = client.post("/jobs/", data={**form, **wrong}).text
+    notice = page.partition("Nothing was started.")[2].partition("</ul>")[0]
+    links = [part.partition('"')[0] for part in notice.split('href="#')[1:]]
+    assert links == ["name", "length.steps", "optimizer.learning_rate", "batch.size"]
