@@ -78,6 +78,14 @@ def test_two_tabs_on_one_caption_both_texts_are_shown_and_nothing_is_overwritten
     assert caption(dogs, "a.txt") == "two"
 
 
+def test_a_trigger_word_that_no_job_would_take_is_refused_not_cut(client, dogs):
+    client.post(f"/datasets/{dogs.id}/trigger", data={"trigger_word": " ohwx  dog "})
+    answer = client.post(f"/datasets/{dogs.id}/trigger", data={"trigger_word": "x" * 201})
+    assert answer.status_code == 400
+    assert "A trigger word has at most 200 characters." in answer.text
+    assert 'value="ohwx dog"' in client.get(f"/datasets/{dogs.id}").text
+
+
 def test_an_edit_is_undone_from_the_page(client, dogs):
     item, version = tile_of(client, dogs, "a.png")
     address = f"/datasets/{dogs.id}/items/{item}/caption"
