@@ -21,6 +21,7 @@ _ADVICE = re.compile(
 )
 _FEW = 3
 _TELLING = 1024
+"""A larger bound is told only to those who run into it."""
 _TYPED = ("optimizer.name",)
 """Fields with known words that also take others: a dotted class of optimizer."""
 
@@ -263,7 +264,7 @@ def _switch(value: str, default: str) -> tuple[Option, ...]:
 
 
 def _bounds(row: Row) -> str:
-    """What a person might run into. That steps are from 1 to ten million is told to whoever did."""
+    """What a person might run into."""
     if row.minimum is None or row.maximum is None or row.maximum > _TELLING:
         return ""
     return f" {bound(row.minimum)}\u00a0to\u00a0{bound(row.maximum)}."
