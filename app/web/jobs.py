@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -203,7 +202,7 @@ def priority(job_id: int) -> ResponseReturnValue:
     most = service.HIGHEST_PRIORITY
     given = whole(request.form.get("priority", ""))
     if given is None or abs(given) > most:
-        raise UserError(f"A priority is a whole number from {-most} to {most}.")
+        raise UserError(f"Give a whole number from {-most} to {most}; higher starts earlier.")
     service.set_priority(service.get(job_id), given)
     return _back(job_id)
 

@@ -41,5 +41,5 @@ def test_what_is_no_priority_is_said_and_changes_nothing(client, job, typed):
     client.post("/jobs/1/priority", data={"priority": "-7"})
     answer = client.post("/jobs/1/priority", data={"priority": typed})
     assert answer.status_code == 400
-    assert "A priority is a whole number from -1000 to 1000." in answer.text
+    assert "Give a whole number from -1000 to 1000; higher starts earlier." in answer.text
     assert store.get(1).priority == -7
