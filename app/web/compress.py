@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import struct
 import zlib
 from functools import lru_cache
-from typing import Any
 
 from flask import Flask, Response, request
 
@@ -24,26 +24,31 @@ def _kept(data: bytes) -> bytes:
     return gzip.compress(data, 9, mtime=0)
 
 
-_GZIP = 16 + zlib.MAX_WBITS
+_LEVEL = 3
+"""Of what is made anew each time. 5 would send 3 to 8 % less, for up to two thirds more time."""
+_RAW = -zlib.MAX_WBITS
+_HEADER = gzip.compress(b"", mtime=0)[:10]
 _STYLED = b"</style>"
 
 
-@lru_cache(maxsize=4)  # themes; a quarter of a megabyte each
-def _begun(head: bytes) -> tuple[Any, bytes]:
-    """A compressor that has read `head`, and what it has written of it."""
-    packer = zlib.compressobj(5, zlib.DEFLATED, _GZIP)
-    return packer, packer.compress(head)
+@lru_cache(maxsize=8)  # themes
+def _begun(head: bytes) -> tuple[bytes, int]:
+    """The beginning of a gzip file that can be gone on with anything, and its checksum so far."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, _RAW)
+    packed = packer.compress(head) + packer.flush(zlib.Z_FULL_FLUSH)
+    return _HEADER + packed, zlib.crc32(head)
 
 
 def _packed(page: bytes) -> bytes:
-    """Each page begins with the same styles, half of its bytes: they are compressed once."""
+    """As gzip does it. Each page begins with the same styles: they are compressed once, and well."""
     head, styled, rest = page.partition(_STYLED)
     if not styled:
-        return gzip.compress(page, 5, mtime=0)
-    begun, packed = _begun(head)
-    packer = begun.copy()
-    own: bytes = packer.compress(styled + rest) + packer.flush()
-    return packed + own
+        return gzip.compress(page, _LEVEL, mtime=0)
+    begun, checksum = _begun(head)
+    rest = styled + rest
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
+    end = struct.pack("<II", zlib.crc32(rest, checksum), len(page) & 0xFFFFFFFF)  # RFC 1952
+    return begun + packer.compress(rest) + packer.flush() + end
 
 
 def _compress(response: Response) -> Response:
