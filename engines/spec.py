@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
+from engines import naming
 from engines.registry import ENGINE_NAMES, EngineName
 from engines.sections.data import Buckets, Dataset
 from engines.sections.output import ResumeFrom, Sampling, Saving
@@ -28,7 +29,7 @@ else:
     # So that the field table, the API's schema and the messages list whatever is registered.
     EngineChoice = Literal[("auto", *ENGINE_NAMES)]
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$"
+TRIGGER_LONGEST = 200
 
 
 class JobSpec(Section):
@@ -37,7 +38,7 @@ class JobSpec(Section):
     version: Literal[1] = Field(1, title="Version", description="Version of this document's form.")
     name: str = about(
         ..., "Name", "Names the job and its files: letters, digits, dots, dashes, underscores.",
-        ai="config.name", kohya="output_name", pattern=NAME_PATTERN,
+        ai="config.name", kohya="output_name", pattern=naming.PATTERN,
     )  # fmt: skip
     engine: EngineChoice = about(
         "auto",
@@ -62,7 +63,8 @@ class JobSpec(Section):
     )  # fmt: skip
     trigger_word: str = about(
         "", "Trigger word", "The word that calls the subject; put in front of captions and sample prompts.",
-        ai="trigger_word", kohya="datasets[].subsets[].caption_prefix", max_length=200,
+        ai="trigger_word", kohya="datasets[].subsets[].caption_prefix",
+        max_length=TRIGGER_LONGEST,
     )  # fmt: skip
     datasets: tuple[Dataset, ...] = Field(
         (), title="Datasets", description="One or more folders of pictures."

@@ -4,13 +4,11 @@
 #   ./scripts/check_image.sh IMAGE
 # CONTAINER_TOOL names another program than the one that is found; PORT a free port (default 17861).
 set -euo pipefail
-case "${1:-}" in -h | --help)
-  sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "$0"
-  exit 0
-  ;;
-esac
+# shellcheck source=scripts/help.sh
+. "$(dirname "${BASH_SOURCE[0]}")/help.sh"
+help_if_asked "$0" "$@"
 ROOT=$(CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-[ $# -eq 1 ] || { sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# -eq 1 ] || { show_head "$0"; exit 2; }
 tool=${CONTAINER_TOOL:-$(command -v docker || command -v podman)} || { echo "Neither docker nor podman was found." >&2; exit 2; }
 name=lora-check-$$ url=http://127.0.0.1:${PORT:-17861} python=/venv/platform/bin/python
 

@@ -11,14 +11,8 @@ fail() { say "$0: $*"; exit 1; }
 
 can_make_environments() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
 
-# The head of a script is its help.  help_if_asked "$0" "$@"
-help_if_asked() {
-  case "${2:-}" in -h | --help)
-    sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "$1"
-    exit 0
-    ;;
-  esac
-}
+# shellcheck source=scripts/help.sh
+. "$ROOT/scripts/help.sh"
 
 # Prints the interpreter to use: the first that fits, rather one that can make environments.
 find_python() {

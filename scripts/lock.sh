@@ -2,11 +2,9 @@
 # Makes requirements.lock and requirements-dev.lock again from pyproject.toml: every version pinned,
 # every file by hash, for Python 3.11 to 3.13 on any platform, naming no package index.
 set -euo pipefail
-case "${1:-}" in -h | --help)
-  sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "$0"
-  exit 0
-  ;;
-esac
+# shellcheck source=scripts/help.sh
+. "$(dirname "${BASH_SOURCE[0]}")/help.sh"
+help_if_asked "$0" "$@"
 CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")/.."
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT

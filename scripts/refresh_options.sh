@@ -3,11 +3,9 @@
 #   AI_TOOLKIT_DIR=... KOHYA_SS_DIR=... ./scripts/refresh_options.sh
 # KOHYA_SS_DIR is an sd-scripts checkout. `git diff` then shows what changed; nothing is run of them.
 set -euo pipefail
-case "${1:-}" in -h | --help)
-  sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "$0"
-  exit 0
-  ;;
-esac
+# shellcheck source=scripts/help.sh
+. "$(dirname "${BASH_SOURCE[0]}")/help.sh"
+help_if_asked "$0" "$@"
 ROOT=$(CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
 : "${AI_TOOLKIT_DIR:?set it to an ai-toolkit checkout}" "${KOHYA_SS_DIR:?set it to an sd-scripts checkout}"

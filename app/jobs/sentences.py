@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from pydantic import ValidationError
 
 from app.numbers import thousands
+from engines import naming
 from engines.fields import table
 
 _KINDS = {
@@ -38,8 +38,8 @@ _PATTERNS = {
 }
 _MISSING = {"length": "Give either steps or epochs."}
 """Fields of which the sentence does not go without saying what is needed."""
-_LONGEST = 80
-"""Of a name, and of what is quoted in a sentence."""
+_QUOTED = 80
+"""Characters of what somebody typed, at most, in a sentence."""
 
 
 def field_of(location: tuple[Any, ...]) -> str:
@@ -91,11 +91,11 @@ def _sentence(field: str, item: dict[str, Any]) -> str:
     if kind == "missing" and field in _MISSING:
         return _MISSING[field]
     given = item["input"]
-    if isinstance(given, str) and len(given) > _LONGEST:
-        item["input"] = given[:_LONGEST] + "..."
+    if isinstance(given, str) and len(given) > _QUOTED:
+        item["input"] = given[:_QUOTED] + "..."
     if kind == "string_pattern_mismatch":
-        if field == "name" and len(given) > _LONGEST:
-            return f"At most {_LONGEST} characters; this has {len(given)}."
+        if field == "name" and len(given) > naming.LONGEST:
+            return f"At most {naming.LONGEST} characters; this has {len(given)}."
         template = _PATTERNS.get(pattern_of(field), "{input!r} is not of the right form.")
         return template.format(input=item["input"], offer=_offer(given))
     if kind == "extra_forbidden":
@@ -106,5 +106,5 @@ def _sentence(field: str, item: dict[str, Any]) -> str:
 
 def _offer(name: str) -> str:
     """A name as near to that one as is allowed, if letters are left of it."""
-    near = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-._")
+    near = naming.nearest(name)
     return f" Take {near!r}, for example." if near else ""

@@ -16,10 +16,9 @@ from app.errors import UserError
 from app.jobs import dataset_use
 from app.models import Dataset, DatasetItem
 from app.web import htmx
+from engines.spec import TRIGGER_LONGEST
 
 bp = Blueprint("dataset", __name__, url_prefix="/datasets/<int:dataset_id>")
-TRIGGER_LONGEST = 200
-"""As in a job's spec, into which it is copied."""
 
 
 @bp.get("")
@@ -38,6 +37,7 @@ def show(dataset_id: int) -> ResponseReturnValue:
         kinds=bulk.KINDS,
         shows=grid.SHOWS,
         sorts=grid.SORTS,
+        trigger_longest=TRIGGER_LONGEST,
     )
 
 

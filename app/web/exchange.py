@@ -17,7 +17,7 @@ from app.jobs import exporting, importing, service
 from app.platform import current
 from app.web import form_page, forms, memory_choice, new_job
 from app.web.places import place_of
-from engines import families
+from engines import families, naming
 from engines.spec import ENGINE_NAMES, EngineName
 
 bp = Blueprint("exchange", __name__)
@@ -151,7 +151,7 @@ def clone_for(job_id: int, engine: str) -> ResponseReturnValue:
     job = service.get(job_id)
     switched = service.clone_for(job, _engine_named(engine))
     values = forms.fill(switched.document)
-    values["name"] = new_job.next_name(values.get("name", ""))
+    values["name"] = naming.following(values.get("name", ""))
     told = {
         "source": job,
         "engine": engine,

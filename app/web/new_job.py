@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
@@ -14,13 +14,12 @@ from app.jobs import guards, service
 from app.platform import current
 from app.web import form_page, forms, memory_choice, model_state, native_view, place_fields
 from app.web.places import pattern_of, place_of
-from engines import families
+from engines import families, naming
 from engines.fields import table
 
 bp = Blueprint("new_job", __name__)
 
 FIRST_FAMILY = "sdxl"
-LONGEST_NAME = 80
 
 
 @bp.get("/jobs/new")
@@ -29,7 +28,7 @@ def form() -> ResponseReturnValue:
     if cloned is not None:
         original = service.get(cloned)
         values = {**forms.fill(service.clone(original)), **place_fields.of_job(original)}
-        values["name"] = next_name(values.get("name", ""))
+        values["name"] = naming.following(values.get("name", ""))
         # A remedy changes a field or two of the copy.
         values.update({name: text for name, text in request.args.items() if name in table()})
     else:
@@ -37,7 +36,7 @@ def form() -> ResponseReturnValue:
         known = {*table(), "card", *place_fields.NAMES}
         given = request.args.items()
         values = {name: text for name, text in given if {name, pattern_of(name)} & known}
-        values.setdefault("name", _name_of(values.get("datasets.0.path", "")))
+        values.setdefault("name", naming.nearest(PurePath(values.get("datasets.0.path", "")).name))
         values.setdefault("family", FIRST_FAMILY)
         values.setdefault("length.steps", "2000")
     return page(values)
@@ -55,18 +54,6 @@ def _settled(values: dict[str, str]) -> dict[str, str]:
         values["base_model"] = family.default_model
     forms.settle(values)
     return values
-
-
-def _name_of(folder: str) -> str:
-    """A job's name from its dataset's: /data/ohwx dog is ohwx-dog; empty where nothing is left of it."""
-    words = re.findall(r"[A-Za-z0-9_.]+", folder.rstrip("/").rpartition("/")[2])
-    return "-".join(words).lstrip("_.-")[:LONGEST_NAME]
-
-
-def next_name(name: str) -> str:
-    """dog -> dog-2 -> dog-3."""
-    stem, dash, last = name.rpartition("-")
-    return f"{stem}-{int(last) + 1}" if dash and last.isdigit() else f"{name}-2"
 
 
 @bp.post("/jobs/new")

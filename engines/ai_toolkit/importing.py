@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from engines import naming
 from engines.ai_toolkit.draft import generic, place
 from engines.ai_toolkit.options import shipped, unknown_in_process
 from engines.ai_toolkit.reading.data import read_datasets, read_samples
@@ -17,7 +18,6 @@ from engines.ai_toolkit.reading.training import (
     read_rest,
 )
 from engines.importing import Imported, NotAConfigError
-from engines.spec import NAME_PATTERN
 
 _TRAINERS = ("sd_trainer", "diffusion_trainer", "ui_trainer")
 _OURS = {
@@ -87,8 +87,7 @@ def _read_frame(source: Source, document: dict[str, Any], filename: str) -> None
 
 def _read_name(source: Source, name: Any, filename: str) -> None:
     asked = str(name) if name else re.sub(r"\.[^.]*$", "", filename)
-    clean = re.sub(r"[^A-Za-z0-9_.-]+", "-", asked).lstrip("_.-")[:80] or "imported"
-    assert re.match(NAME_PATTERN, clean), "every letter outside the pattern was replaced"
+    clean = naming.nearest(asked) or "imported"
     if name and clean != name:
         source.translated("config.name", "name")
     source.set("name", clean)

@@ -12,7 +12,8 @@ from app.cli import _parser
 from app.settings import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-SCRIPTS = sorted(p for p in (ROOT / "scripts").glob("*.sh") if p.name != "environment.sh")
+SOURCED = ("environment.sh", "help.sh")
+SCRIPTS = sorted(p for p in (ROOT / "scripts").glob("*.sh") if p.name not in SOURCED)
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:

@@ -8,8 +8,8 @@ import pytest
 
 from app.jobs import service
 from app.web import forms
+from engines import naming
 from engines.fields import table
-from engines.spec import NAME_PATTERN
 
 
 def test_a_filled_form_makes_a_queued_job(app, client, form):
@@ -120,7 +120,7 @@ def test_a_job_begun_at_a_dataset_is_named_after_it(client, folder, name):
     page = client.get("/jobs/new", query_string={"datasets.0.path": folder}).text
     (field,) = re.findall(r'<input[^>]* name="name"[^>]*>', page)
     assert f'value="{name}"' in field
-    assert not name or re.fullmatch(NAME_PATTERN, name)
+    assert not name or re.fullmatch(naming.PATTERN, name)
 
 
 def test_another_family_brings_its_own_usual_model(client, form):

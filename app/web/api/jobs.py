@@ -70,13 +70,17 @@ class EventsQuery(Given):
 class Extension(Given):
     """How much further."""
 
-    steps: int = Field(ge=1, le=10_000_000, description="So many further steps.")
+    steps: int = Field(ge=1, le=service.MOST_STEPS, description="So many further steps.")
 
 
 class Priority(Given):
     """Its place."""
 
-    priority: int = Field(ge=-1000, le=1000, description="Higher starts earlier.")
+    priority: int = Field(
+        ge=-service.HIGHEST_PRIORITY,
+        le=service.HIGHEST_PRIORITY,
+        description="Higher starts earlier.",
+    )
 
 
 def shown(job_id: int) -> JobJson:

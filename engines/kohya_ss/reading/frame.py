@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePath
 
-from engines import families
+from engines import families, naming
 from engines.kohya_ss.reading.ledger import Ledger, asked, is_on, whole
-from engines.spec import NAME_PATTERN
 
 _OURS = {
     "output_dir": "every job has a folder of its own",
@@ -57,9 +55,7 @@ def read_frame(ledger: Ledger, filename: str) -> None:
 
 def _name(ledger: Ledger, filename: str) -> None:
     asked = str(ledger.take("output_name") or "")
-    clean = re.sub(r"[^A-Za-z0-9_.-]+", "-", asked or PurePath(filename).stem).strip("-.")[:80]
-    if not re.match(NAME_PATTERN, clean):
-        clean = "imported"
+    clean = naming.nearest(asked or PurePath(filename).stem) or "imported"
     ledger.put("name", clean)
     if asked and asked != clean:
         ledger.translated("output_name", "name")
