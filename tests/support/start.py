@@ -44,7 +44,7 @@ class StartMachine:
         self.root = root
         self.checkout = root / "a checkout"
         (self.checkout / "scripts").mkdir(parents=True)
-        for name in ("start.sh", "environment.sh"):
+        for name in ("start.sh", "environment.sh", "help.sh"):
             shutil.copy2(ROOT / "scripts" / name, self.checkout / "scripts" / name)
         (self.checkout / "requirements.lock").write_text("flask==3.1.3\n")
         (self.checkout / "pyproject.toml").write_text("[project]\n")
