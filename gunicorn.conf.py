@@ -41,15 +41,17 @@ def post_fork(server, worker):  # type: ignore[no-untyped-def]
 def _keep_memory_together():  # type: ignore[no-untyped-def]
     """Eight threads share two heaps: each would else get one of its own, which only grows.
 
-    Large blocks, such as a decoded picture, go back to the system when they are freed.
+    Large blocks, such as a decoded picture, go back to the system when they are freed. What a page
+    takes stays: heaps that shrink and grow with each page cost a tenth of it.
     """
     import ctypes
 
-    arena_max, mmap_threshold = -8, -3
+    trim_threshold, mmap_threshold, arena_max = -1, -3, -8
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:  # not in musl
         mallopt(arena_max, 2)
         mallopt(mmap_threshold, 256 * 1024)
+        mallopt(trim_threshold, 1024 * 1024)
 
 
 def _receive_in_small_pieces():  # type: ignore[no-untyped-def]

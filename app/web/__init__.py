@@ -29,6 +29,7 @@ def register(app: Flask) -> None:
         meter,
         routing,
         statics,
+        styles,
         template_cache,
         turns,
     )
@@ -45,6 +46,7 @@ def register(app: Flask) -> None:
     errors.install(app)
     filters.install(app)
     statics.install(app)
+    styles.install(app)
     template_cache.install(app)
     meter.install(app)
     machines.install(app)

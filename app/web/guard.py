@@ -9,9 +9,8 @@ from flask.typing import ResponseReturnValue
 
 from app import access, tokens
 from app.platform import current
-from app.web import htmx, visitor
+from app.web import htmx, styles, visitor
 from app.web.attempts import Attempts
-from app.web.statics import style_hashes
 
 COOKIE = visitor.COOKIE
 ATTEMPTS = "vast-lora-attempts"
@@ -153,7 +152,7 @@ def _refuse_other_sites() -> ResponseReturnValue | None:
 
 def _policy() -> str:
     """The styles that are in the page are allowed, and files of ours that a script asks for."""
-    inside = " ".join(style_hashes())
+    inside = " ".join(sheet.policy for sheet in styles.used())
     return f"{_CSP}; style-src 'self' {inside}" if inside else _CSP
 
 

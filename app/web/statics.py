@@ -1,21 +1,17 @@
 """Static files: a hash in the address, so that browsers may keep them for ever.
 
-Several scripts that a page needs come as one bundle, so that it costs one request. Styles come
-inside the page: nothing can be drawn without them, and a request more is waited for longer than
-their few kilobytes take.
+Several scripts that a page needs come as one bundle, so that it costs one request.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, g, request, url_for
-from markupsafe import Markup
+from flask import Blueprint, Flask, Response, request, url_for
 
 from app.errors import NotFoundError
 from app.settings import ROOT
@@ -30,7 +26,6 @@ def install(app: Flask) -> None:
     app.after_request(_keep)
     app.add_url_rule("/static/bundle/<path:names>", "bundle", _bundled)
     app.jinja_env.globals["bundle"] = _bundle_address
-    app.jinja_env.globals["styles"] = _styles
     icon = Blueprint("icon", __name__)
     icon.add_url_rule("/favicon.ico", "favicon", lambda: app.send_static_file("favicon.svg"))
     app.register_blueprint(icon)
@@ -40,26 +35,6 @@ def install(app: Flask) -> None:
 def _hash(name: str) -> str:
     path: Path = ROOT / "static" / name
     return hashlib.sha256(path.read_bytes()).hexdigest()[:10] if path.is_file() else ""
-
-
-def style_hashes() -> list[str]:
-    """What the page that is being answered has for styles, as its security policy names them."""
-    found: list[str] = g.get("style_hashes", [])
-    return found
-
-
-def _styles(*names: str) -> Markup:
-    """The style sheets of these names as one element, which the page's policy then allows."""
-    element, digest = _style(names)
-    g.style_hashes = [*style_hashes(), digest]
-    return element
-
-
-@cache  # names come from templates alone
-def _style(names: tuple[str, ...]) -> tuple[Markup, str]:
-    text = "\n".join((ROOT / "static" / f"{name}.css").read_text("utf-8") for name in names)
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return Markup("<style>" + text + "</style>"), f"'sha256-{digest}'"
 
 
 def _bundle_address(*names: str) -> str:

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 
 import pytest
+from flask import render_template
 
 from app.settings import ROOT
 from app.web import compress
@@ -46,12 +47,40 @@ def test_a_sheet_can_stand_inside_a_page(name):
     assert "@import" not in text
 
 
-def test_pages_that_begin_alike_are_compressed_to_themselves_each(client):
-    pages = [client.get(path).data for path in ("/datasets", "/models")]
-    compress._begun.cache_clear()
-    for page in pages * 2:
-        assert gzip.decompress(compress._packed(page)) == page
-    assert compress._begun.cache_info()[:2] == (3, 1)  # what they share is compressed once
+def test_a_page_is_the_same_compressed_and_plain(client):
+    for path in ("/glossary", "/login", "/nowhere"):
+        plain = client.get(path)
+        packed = client.get(path, headers={"Accept-Encoding": "gzip"})
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(packed.data) == plain.data
+        assert int(plain.headers["Content-Length"]) == len(plain.data)
+
+
+def test_what_pages_share_is_compressed_once(client):
+    compress._well.cache_clear()
+    for path in ("/datasets", "/models", "/datasets"):
+        client.get(path, headers={"Accept-Encoding": "gzip"})
+    info = compress._well.cache_info()
+    assert (info.hits, info.misses) == (3, 3)  # what all have, and one of each page's own
+
+
+def test_words_of_people_are_never_taken_for_a_place_of_styles(client):
+    """A job can be named as what stands for the styles until the page is sent."""
+    page = client.get("/?q=<style>app</style>").get_data(as_text=True)
+    assert page.count("<style>") == len(STYLE.findall(page))
+    assert "&lt;style&gt;app&lt;/style&gt;" in page
+
+
+def test_a_page_that_failed_leaves_no_mark_in_the_one_that_tells_of_it(app, client):
+    @app.get("/fails")
+    def fails() -> str:
+        render_template("pages/models.html", models=None)
+        raise AssertionError("the template needs its models")
+
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    answer = client.get("/fails")
+    assert answer.status_code == 500
+    assert all("{" in text for text in STYLE.findall(answer.get_data(as_text=True)))
 
 
 def test_a_theme_has_a_beginning_of_its_own(client):
