@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.jobs import logsearch, report, retention, service
 from app.web.api.attempts import AttemptQuery, log_of
-from app.web.api.registry import Given, operation
+from app.web.api.registry import Answer, Given, operation
 from app.web.api.shapes import TaskJson
 from app.web.api.tasks import as_json
 
@@ -28,14 +28,14 @@ class SearchQuery(AttemptQuery):
     limit: int = Field(100, ge=1, le=1000, description="At most so many lines.")
 
 
-class HitJson(BaseModel):
+class HitJson(Answer):
     """A line, and the byte at which it begins."""
 
     offset: int
     text: str
 
 
-class HitPage(BaseModel):
+class HitPage(Answer):
     """Lines in order. One answer looks at 8 MB at most; ``next`` is the ``from`` to go on with."""
 
     hits: list[HitJson]

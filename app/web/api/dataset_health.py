@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app import tasks
 from app.datasets import bucketing, fixing, health, library, scanning
 from app.errors import UserError
 from app.web.api.datasets import TAG
-from app.web.api.registry import Given, operation
+from app.web.api.registry import Answer, Given, operation
 from app.web.api.shapes import TaskJson
 from app.web.api.tasks import as_json
 from engines.registry import EngineName, KnownEngine
@@ -16,7 +16,7 @@ from engines.registry import EngineName, KnownEngine
 _MOST_NAMES = 1000
 
 
-class FindingJson(BaseModel):
+class FindingJson(Answer):
     """One thing that was found. ``severity``: stops a run, harms it, or a note."""
 
     key: str
@@ -28,7 +28,7 @@ class FindingJson(BaseModel):
     fix: str = Field(description="Of POST .../fix; empty where a person has to decide.")
 
 
-class HealthJson(BaseModel):
+class HealthJson(Answer):
     """What is known now. ``unexamined`` files were not read whole since they changed."""
 
     pictures: int
@@ -37,7 +37,7 @@ class HealthJson(BaseModel):
     task: TaskJson | None = Field(description="The newest report, if one was begun.")
 
 
-class BucketJson(BaseModel):
+class BucketJson(Answer):
     """One bucket in pixels. ``cropped`` and ``worst`` are shares of the area that is cut off."""
 
     width: int
@@ -48,7 +48,7 @@ class BucketJson(BaseModel):
     enlarged: int
 
 
-class BucketsJson(BaseModel):
+class BucketsJson(Answer):
     """Fullest bucket first."""
 
     engine: EngineName
@@ -56,7 +56,7 @@ class BucketsJson(BaseModel):
     buckets: list[BucketJson]
 
 
-class FixedJson(BaseModel):
+class FixedJson(Answer):
     """The edit that a fix made, which the page can undo; null where there was nothing to fix, or where
     ``task`` makes it in the background."""
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy import select
 
 from app.datasets import captioning, captions, library, overview
 from app.db import db
 from app.models import Dataset, DatasetItem
-from app.web.api.registry import Given, operation
+from app.web.api.registry import Answer, Given, operation
 
 TAG = "Datasets"
 _MOST = 2**63 - 1
 
 
-class DatasetJson(BaseModel):
+class DatasetJson(Answer):
     """A dataset as it was last seen."""
 
     id: int
@@ -30,13 +30,13 @@ class DatasetJson(BaseModel):
     captions: int
 
 
-class Datasets(BaseModel):
+class Datasets(Answer):
     """Datasets by name."""
 
     datasets: list[DatasetJson]
 
 
-class ItemJson(BaseModel):
+class ItemJson(Answer):
     """A picture, clip or sound. ``caption`` is null where there is no file."""
 
     id: int
@@ -49,14 +49,14 @@ class ItemJson(BaseModel):
     caption: str | None
 
 
-class ItemPage(BaseModel):
+class ItemPage(Answer):
     """Items by number. ``next`` is the ``after`` of the following page; null on the last."""
 
     items: list[ItemJson]
     next: int | None
 
 
-class CaptionJson(BaseModel):
+class CaptionJson(Answer):
     """A caption as the file holds it now; ``version`` names this state of it."""
 
     caption: str | None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from pydantic import BaseModel, Field, RootModel
+from pydantic import Field, RootModel
 
 from app.jobs import curves, service
 from app.machine import Host
 from app.platform import current
 from app.web import curves as page
-from app.web.api.registry import Given, WrongQuery, operation
+from app.web.api.registry import Answer, Given, WrongQuery, operation
 
 _MOST = 2**63 - 1
 
@@ -29,7 +29,7 @@ class CurvesQuery(Given):
     )
 
 
-class CurveJson(BaseModel):
+class CurveJson(Answer):
     """Points in order; y is null where it was no number. ``seams``: x and attempt of each start."""
 
     x: list[float]
@@ -39,7 +39,7 @@ class CurveJson(BaseModel):
     since: int = Field(description="The points follow the first so many; 0: this is the whole.")
 
 
-class CurvesJson(BaseModel):
+class CurvesJson(Answer):
     """The names there are, and the curves that were asked for (at most 12)."""
 
     version: str

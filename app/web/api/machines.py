@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.jobs.cluster_use import our_jobs
 from app.jobs.describing import iso
 from app.platform import current
 from app.slurm import cards
-from app.web.api.registry import operation
+from app.web.api.registry import Answer, operation
 
 if TYPE_CHECKING:
     from app.slurm.nodes import Gpus, Load, Node, Partition
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Words = Literal["free", "busy", "leaving", "out", "down"]
 
 
-class GpusJson(BaseModel):
+class GpusJson(Answer):
     """The GPUs of one type; ``memory_gb`` of each where it is known."""
 
     type: str
@@ -30,7 +30,7 @@ class GpusJson(BaseModel):
     memory_gb: float | None
 
 
-class NodeJson(BaseModel):
+class NodeJson(Answer):
     """One machine. Memory in MB, as Slurm counts it."""
 
     name: str
@@ -49,7 +49,7 @@ class NodeJson(BaseModel):
     gpus: list[GpusJson]
 
 
-class PartitionJson(BaseModel):
+class PartitionJson(Answer):
     """A queue of the cluster. ``time_limit`` as Slurm writes it."""
 
     name: str
@@ -59,7 +59,7 @@ class PartitionJson(BaseModel):
     gpus: list[GpusJson]
 
 
-class ClusterJobJson(BaseModel):
+class ClusterJobJson(Answer):
     """A job in Slurm's queue; ``job`` is its number here where it is ours."""
 
     slurm_id: str
@@ -72,7 +72,7 @@ class ClusterJobJson(BaseModel):
     since: str | None
 
 
-class Machines(BaseModel):
+class Machines(Answer):
     """The cluster at one moment. Empty where none is set up, or where nothing was told yet."""
 
     configured: bool

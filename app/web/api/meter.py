@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from app import preferences
 from app.errors import ConflictError
 from app.jobs import describing, giving_back, meter, pricing
 from app.platform import current
 from app.vast import MeterPreferences
-from app.web.api.registry import Given, WrongQuery, operation
+from app.web.api.registry import Answer, Given, WrongQuery, operation
 
 TAG = "Costs"
 
 
-class PolicyJson(BaseModel):
+class PolicyJson(Answer):
     """When this machine is stopped by itself. Money in dollars; null: not set."""
 
     policy: Literal["off", "stop", "destroy"]
@@ -41,7 +41,7 @@ class StopQuery(Given):
     anyway: bool = Field(False, description="Also where files were not copied and verified.")
 
 
-class JobCostJson(BaseModel):
+class JobCostJson(Answer):
     """What one job took of this start of the machine."""
 
     job: int
@@ -50,7 +50,7 @@ class JobCostJson(BaseModel):
     cost: float | None
 
 
-class StopJson(BaseModel):
+class StopJson(Answer):
     """How the stop of the machine stands."""
 
     able: bool = Field(description="Whether this program has a key to stop the machine with.")
@@ -62,7 +62,7 @@ class StopJson(BaseModel):
     seconds_to_cap: float | None
 
 
-class MeterJson(BaseModel):
+class MeterJson(Answer):
     """This start of the machine: time, money, idleness. Costs are null without a price."""
 
     since: str | None

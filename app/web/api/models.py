@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app import tasks
 from app.base_models import Entry, orders, read_library
 from app.errors import NotFoundError
 from app.jobs import describing, model_use
 from app.platform import current
-from app.web.api.registry import Given, operation
+from app.web.api.registry import Answer, Given, operation
 from app.web.api.shapes import TaskJson, TaskPage
 from app.web.api.tasks import as_json
 
@@ -18,7 +18,7 @@ _MOST = 2**63 - 1
 _DOWNLOAD = "model.download"
 
 
-class ModelJson(BaseModel):
+class ModelJson(Answer):
     """A repository, folder or file on disk. ``name`` is what a spec writes as its base model."""
 
     key: str
@@ -34,7 +34,7 @@ class ModelJson(BaseModel):
     path: str
 
 
-class ModelPage(BaseModel):
+class ModelPage(Answer):
     """Models by name, as the last look at the disk found them."""
 
     models: list[ModelJson]

@@ -5,17 +5,17 @@ As on the Settings page, a token that only reads sees nothing of it.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app import notify
-from app.web.api.registry import Given, operation
+from app.web.api.registry import Answer, Given, operation
 from app.web.api.shapes import TaskJson
 from app.web.api.tasks import as_json
 
 TAG = "Notifications"
 
 
-class NotificationJson(BaseModel):
+class NotificationJson(Answer):
     """Who is told. ``hint`` is all that is told of its address: the end of a long one."""
 
     id: str
@@ -25,7 +25,7 @@ class NotificationJson(BaseModel):
     events: list[notify.Event] = Field(description="What it is told about; empty: nothing.")
 
 
-class Notifications(BaseModel):
+class Notifications(Answer):
     """Everybody who is told, in the order in which they were added."""
 
     notifications: list[NotificationJson]

@@ -34,7 +34,14 @@ bp = Blueprint("api", __name__, url_prefix="/api/v1")
 class Given(BaseModel):
     """Base of what a caller sends: unknown names are refused, so that a typing error is told."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+
+class Answer(BaseModel):
+    """Base of what we send. Built when it is first needed (under a lock, in this pydantic): there are
+    dozens, and most never are."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 class UnsupportedBodyError(UserError):

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from app.web.api.registry import Answer
 
 State = Literal["queued", "starting", "running", "stopping", "succeeded", "failed", "cancelled"]
 
 
-class Problem(BaseModel):
+class Problem(Answer):
     """An error: what happened and what to do; ``errors`` holds a sentence for each wrong field."""
 
     error: str
     errors: dict[str, str] | None = None
 
 
-class JobJson(BaseModel):
+class JobJson(Answer):
     """A job as it stands."""
 
     id: int
@@ -46,14 +48,14 @@ class JobWithSpec(JobJson):
     spec: dict[str, Any]
 
 
-class JobPage(BaseModel):
+class JobPage(Answer):
     """Jobs, newest first. ``next`` is the ``before`` of the following page; null on the last."""
 
     jobs: list[JobJson]
     next: int | None
 
 
-class EventJson(BaseModel):
+class EventJson(Answer):
     """A move of a job, or something worth telling (``new`` is null then)."""
 
     id: int
@@ -64,14 +66,14 @@ class EventJson(BaseModel):
     reason: str
 
 
-class Events(BaseModel):
+class Events(Answer):
     """Events, oldest first."""
 
     events: list[EventJson]
     next: int | None = Field(description="The ``after`` of the following page.")
 
 
-class AttemptJson(BaseModel):
+class AttemptJson(Answer):
     """One start of the trainer."""
 
     number: int
@@ -89,13 +91,13 @@ class AttemptJson(BaseModel):
     ended: str | None
 
 
-class Attempts(BaseModel):
+class Attempts(Answer):
     """Every attempt, oldest first."""
 
     attempts: list[AttemptJson]
 
 
-class LogPiece(BaseModel):
+class LogPiece(Answer):
     """Whole lines since an offset. Ask again with ``end`` as the offset for what follows."""
 
     attempt: int
@@ -108,7 +110,7 @@ class LogPiece(BaseModel):
     over: bool = Field(description="Nothing will be added any more.")
 
 
-class PointJson(BaseModel):
+class PointJson(Answer):
     """A reading of the engine's own records."""
 
     attempt: int
@@ -118,13 +120,13 @@ class PointJson(BaseModel):
     learning_rate: float | None
 
 
-class Points(BaseModel):
+class Points(Answer):
     """The newest readings, oldest first."""
 
     points: list[PointJson]
 
 
-class FileJson(BaseModel):
+class FileJson(Answer):
     """A file of a run. ``download`` is an address on this server."""
 
     name: str
@@ -140,14 +142,14 @@ class FileJson(BaseModel):
     backed_up: list[str] = Field(description="Names of the targets that hold it, verified.")
 
 
-class Files(BaseModel):
+class Files(Answer):
     """Files, in order of step."""
 
     files: list[FileJson]
     next: int | None = Field(description="The ``after`` of the following page; null on the last.")
 
 
-class QueueJson(BaseModel):
+class QueueJson(Answer):
     """The queue: how many jobs there are by state, and what keeps it."""
 
     paused: bool
@@ -155,7 +157,7 @@ class QueueJson(BaseModel):
     counts: dict[str, int]
 
 
-class EngineJson(BaseModel):
+class EngineJson(Answer):
     """One engine as it was found on this machine."""
 
     name: str
@@ -165,13 +167,13 @@ class EngineJson(BaseModel):
     python: str
 
 
-class Engines(BaseModel):
+class Engines(Answer):
     """Every engine, installed or not."""
 
     engines: list[EngineJson]
 
 
-class GpuJson(BaseModel):
+class GpuJson(Answer):
     """A GPU as NVML tells it. Memory in bytes, power in watts, temperature in degrees Celsius."""
 
     index: int
@@ -184,14 +186,14 @@ class GpuJson(BaseModel):
     usable: bool
 
 
-class Gpus(BaseModel):
+class Gpus(Answer):
     """The GPUs; ``problem`` says what kept us from seeing any."""
 
     gpus: list[GpuJson]
     problem: str | None
 
 
-class SystemJson(BaseModel):
+class SystemJson(Answer):
     """The machine that it runs on. Sizes in bytes."""
 
     disk_total: int
@@ -201,7 +203,7 @@ class SystemJson(BaseModel):
     last_tick_seconds: float | None
 
 
-class TaskJson(BaseModel):
+class TaskJson(Answer):
     """Background work that is no training: an import, a download, an upload."""
 
     id: int
@@ -220,14 +222,14 @@ class TaskJson(BaseModel):
     finished: str | None
 
 
-class TaskPage(BaseModel):
+class TaskPage(Answer):
     """Tasks, newest first."""
 
     tasks: list[TaskJson]
     next: int | None
 
 
-class DeliveryJson(BaseModel):
+class DeliveryJson(Answer):
     """A file that goes, or went, to a target. ``verified``: size and hash were seen there."""
 
     id: int
@@ -243,7 +245,7 @@ class DeliveryJson(BaseModel):
     error: str
 
 
-class Deliveries(BaseModel):
+class Deliveries(Answer):
     """Everything that was chosen for a target."""
 
     deliveries: list[DeliveryJson]
@@ -252,7 +254,7 @@ class Deliveries(BaseModel):
     )
 
 
-class TargetJson(BaseModel):
+class TargetJson(Answer):
     """Where artifacts go. Never with its secrets."""
 
     id: str
@@ -260,7 +262,7 @@ class TargetJson(BaseModel):
     kind: str
 
 
-class Targets(BaseModel):
+class Targets(Answer):
     """Everywhere that artifacts can go."""
 
     deliveries: list[TargetJson]
