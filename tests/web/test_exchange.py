@@ -123,6 +123,12 @@ def test_what_the_config_left_open_is_named_at_its_place(client):
         ((), "just words", "it must be a mapping"),
         ((), yaml.safe_dump({**SPEC, "netwerk": {}}), "There is no field"),
         ((), "version: 1\nfamily: sd15\nlength: " + "[" * 500, "nested too deeply"),
+        ((), "config: &a {process: [*a]}", "nested too deeply"),
+        ([("a.json", '{"config": ' + '{"a": ' * 500 + "1" + "}" * 501)], "", "nested too deeply"),
+        ([("a.toml", "network_dim = " + "[" * 2000 + "]" * 2000)], "", "nested too deeply"),
+        ((), YAML + "    x: 2020-13-45\n", "no valid YAML: a value is not of its type: month"),
+        ([("a.json", '{"network_dim": ' + "9" * 5000 + "}")], "", "no valid JSON"),
+        ([("a.toml", "network_dim = " + "9" * 5000)], "", "no valid TOML"),
     ],
 )  # fmt: skip
 def test_what_is_no_config_is_told_and_the_text_is_kept(client, files, text, sentence):

@@ -42,6 +42,8 @@ def test_create_dont_start_yet_holds_the_job(app, client, form):
         ({"ema.enabled": "true"}, "ema.enabled", "has no EMA"),
         ({"optimizer.name": "adamw8bit"}, "optimizer.name", "needs a GPU"),
         ({"engine_options": "kohya_ss: ["}, "engine_options", "not valid YAML"),
+        ({"engine_options": "kohya_ss: 2020-13-45"}, "engine_options", "not valid YAML"),
+        ({"engine_options": "kohya_ss: &a [*a]"}, "engine_options", "nested too deeply"),
         ({"engine_options": "kohya_ss: {config: {network_dim: 4}}"},
          "engine_options.kohya_ss.config.network_dim", "Set network.rank"),
         ({"engine_options": "kohya_ss: {config: {learning_rat: 4}}"},
