@@ -46,10 +46,23 @@ def recognise(text: str, name: str) -> Recognised:
     if Path(name).suffix.lower() == ".txt" and not text.lstrip().startswith("{"):
         return Recognised("prompts", text, {}, 0)
     plain, data = _parsed(text, name)
+    if _are_prompts(data, name):
+        _read("config", yamltext.count, data, name)
+        return Recognised("prompts", plain, {}, 0)
     if not isinstance(data, dict):
         raise NotImportableError(f"{name} is no config: it must be a mapping of names to values.")
     count = _read("config", yamltext.count, data, name)
     return Recognised(_kind(data), plain, data, count)
+
+
+def _are_prompts(data: Any, name: str) -> bool:
+    """Whether it is what sd-scripts reads prompts from beside plain text."""
+    if isinstance(data, list) and Path(name).suffix.lower() == ".json":
+        return bool(data) and all(
+            isinstance(entry, str) or (isinstance(entry, dict) and "prompt" in entry)
+            for entry in data
+        )
+    return isinstance(data, dict) and {*data} == {"prompt"} and isinstance(data["prompt"], dict)
 
 
 def _kind(data: Mapping[str, Any]) -> Kind:

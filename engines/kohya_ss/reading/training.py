@@ -22,6 +22,8 @@ _DECAY_OF_ADAMW = 0.01
 def as_arguments(value: Any) -> dict[str, str]:
     """``["a=1", "b=2"]``, or the same as one text, as a mapping."""
     words = value.replace('"', "").split() if isinstance(value, str) else value or []
+    if not isinstance(words, list):
+        raise ValueError(f"{value!r} is no list of arguments")
     return {name: text for name, _, text in (str(word).partition("=") for word in words)}
 
 
@@ -84,7 +86,7 @@ def _convolutions(ledger: Ledger, arguments: dict[str, str]) -> None:
     rank, alpha = asked(arguments.get("conv_dim")), asked(arguments.get("conv_alpha"))
     if not rank:
         return
-    ledger.put("network.conv_rank", int(rank))
+    ledger.put("network.conv_rank", whole(rank))
     ledger.put("network.conv_alpha", alpha or 1.0)
     for name, field in (("conv_dim", "network.conv_rank"), ("conv_alpha", "network.conv_alpha")):
         arguments.pop(name, None)
