@@ -11,7 +11,7 @@ import yaml
 
 from engines import yamltext
 from engines.ai_toolkit.draft import place
-from engines.ai_toolkit.overrides import NAME, leaves
+from engines.ai_toolkit.overrides import LISTS, NAME, is_key, leaves
 from engines.families import AiToolkitFamily
 from engines.importing import NotAConfigError
 
@@ -108,6 +108,27 @@ _WHOLE = (
     "model.model_paths",
     "model.quantize_kwargs",
 )
+
+
+def plain(value: Any, odd: list[str], path: str = "") -> Any:
+    """The same without keys that no path can name, whose places are added to ``odd``.
+
+    Raises NotAConfigError where a list is numbered groups: there may be billions of numbers.
+    """
+    if isinstance(value, list):
+        return [plain(entry, odd, f"{path}[{place}]") for place, entry in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    if value and path in LISTS:
+        raise NotAConfigError(f"Its {path} must be a list.")
+    found = {}
+    for key, inner in value.items():
+        place = f"{path}.{key}" if path else str(key)
+        if is_key(key):
+            found[key] = plain(inner, odd, place)
+        else:
+            odd.append(place)
+    return found
 
 
 def flatten(process: dict[str, Any]) -> dict[str, Any]:

@@ -222,6 +222,10 @@ def test_free_dictionaries_take_anything():
         {"datasets": {"mask_path": "/m"}},
         {"sample": {"samples": {"seed": 3}}},
         {"network": {"network_kwargs": {"a[0]": 1}}},
+        {"train": {"": 1}},
+        {"datasets": {"99999999": {"mask_path": "/m"}}},
+        {"datasets": {"²": {"mask_path": "/m"}}},
+        {"sample": {"samples": {"99999999": {"neg": "x"}}}},
     ],
 )
 def test_engine_options_of_the_wrong_shape_are_refused(options):
