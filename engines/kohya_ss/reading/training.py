@@ -127,13 +127,13 @@ def _arguments(ledger: Ledger, name: str) -> None:
         _DECAY_OF_ADAMW if name.startswith(("adamw", "pagedadamw")) and "free" not in name else 0.0
     )
     ledger.put("optimizer.weight_decay", usual if decay is None else asked(decay))
-    if name == "adafactor" and not given:
-        # sd-scripts turns this on by itself; said, it stays so.
-        ledger.put("optimizer.arguments", {"relative_step": "True"})
-    elif given:
-        ledger.put("optimizer.arguments", dict(given))
     if decay is not None or given:
         ledger.translated("optimizer_args", "optimizer.arguments")
+    if name == "adafactor":
+        # sd-scripts turns this on by itself; said, it stays so.
+        given.setdefault("relative_step", "True")
+    if given:
+        ledger.put("optimizer.arguments", given)
 
 
 def _rates(ledger: Ledger) -> None:

@@ -283,18 +283,7 @@ def test_a_missing_part_is_told_with_the_place_where_it_is_published():
     assert "comfyanonymous/flux_text_encoders/clip_l.safetensors" in found["components.clip_l"]
 
 
-@pytest.mark.parametrize(
-    ("given", "place"),
-    [
-        (5, ""), ({"datasets": 5}, ".datasets"), ({"datasets": [5]}, ".datasets"), ({"general": [1]}, ".general"),
-        ({"general": {1: 2}}, ".general"), ({"datasets": [{"subsets": 5}]}, ".datasets.0.subsets"),
-        ({"datasets": [{"subsets": [None]}]}, ".datasets.0.subsets"), ({"subsets": []}, ""),
-        ({"datasets": [{"validation_seed": None}]}, ".datasets.0.validation_seed"),
-        # What stands beyond the last one would be left out of the file.
-        ({"datasets": [{}, {"validation_seed": 1}]}, ".datasets"),
-        ({"datasets": [{"subsets": [{}, {"color_aug": True}]}]}, ".datasets.0.subsets"),
-    ],
-)  # fmt: skip
-def test_dataset_options_of_another_shape_or_beyond_the_datasets_are_refused(given, place):
-    found = refused(spec(engine_options={"kohya_ss": {"dataset": given}}))
-    assert list(found) == [f"engine_options.kohya_ss.dataset{place}"]
+def test_each_tag_of_a_trigger_word_stays_in_front_when_tags_are_shuffled():
+    shuffled = [{"path": "/data/dog", "resolution": [512], "shuffle_tags": True}]
+    wanted = spec(datasets=shuffled, trigger_word="ohwx, dog")
+    assert pictures(wanted)["datasets"][0]["subsets"][0]["keep_tokens"] == 2
