@@ -10,6 +10,7 @@ from engines import families
 from engines.base import Refusal
 from engines.catalogue.kohya import KohyaFamily
 from engines.kohya_ss import native, optimizer, prompts
+from engines.prompts import with_trigger
 from engines.spec import JobSpec
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -252,6 +253,9 @@ def _captions(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
     for prompt in spec.sampling.prompts:
         if problem := prompts.problem(prompt):
             yield Refusal("sampling.prompts", f"The prompt {prompt[:40]!r} {problem}.")
+            return
+        if problem := prompts.problem(with_trigger(prompt, spec.trigger_word)):
+            yield Refusal("trigger_word", f"It stands in the sample prompts, and {problem}.")
             return
 
 

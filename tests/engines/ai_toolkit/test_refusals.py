@@ -102,6 +102,7 @@ DATASET = {"path": "/data/dog", "resolution": [512]}
         ("loss.timestep_sampling", {"family": "flux", "loss": {"timestep_sampling": "logsnr"}}),
         ("loss.guidance", {"family": "qwen_image", "loss": {"guidance": 1.0}}),
         ("sampling.prompts", {"sampling": {"prompts": ["a dog -- running"]}}),
+        ("trigger_word", {"sampling": {"prompts": ["a dog"]}, "trigger_word": "zxq--two"}),
         ("gpus", {"gpus": 2}),
         ("family", {"family": "hunyuan_image"}),
     ],

@@ -201,6 +201,10 @@ def test_the_trigger_word_leads_captions_and_prompts_and_stays_in_front_when_shu
         ("sdxl", {"buckets": {"step": 8}}, "buckets.step"),
         ("sd15", {"sampling": {"prompts": ["a --w 9999"]}}, "sampling.prompts"),
         ("sd15", {"sampling": {"prompts": ["# no"]}}, "sampling.prompts"),
+        # It is put in front of each prompt, where it would make it a comment, or cut it.
+        ("sd15", {"sampling": {"prompts": ["a dog"]}, "trigger_word": "#zxq"}, "trigger_word"),
+        ("sd15", {"sampling": {"prompts": ["a dog"]}, "trigger_word": "zxq --w 9"}, "trigger_word"),
+        ("sd15", {"sampling": {"prompts": ["a [trigger]"]}, "trigger_word": "zxq\nb"}, "trigger_word"),
         ("sd15", {"engine_options": {"kohya_ss": {"config": {"network_dim": 4}}}},
          "engine_options.kohya_ss.config.network_dim"),
         ("sd15", {"engine_options": {"kohya_ss": {"config": {"learning_rat": 4}}}},
