@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from engines import families
-from engines.kohya_ss import optimizer
+from engines.kohya_ss import optimizer, options
 from engines.kohya_ss.config import SAVE_PRECISION
 from engines.kohya_ss.network import LYCORIS
 from engines.kohya_ss.reading.ledger import Ledger, asked, is_on, same, whole
@@ -190,9 +190,11 @@ def read_memory(ledger: Ledger) -> None:
     ledger.move("gradient_checkpointing", "memory.gradient_checkpointing", checkpointing)
     ledger.put("memory.offload", 0.0)
     blocks = asked(ledger.native.get("blocks_to_swap"))
-    if blocks and family.swap_blocks and blocks <= family.swap_blocks:
+    if blocks and blocks > 0 and family.swap_blocks:
         ledger.take("blocks_to_swap")
-        ledger.move("blocks_to_swap", "memory.offload", round(blocks / family.swap_blocks, 6))
+        most = family.most_swapped(ledger.document["base_model"])
+        share = min(1.0, round(blocks / most, 6))
+        ledger.move("blocks_to_swap", "memory.offload", share)
     for key, word in (("use_flash_attn", "flash"), ("xformers", "xformers"), ("sdpa", "sdpa")):
         if is_on(ledger.take(key)):
             ledger.move(key, "memory.attention", word)
@@ -245,6 +247,9 @@ def read_loss(ledger: Ledger) -> None:
     sampling = ledger.native.get("timestep_sampling")
     if sampling in TIMESTEPS.get(family.script, ()):
         ledger.move("timestep_sampling", "loss.timestep_sampling", ledger.take("timestep_sampling"))
+    elif sampling is None and family.timesteps:
+        known = options.shipped().data[family.script]["timestep_sampling"]
+        ledger.put("loss.timestep_sampling", known["default"])
     if ledger.family in ("flux", "chroma"):
         guidance = asked(ledger.take("guidance_scale"))
         ledger.move("guidance_scale", "loss.guidance", 3.5 if guidance is None else guidance)

@@ -205,6 +205,14 @@ def test_a_dataset_config_of_another_shape_is_told(text):
         import_config(TRAINING % "", "a.toml", {"d.toml": text})
 
 
+def test_a_config_that_is_silent_on_timesteps_keeps_the_engines_own():
+    flux = '{"LoRA_type": "Flux1", "flux1_checkbox": true, "network_dim": 8, "blocks_to_swap": %s}'
+    found = import_config(flux % 99, "a.json")
+    assert found.document["loss"]["timestep_sampling"] == "sigma"
+    assert found.document["memory"]["offload"] == 1.0
+    assert "translated blocks_to_swap -> memory.offload" in found.lines
+
+
 PROMPTS = {
     "p.txt": "a dog --w 640 --h 512 --n 2 --l 7.5x --ss ddim\n# a comment\na cat --w 640 --h 512 --foo 1\n",
     "p.json": '[{"prompt": "a dog", "width": 640, "height": 512, "negative_prompt": "2", "scale": 7.5,'
