@@ -124,7 +124,7 @@ def refuse(spec: JobSpec, family: AiToolkitFamily, options: OptionList) -> Itera
         field = _field_of(plain) or parts.get(plain)
         if field is not None:
             yield Refusal(_dotted(path), f"{path} has a field of its own, {field}; set it there.")
-        elif plain in _OURS:
+        elif any(plain == own or plain.startswith(f"{own}.") for own in _OURS):
             yield Refusal(_dotted(path), f"{path} is set by the platform itself; remove it.")
         else:
             place(merged, path, value)

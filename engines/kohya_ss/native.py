@@ -118,7 +118,7 @@ def _dataset_refusals(spec: JobSpec, given: Any, where: str) -> Iterator[Refusal
     for path, values in () if misshapen else _tables(given):
         for key, value in values.items():
             field = DATASET_FIELD_OF.get(key)
-            if value is None:
+            if _is_void(value):
                 yield Refusal(f"{where}.{path}.{key}", f"{key} has no value; leave it out.")
             elif field and not _has_no_field(spec, path, key, value):
                 yield Refusal(f"{where}.{path}.{key}", f"Set {field} in place of {key}.")
@@ -144,6 +144,12 @@ def _misshapen(spec: JobSpec, given: Any) -> Iterator[tuple[str, str]]:
             yield place, "This must be a list of mappings, one for each dataset in order."
         elif len(subsets) > inside:
             yield place, f"There are {len(subsets)} entries for {inside} datasets."
+
+
+def _is_void(value: Any) -> bool:
+    """Whether it is no value, or holds none at some place: TOML has no word for that."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value is None or any(map(_is_void, inner))
 
 
 def _is_table(value: Any) -> bool:

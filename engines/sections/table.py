@@ -6,6 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MOST_STEPS = 10_000_000
+"""No run is longer; a number without a bound may be too large to be reckoned with."""
+
 
 def about(
     default: Any,

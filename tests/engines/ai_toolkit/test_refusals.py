@@ -185,6 +185,7 @@ def test_a_text_encoder_rate_of_nought_leaves_it_alone():
         ({"train": {"ema_config": {"ema_decay": 0.5}}}, "ema.decay"),
         ({"train": {"unet_lr": 0.5}}, "optimizer.learning_rate"),
         ({"training_folder": "/x"}, "set by the platform"),
+        ({"training_folder": {"a": 1}}, "set by the platform"),
         ({"train": {"max_gradnorm": 1}}, "did you mean max_grad_norm?"),
         ({"trian": {"x": 1}}, "no key trian"),
         ({"train": 5}, "must be a group"),
@@ -233,6 +234,11 @@ def test_engine_options_of_the_wrong_shape_are_refused(options):
     found = refused(spec(engine_options={"ai-toolkit": options}))
     assert found
     assert all(field.startswith("engine_options.ai-toolkit") for field in found)
+
+
+def test_a_group_takes_the_place_of_a_plain_value():
+    options = {"sample": {"walk_seed": {"a": 1}}}
+    assert process(spec(engine_options={"ai-toolkit": options}))["sample"]["walk_seed"] == {"a": 1}
 
 
 def test_empty_groups_change_nothing():

@@ -14,6 +14,7 @@ from tests.engines.kohya_ss.test_plan import refused, spec
         ({"general": {1: 2}}, ".general"), ({"datasets": [{"subsets": 5}]}, ".datasets.0.subsets"),
         ({"datasets": [{"subsets": [None]}]}, ".datasets.0.subsets"), ({"subsets": []}, ""),
         ({"datasets": [{"validation_seed": None}]}, ".datasets.0.validation_seed"),
+        ({"general": {"face_crop_aug_range": [1, None]}}, ".general.face_crop_aug_range"),
         # What stands beyond the last one would be left out of the file.
         ({"datasets": [{}, {"validation_seed": 1}]}, ".datasets"),
         ({"datasets": [{"subsets": [{}, {"color_aug": True}]}]}, ".datasets.0.subsets"),
