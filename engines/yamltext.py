@@ -35,7 +35,7 @@ class TooLargeError(yaml.YAMLError):
 
 
 def _with_exponents(base: Any) -> Any:
-    loader = type("Loader", (base,), {})
+    loader: Any = type("Loader", (base,), {})
     loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))
     return loader
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, model_validator
 
-from engines.sections.table import MOST_STEPS, Section, about
+from engines.sections.table import MOST_STEPS, Native, Section, about
 
 
 def _word(value: Any) -> Any:
@@ -62,7 +62,7 @@ class Optimizer(Section):
         0.01, "Weight decay", "Pull of all weights towards zero.",
         ai="train.optimizer_params.weight_decay", kohya="optimizer_args weight_decay", ge=0,
     )  # fmt: skip
-    arguments: dict[str, Any] = about(
+    arguments: dict[str, Native] = about(
         None, "Optimizer arguments", "Further arguments of this optimizer, by its own names.",
         ai="train.optimizer_params", kohya="optimizer_args", factory=dict,
     )  # fmt: skip

@@ -49,6 +49,10 @@ def test_create_dont_start_yet_holds_the_job(app, client, form):
         ({"engine_options": "kohya_ss: {config: {learning_rat: 4}}"},
          "engine_options.kohya_ss.config.learning_rat", "has no option"),
         ({"family": "sd99"}, "family", "There is no model family"),
+        ({"resume": "9" * 900}, "resume", "has written no LoRA"),
+        ({"resume": "~nobody-of-that-name/x.safetensors"}, "resume", "There is no "),
+        ({"datasets.0.path": "~nobody-of-that-name/x"}, "datasets.0.path", "There is no folder"),
+        ({"base_model": "~nobody-of-that-name/x.safetensors"}, "base_model", "There is no "),
     ],
 )  # fmt: skip
 def test_a_bad_field_is_told_at_its_place_and_nothing_starts(
