@@ -6,12 +6,12 @@ from typing import Any
 
 import yaml
 
-_FAST = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+from engines import yamltext
 
 
 def dump(document: Any, width: int = 80) -> str:
     """The text. libyaml writes it ten times as fast, but spells out what lies beyond 16 bits."""
-    text = _dump(document, _FAST, width)
+    text = _dump(document, yamltext.DUMPER, width)
     return _dump(document, yaml.SafeDumper, width) if "\\U000" in text else text
 
 

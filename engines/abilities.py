@@ -35,6 +35,11 @@ BESIDE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
         {"network.type": "lokr", "network.conv_rank": 8},
     ),
     "optimizer.text_encoder_learning_rate": ({"optimizer.learning_rate": 1.0},),
+    "optimizer.scheduler": (
+        {},
+        {"engine_options.kohya_ss.config.lr_scheduler_args": ["min_lr_rate=0.1"]},
+        {"engine_options.kohya_ss.config.lr_scheduler_args": ["step_rules='1:100,0.1'"]},
+    ),
     "datasets[].keep_tags": ({"datasets[].shuffle_tags": True},),
     "ema.decay": ({"ema.enabled": True},),
 }

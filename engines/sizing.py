@@ -26,6 +26,8 @@ _SCALES = 1.06
 _OVERHEAD_GB = 1.0
 _FLOW_CHANNELS = 16
 _BYTES = {"fp16": 2, "bf16": 2, "fp32": 4, "no": 4}
+_FULL_RANK = 100_000
+"""More adds nothing, and a rank has no bound."""
 _PER_RANK = {"sd15": 423_936, "sdxl": 2_659_840}
 _PER_RANK_TEXT = {"sd15": 165_888, "sdxl": 903_168}
 """Weights of a LoRA of rank 1 on every linear layer of U-Net and text encoders, counted."""
@@ -68,12 +70,13 @@ def _weight_bytes(spec: JobSpec) -> float:
 
 def lora_parameters(spec: JobSpec) -> Range | None:
     """How many numbers the LoRA holds; None where the model's size is not known."""
-    rank = spec.network.rank
+    rank = min(spec.network.rank, _FULL_RANK)
+    conv_rank = min(spec.network.conv_rank or 0, _FULL_RANK)
     trains_text = spec.optimizer.text_encoder_learning_rate is not None
     if spec.family in _PER_RANK and spec.network.type in ("lora", "locon", "dora"):
         whole = _PER_RANK[spec.family] + (_PER_RANK_TEXT[spec.family] if trains_text else 0)
         # Convolutions hold about as many weights again as the linear layers.
-        return Range(whole * rank, whole * (rank + (spec.network.conv_rank or 0)))
+        return Range(whole * rank, whole * (rank + conv_rank))
     size = size_of(spec.family)
     if size is None or spec.network.type not in ("lora", "locon", "dora"):
         return None

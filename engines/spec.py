@@ -15,7 +15,7 @@ from engines import naming
 from engines.registry import ENGINE_NAMES, EngineName
 from engines.sections.data import Buckets, Dataset
 from engines.sections.output import ResumeFrom, Sampling, Saving
-from engines.sections.table import Section, about
+from engines.sections.table import Native, Section, about
 from engines.sections.training import Batch, Ema, Length, Loss, Memory, Network, Optimizer
 
 __all__ = [
@@ -96,7 +96,7 @@ class JobSpec(Section):
     gpus: int = about(
         1, "GPUs", "How many GPUs one job gets.", kohya="accelerate --num_processes", ge=1, le=64
     )
-    engine_options: dict[str, dict[str, Any]] = Field(
+    engine_options: dict[str, dict[str, Native]] = Field(
         default_factory=dict,
         title="Engine options",
         description="Native keys, passed on as they are; checked against the engine's own list.",

@@ -105,16 +105,17 @@ def read_spec(path: Path) -> dict[str, Any]:
     import yaml
 
     from app.errors import UserError
+    from engines import yamltext
 
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")
-        document = yaml.safe_load(text)
+        document = yamltext.read(text)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}.") from error
+    except yamltext.TooDeepError as error:
+        raise UserError(f"{path} is nested too deeply to be a spec.") from error
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {error}") from error
-    except RecursionError as error:
-        raise UserError(f"{path} is nested too deeply to be a spec.") from error
     if not isinstance(document, dict):
         raise UserError(f"{path} holds no spec; it must be a mapping of fields.")
     return document

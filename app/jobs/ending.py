@@ -102,6 +102,8 @@ def interrupted(platform: Platform, job_id: int, folder: AttemptDir, lost: Lost)
         if left:
             reason += f"; {left} process{'es' if left > 1 else ''} of it ended now"
         stopping = job.status is JobState.STOPPING
+        if stopping and lost.then == "cancelled":
+            reason = "stopped"  # whoever cancelled it there, it is what was asked for here
         if attempt is not None:
             outcome = "interrupted" if lost.then == "again" else lost.then
             _close(attempt, "cancelled" if stopping else outcome, reason, None)

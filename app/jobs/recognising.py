@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
 from app.errors import UserError
+from engines import yamltext
 
 Kind = Literal["spec", "ai-toolkit", "kohya_ss", "dataset", "prompts"]
-MOST_VALUES = 20_000
-"""More values than any config has; a text of aliases can stand for billions."""
-
 _COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _TOML_LINE = re.compile(r"^\s*([\w.-]+\s*=|\[\[?[\w. -]+\]\]?\s*$)", re.MULTILINE)
 
@@ -49,12 +46,23 @@ def recognise(text: str, name: str) -> Recognised:
     if Path(name).suffix.lower() == ".txt" and not text.lstrip().startswith("{"):
         return Recognised("prompts", text, {}, 0)
     plain, data = _parsed(text, name)
+    if _are_prompts(data, name):
+        _read("config", yamltext.count, data, name)
+        return Recognised("prompts", plain, {}, 0)
     if not isinstance(data, dict):
         raise NotImportableError(f"{name} is no config: it must be a mapping of names to values.")
-    count = sum(1 for _ in islice(_values(data), MOST_VALUES + 1))
-    if count > MOST_VALUES:
-        raise NotImportableError(f"{name} holds more than {MOST_VALUES} values; no config does.")
+    count = _read("config", yamltext.count, data, name)
     return Recognised(_kind(data), plain, data, count)
+
+
+def _are_prompts(data: Any, name: str) -> bool:
+    """Whether it is what sd-scripts reads prompts from beside plain text."""
+    if isinstance(data, list) and Path(name).suffix.lower() == ".json":
+        return bool(data) and all(
+            isinstance(entry, str) or (isinstance(entry, dict) and "prompt" in entry)
+            for entry in data
+        )
+    return isinstance(data, dict) and {*data} == {"prompt"} and isinstance(data["prompt"], dict)
 
 
 def _kind(data: Mapping[str, Any]) -> Kind:
@@ -75,16 +83,25 @@ def _parsed(text: str, name: str) -> tuple[str, Any]:
     if text.lstrip().startswith("{") or suffix in (".json", ".jsonc"):
         return _json(text, name)
     if suffix == ".toml" or (suffix not in (".yaml", ".yml") and _TOML_LINE.search(text)):
-        try:
-            return text, tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise NotImportableError(f"{name} is no valid TOML: {error}.") from error
+        return text, _read("TOML", tomllib.loads, text, name)
+    return text, _read("YAML", yamltext.read, text, name)
+
+
+def _read(form: str, reader: Callable[[Any], Any], given: Any, name: str) -> Any:
     try:
-        return text, yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise NotImportableError(f"{name} is no valid YAML: {_told(error)}.") from error
-    except RecursionError as error:
-        raise NotImportableError(f"{name} is nested too deeply to be a config.") from error
+        return reader(given)
+    except yamltext.TooLargeError as error:
+        raise NotImportableError(
+            f"{name} holds more than {yamltext.MOST_VALUES} values; no config does."
+        ) from error
+    except (RecursionError, yamltext.TooDeepError) as error:
+        raise _too_deep(name) from error
+    except (ValueError, yaml.YAMLError) as error:
+        raise NotImportableError(f"{name} is no valid {form}: {_told(error)}.") from error
+
+
+def _too_deep(name: str) -> NotImportableError:
+    return NotImportableError(f"{name} is nested too deeply to be a config.")
 
 
 def _json(text: str, name: str) -> tuple[str, Any]:
@@ -95,27 +112,15 @@ def _json(text: str, name: str) -> tuple[str, Any]:
             # Comments become blanks, so that lines and columns stay.
             plain = _COMMENT.sub(lambda m: m[1] or re.sub(r"[^\n]", " ", m[0]), text)
             plain = re.sub(r",(\s*[}\]])", r" \1", plain)
-            return plain, json.loads(plain)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise NotImportableError(f"{name} is no valid JSON: {error.msg} at {where}.") from error
+            return plain, _read("JSON", json.loads, plain, name)
     except RecursionError as error:
-        raise NotImportableError(f"{name} is nested too deeply to be a config.") from error
+        raise _too_deep(name) from error
 
 
-def _told(error: yaml.YAMLError) -> str:
+def _told(error: Exception) -> str:
+    """What is wrong, and where."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at line {error.lineno}, column {error.colno}"
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error)
     return f"{problem} at line {mark.line + 1}, column {mark.column + 1}" if mark else problem
-
-
-def _values(value: Any) -> Iterator[Any]:
-    """Every value; a list of plain values is one."""
-    if isinstance(value, dict):
-        for inner in value.values():
-            yield from _values(inner)
-    elif isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value):
-        for inner in value:
-            yield from _values(inner)
-    else:
-        yield value

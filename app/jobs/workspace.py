@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from engines.spec import JobSpec, ResumeFrom
 
 def dataset_path(settings: Settings, text: str) -> Path:
     """Where a dataset's text points: absolute as it is, else under DATA_DIR/datasets."""
-    return (settings.datasets_dir / Path(text).expanduser()).absolute()
+    # A ~somebody who has no home here stays as it is; Path raises for it.
+    return (settings.datasets_dir / os.path.expanduser(text)).absolute()
 
 
 def model_path(settings: Settings, text: str) -> str:
@@ -86,8 +88,10 @@ def starting_point(spec: JobSpec, settings: Settings) -> ResumePoint | None:
         return None
     source = spec.resume.source
     if isinstance(source, str) and not source.isdigit():
-        return ResumePoint(Path(source).expanduser().absolute(), 0, weights_only=True)
+        return ResumePoint(Path(os.path.expanduser(source)).absolute(), 0, weights_only=True)
     output = settings.jobs_dir / str(source) / "output"
+    if not os.path.isdir(output):  # Path raises for a number of a thousand digits
+        return None
     finished = sorted(output.glob("**/*.safetensors"), key=_written)
     loras = [path for path in finished if "-state" not in path.parent.name]
     return ResumePoint(loras[-1], 0, weights_only=True) if loras else None

@@ -33,7 +33,7 @@ _GRES = re.compile(r"(?:^|,)gpu:(?:([^:,(]+):)?(\d+)(?![\w.])")
 _ASKED = re.compile(r"gres[:/]gpu(?:[:/]([^:,=]+))?[:=](\d+)")
 _WORKING = {"allocated", "mixed", "completing"}
 _DRAINED = {"drain", "drained", "draining", "drng", "invalid_reg", "inval"}
-_DOWN = {"down", "error", "fail", "failing", "unknown", "future", "powered_down", "powering_down"}
+_DOWN = {"down", "error", "fail", "failing", "unknown", "future", "powering_down"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Node:
     def kind(self) -> Kind:
         flags = self.flags
         works = bool(flags & _WORKING)
-        if "not_responding" in flags or (flags & _DOWN and not works):
+        if flags & {"not_responding", "down"} or (flags & _DOWN and not works):
             return "down"
         if flags & _DRAINED:
             return "leaving" if works else "out"
@@ -87,8 +87,10 @@ class Node:
     def words(self) -> str:
         """Its state in words that need no manual of Slurm."""
         flags, kind = self.flags, self.kind
-        if flags & {"powered_down", "powering_down"}:
-            return "switched off to save power"
+        if "powering_down" in flags:
+            return "is being switched off to save power"
+        if "powered_down" in flags and kind == "free":
+            return "switched off to save power, starts for a job"
         if "not_responding" in flags:
             return "down: does not answer"
         if flags & {"invalid_reg", "inval"}:

@@ -14,9 +14,10 @@ _TYPE = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
 _OPTION = re.compile(r"^--[a-z][a-z0-9-]*(=[^\x00-\x1f]*)?$")
 
 _OURS_TEXT = """
-array batch bb bbf begin clusters comment chdir dependency error export export-file get-user-env
-gid hold input job-name kill-on-invalid-dep no-requeue open-mode output parsable quiet requeue
-signal test-only uid wait wait-all-nodes wrap gres partition account time constraint
+array autocomplete batch bb bbf begin clusters comment chdir dependency error export export-file
+get-user-env gid help hold input job-name kill-on-invalid-dep no-requeue open-mode output parsable
+quiet requeue signal test-only uid usage version wait wait-all-nodes wrap gres partition account
+time constraint
 """
 OURS = frozenset(_OURS_TEXT.split())
 """Long options of sbatch that this program sets itself, or that would break its bookkeeping."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request
@@ -74,7 +74,7 @@ def use_folder() -> ResponseReturnValue:
     if not text:
         return _again("path", UserError("Give the path of a folder."))
     try:
-        dataset = library.register(current().settings.datasets_dir / Path(text).expanduser())
+        dataset = library.register(current().settings.datasets_dir / os.path.expanduser(text))
     except UserError as error:
         return _again("path", error)
     return redirect(f"/datasets/{dataset.id}", 303)

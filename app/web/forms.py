@@ -16,6 +16,7 @@ from app import yaml_text
 from app.numbers import whole
 from app.web import family_inputs
 from app.web.places import TOOLKIT
+from engines import yamltext
 from engines.fields import Row, table
 
 MOST_DATASETS = 20
@@ -72,7 +73,7 @@ def _value(row: Row, text: str) -> Any:
     if row.kind == "list":
         return [item for item in re.split(r"[\s,]+", text) if item]
     if row.kind == "mapping":
-        return yaml.safe_load(text)
+        return yamltext.read(text)
     return text
 
 

@@ -9,7 +9,8 @@ from typing import Literal
 
 import yaml
 
-_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from engines import yamltext
+
 _PROCESS = "config.process[0]."
 _HEADER = re.compile(r"^\s*(\[\[?)([^\[\]]+)\]\]?\s*$")
 _KEY = re.compile(r'^\s*"?([^"=\s]+)"?\s*=')
@@ -61,7 +62,7 @@ def lines(name: str, text: str, sources: Mapping[str, str]) -> tuple[Line, ...]:
 def _paths(name: str, text: str, rows: list[str]) -> dict[int, str]:
     """The path of the key that each line belongs to, by line number from 0."""
     if name.endswith((".yaml", ".yml")):
-        node = yaml.compose(text, Loader=_YAML)
+        node = yaml.compose(text, Loader=yamltext.LOADER)
         return dict(_of_node(node, "")) if node is not None else {}
     if name.endswith(".toml"):
         return dict(_of_toml(rows))

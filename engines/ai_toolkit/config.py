@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from engines import families
+from engines import families, yamltext
 from engines.ai_toolkit import (
     datasets,
     memory,
@@ -25,12 +25,6 @@ from engines.ai_toolkit.output import STAGES
 from engines.ai_toolkit.refusals import family_of
 from engines.base import Refusal, UnsupportedError, Workspace
 from engines.spec import JobSpec, ResumeFrom
-
-try:
-    # Ten times as fast, and a plan is written for each preview.
-    from yaml import CSafeDumper as _Base
-except ImportError:  # PyYAML was built without libyaml
-    from yaml import SafeDumper as _Base  # type: ignore[assignment]
 
 _SAVED_AS = {"fp16": "float16", "bf16": "bf16", "fp32": "float32"}
 _TIMERS_EVERY = 50
@@ -75,7 +69,7 @@ def _refused(field: str, sentence: str) -> UnsupportedError:
     return UnsupportedError("ai-toolkit", [Refusal(field, sentence)])
 
 
-class _Dumper(_Base):
+class _Dumper(yamltext.DUMPER):  # type: ignore[misc]
     """Writes what any YAML 1.1 reader and the engine's own read alike.
 
     The engine takes a bare ``1e5`` for a number, so a text of that form has to be quoted.

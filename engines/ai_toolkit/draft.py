@@ -25,23 +25,22 @@ def generic(path: str) -> str:
 
 
 def place(root: dict[str, Any], path: str, value: Any) -> None:
-    """Set a value, making the sections and list entries on the way."""
+    """Set a value, making the sections and list entries on the way; what is neither gives way."""
     parts = split(path)
     here: Any = root
     for part, following in pairwise(parts):
-        empty: Any = [] if isinstance(following, int) else {}
-        if isinstance(part, int):
-            while len(here) <= part:
-                here.append({})
-            here[part] = here[part] or empty
-            here = here[part]
-        else:
-            here = here.setdefault(part, empty)
-    last = parts[-1]
-    if isinstance(last, int):
-        while len(here) <= last:
-            here.append({})
-    here[last] = copy.deepcopy(value)
+        group = list if isinstance(following, int) else dict
+        _make_room(here, part)
+        if not isinstance(here.get(part) if isinstance(here, dict) else here[part], group):
+            here[part] = group()
+        here = here[part]
+    _make_room(here, parts[-1])
+    here[parts[-1]] = copy.deepcopy(value)
+
+
+def _make_room(here: Any, part: str | int) -> None:
+    if isinstance(part, int):
+        here.extend({} for _ in range(part + 1 - len(here)))
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -10,7 +10,7 @@ from engines.ai_toolkit.draft import generic, place
 from engines.ai_toolkit.options import shipped, unknown_in_process
 from engines.ai_toolkit.reading.data import read_datasets, read_samples
 from engines.ai_toolkit.reading.model import read_family, read_model
-from engines.ai_toolkit.reading.source import ABSENT, Source, flatten, load
+from engines.ai_toolkit.reading.source import ABSENT, Source, flatten, load, plain
 from engines.ai_toolkit.reading.training import (
     read_length,
     read_network,
@@ -48,7 +48,10 @@ def import_config(text: str, filename: str) -> Imported:
         raise NotAConfigError(f"Its process is a {kind}; a LoRA is trained by {_TRAINERS[0]}.")
     if not isinstance(process.get("network"), dict):
         raise NotAConfigError("It has no network section, so it trains no LoRA.")
-    source = Source(flatten(process))
+    odd: list[str] = []
+    source = Source(flatten(plain(process, odd)))
+    for path in odd:
+        source.dropped(path, "no key of ai-toolkit is written so")
     _read_frame(source, document, filename)
     family = read_family(source)
     read_network(source, family)

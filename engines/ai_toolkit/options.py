@@ -17,11 +17,9 @@ from typing import Any
 
 import yaml
 
+from engines import yamltext
 from engines.ai_toolkit.draft import CONFIG
 from engines.base import Complaint, OptionList
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""In C where it is there: a preview reads the file at every pause in the typing."""
 
 CONFIG_CLASSES = "toolkit/config_modules.py"
 TRAINERS = (
@@ -188,7 +186,7 @@ def _process_keys(tree: ast.Module) -> Iterator[str]:
 def unknown_keys(text: str, options: OptionList) -> tuple[Complaint, ...]:
     """One for each key of a config that the list does not hold, or whose value does not fit."""
     try:
-        document = yaml.load(text, Loader=_LOADER)
+        document = yamltext.read(text)
     except yaml.YAMLError as error:
         return (Complaint(CONFIG, f"The file is no YAML: {error}"),)
     if not isinstance(document, dict) or not isinstance(document.get("config"), dict):

@@ -77,14 +77,14 @@ _OURS = frozenset(
 )
 
 
-_LISTS = ("datasets", "sample.samples")
+LISTS = ("datasets", "sample.samples")
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every value with its path; a mapping may stand for a list, with numbers as its keys."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            placed = path in _LISTS and str(key).isdigit()
+            placed = path in LISTS and str(key).isdecimal()
             step = f"[{key}]" if placed else f".{key}" if path else str(key)
             yield from leaves(inner, path + step)
     elif isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value):
@@ -111,7 +111,7 @@ def refuse(spec: JobSpec, family: AiToolkitFamily, options: OptionList) -> Itera
     given = spec.engine_options.get(NAME)
     if not given:
         return
-    misshapen = [*_misshapen(given, options)]
+    misshapen = [*_misshapen(given, options)] or [*_refuse_places(spec, given)]
     if misshapen:
         yield from misshapen
         return
@@ -124,11 +124,10 @@ def refuse(spec: JobSpec, family: AiToolkitFamily, options: OptionList) -> Itera
         field = _field_of(plain) or parts.get(plain)
         if field is not None:
             yield Refusal(_dotted(path), f"{path} has a field of its own, {field}; set it there.")
-        elif plain in _OURS:
+        elif any(plain == own or plain.startswith(f"{own}.") for own in _OURS):
             yield Refusal(_dotted(path), f"{path} is set by the platform itself; remove it.")
         else:
             place(merged, path, value)
-    yield from _refuse_places(spec, merged)
     for complaint in unknown_in_process(merged, options):
         yield Refusal(FIELD, complaint.message)
 
@@ -136,7 +135,7 @@ def refuse(spec: JobSpec, family: AiToolkitFamily, options: OptionList) -> Itera
 def _misshapen(given: Mapping[str, Any], options: OptionList) -> Iterator[Refusal]:
     """What is no group of keys where one has to be, and keys that are paths."""
     for key in _keys(given):
-        if not isinstance(key, str | int) or re.search(r"[.\[\]]", str(key)):
+        if not is_key(key):
             yield Refusal(FIELD, f"{key!r} is no key; write groups inside each other.")
     sections = {name for name in options.data["sections"] if "[" not in name and "." not in name}
     for name, value in given.items():
@@ -146,9 +145,14 @@ def _misshapen(given: Mapping[str, Any], options: OptionList) -> Iterator[Refusa
     samples = sample.get("samples", []) if isinstance(sample, Mapping) else []
     for name, value in (("datasets", given.get("datasets", [])), ("sample.samples", samples)):
         entries = list(value.values()) if isinstance(value, Mapping) else value
-        numbered = not isinstance(value, Mapping) or all(str(key).isdigit() for key in value)
+        numbered = not isinstance(value, Mapping) or all(str(key).isdecimal() for key in value)
         if not isinstance(entries, list) or not numbered or not _are_groups(entries):
             yield Refusal(f"{FIELD}.{name}", f"{name} must be a list of groups of keys.")
+
+
+def is_key(key: Any) -> bool:
+    """Whether a path can name it."""
+    return isinstance(key, str | int) and re.search(r"[.\[\]]|^$", str(key)) is None
 
 
 def _are_groups(entries: list[Any]) -> bool:
@@ -180,7 +184,7 @@ def _field_of(path: str) -> str | None:
 
 
 def _refuse_places(spec: JobSpec, given: Mapping[str, Any]) -> Iterator[Refusal]:
-    """More entries than the spec has datasets or prompts."""
+    """More entries than the spec has datasets or prompts, or a number beyond them."""
     sample = given.get("sample")
     samples = sample.get("samples") if isinstance(sample, Mapping) else None
     lists = (
@@ -188,12 +192,16 @@ def _refuse_places(spec: JobSpec, given: Mapping[str, Any]) -> Iterator[Refusal]
         ("sample.samples", samples, len(spec.sampling.prompts)),
     )
     for name, entries, most in lists:
-        if isinstance(entries, list) and len(entries) > most:
-            yield Refusal(FIELD, f"{name} has {len(entries)} entries, but there are only {most}.")
+        if isinstance(entries, Mapping):
+            count = max((int(key) + 1 for key in entries), default=0)
+        else:
+            count = len(entries or ())
+        if count > most:
+            yield Refusal(FIELD, f"{name} has {count} entries, but there are only {most}.")
 
 
 def merge(draft: Draft, given: Mapping[str, Any]) -> None:
     """Lay the given keys over the process, lists by place."""
     for path, value in leaves(given):
-        if not (path in _LISTS and value == []):
+        if not (path in LISTS and value == []):
             draft.put(path, value, _dotted(path))

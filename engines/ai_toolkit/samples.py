@@ -24,6 +24,12 @@ def refuse(spec: JobSpec) -> Iterator[Refusal]:
                 f"write a single dash in {prompt[:40]!r}.",
             )
             return
+        if "--" in with_trigger(prompt, spec.trigger_word):
+            yield Refusal(
+                "trigger_word",
+                "ai-toolkit cuts the sample prompts at its --; write a single dash, or draw no samples.",
+            )
+            return
 
 
 def write(draft: Draft, spec: JobSpec, family: AiToolkitFamily) -> None:

@@ -20,9 +20,11 @@ class KohyaFamily:
     name to the option's name.
     ``config`` holds options that the family always needs. ``bucket_divisor`` is what bucket
     edges must divide by, in pixels. ``trains_text_encoder`` and ``caches_text`` say what the
-    script can do; ``flow`` that it trains by flow matching; ``swap_blocks`` how many blocks
-    ``blocks_to_swap`` may name at most (0: it has no such option). ``hub`` says that the base
-    model may be a hub id; the others are read from one file (or a diffusers folder of FLUX).
+    script can do; ``flow`` that it trains by flow matching; ``timesteps`` which sampling of
+    timesteps its documentation trains the family with, where the script's own default is another.
+    ``swap_blocks`` is how many blocks ``blocks_to_swap`` may name at most (0: it has no such option),
+    ``swap_large`` for a larger model of the family, which has "large" in its name. ``hub`` says that
+    the base model may be a hub id; the others are read from one file (or a diffusers folder of FLUX).
     ``found_at`` tells where the base model's file (``base_model``) and the parts are published,
     as hub id and file, from the engine's own documentation.
     """
@@ -38,11 +40,18 @@ class KohyaFamily:
     trains_text_encoder: bool = False
     caches_text: bool = True
     flow: bool = True
+    timesteps: str = ""
     swap_blocks: int = 0
+    swap_large: int = 0
     default_model: str = ""
     gated: bool = False
     hub: bool = False
     found_at: Mapping[str, str] = field(default_factory=dict)
+
+    def most_swapped(self, base_model: str | None) -> int:
+        """How many blocks of this base model may be swapped; more end the run once it is loaded."""
+        is_large = "large" in (base_model or "").lower()
+        return self.swap_large if self.swap_large and is_large else self.swap_blocks
 
 
 _ENCODERS = "comfyanonymous/flux_text_encoders"
@@ -67,13 +76,14 @@ KOHYA_FAMILIES: dict[str, KohyaFamily] = {
     "sd3": KohyaFamily(
         "sd3_train_network", "networks.lora_sd3", "SD 3 / 3.5",
         optional={"clip_l": "clip_l", "clip_g": "clip_g", "t5xxl": "t5xxl", "vae": "vae"},
-        bucket_divisor=32, trains_text_encoder=True, swap_blocks=36, gated=True,
+        # 24 blocks in the medium one, 38 in the large one.
+        bucket_divisor=32, trains_text_encoder=True, swap_blocks=22, swap_large=36, gated=True,
         default_model="stabilityai/stable-diffusion-3.5-medium",
     ),
     "flux": KohyaFamily(
         "flux_train_network", "networks.lora_flux",
         components={"clip_l": "clip_l", "t5xxl": "t5xxl", "ae": "ae"},
-        config={"model_prediction_type": "raw"},
+        config={"model_prediction_type": "raw"}, timesteps="flux_shift",
         bucket_divisor=32, trains_text_encoder=True, swap_blocks=35, gated=True,
         found_at={
             "base_model": "black-forest-labs/FLUX.1-dev/flux1-dev.safetensors",
@@ -86,7 +96,7 @@ KOHYA_FAMILIES: dict[str, KohyaFamily] = {
         components={"t5xxl": "t5xxl", "ae": "ae"},
         config={"model_type": "chroma", "apply_t5_attn_mask": True, "guidance_scale": 0.0,
                 "model_prediction_type": "raw"},
-        bucket_divisor=32, swap_blocks=35,
+        timesteps="sigmoid", bucket_divisor=32, swap_blocks=35,
         found_at={
             "base_model": "lodestones/Chroma1-Base/Chroma.safetensors",
             "ae": "black-forest-labs/FLUX.1-dev/ae.safetensors",
@@ -96,6 +106,7 @@ KOHYA_FAMILIES: dict[str, KohyaFamily] = {
     "lumina2": KohyaFamily(
         "lumina_train_network", "networks.lora_lumina",
         components={"gemma2": "gemma2", "ae": "ae"}, bucket_divisor=16, swap_blocks=24,
+        timesteps="nextdit_shift",
         found_at={
             "base_model": "rockerBOO/lumina-image-2/lumina-image-2.safetensors",
             "gemma2": f"{_LUMINA}/text_encoders/gemma_2_2b_fp16.safetensors",

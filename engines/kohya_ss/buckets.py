@@ -29,7 +29,7 @@ def resolutions(edge: int, buckets: Buckets) -> list[Size]:
         if height >= shortest:
             found |= {(width, height), (height, width)}
         width += step
-    return sorted(found)
+    return sorted(bucket for bucket in found if min(bucket))
 
 
 def bucket_of(size: Size, edge: int, buckets: Buckets, fixed: Sequence[Size]) -> Size:
@@ -39,6 +39,8 @@ def bucket_of(size: Size, edge: int, buckets: Buckets, fixed: Sequence[Size]) ->
     if buckets.upscale:
         if size in fixed:
             return size
+        if not fixed:
+            return (0, 0)
         aspect = size[0] / size[1]
         return min(fixed, key=lambda bucket: abs(bucket[0] / bucket[1] - aspect))
     width, height = _shrunk(size, edge * edge, buckets.step)
@@ -77,18 +79,27 @@ def _round(value: float, step: int) -> int:
 
 
 def misfit(spec: JobSpec, facts: Sequence[DatasetFacts]) -> str:
-    """The first picture whose bucket would have no width or height, as a sentence; else empty.
+    """The resolution or first picture whose bucket would have no width or height; else empty.
 
     The engine dies of it with a division by zero.
     """
-    if not spec.buckets.enabled or spec.buckets.upscale:
+    step = spec.buckets.step
+    if not spec.buckets.enabled:
         return ""
+    if spec.buckets.upscale:
+        least = min([spec.buckets.min, *edges(spec)])
+        if least >= step:
+            return ""
+        return (
+            f"A smallest edge, or a resolution, of {least} px leaves no whole step of {step} px. Use a "
+            "smaller bucket step, or no edge below it."
+        )
     for dataset, fact in zip(spec.datasets, facts, strict=True):
         for edge in dataset.resolution:
             for width, height, _ in fact.sizes:
                 if min(bucket_of((width, height), edge, spec.buckets, ())) == 0:
                     return (
-                        f"A picture of {width}x{height} px leaves no whole step of {spec.buckets.step} px "
+                        f"A picture of {width}x{height} px leaves no whole step of {step} px "
                         f"at resolution {edge}. Use a smaller bucket step or a higher resolution, switch "
                         "on 'Enlarge small pictures', or remove the picture."
                     )

@@ -83,7 +83,7 @@ def build(spec: JobSpec, workspace: Workspace, run: Length) -> dict[str, Any]:
     values.update(optimizer.config(spec.optimizer))
     values.update(_length(spec, run))
     values.update(_memory(spec, workspace, family))
-    values.update(_loss(spec))
+    values.update(_loss(spec, family))
     if spec.sampling.prompts:
         values["sample_prompts"] = str(workspace.native / "prompts.txt")
         values["sample_sampler"] = "euler_a" if not family.flow else "euler"
@@ -170,7 +170,8 @@ def _memory(spec: JobSpec, workspace: Workspace, family: KohyaFamily) -> dict[st
     if memory.cache_text == "disk":
         values["cache_text_encoder_outputs_to_disk"] = True
     if memory.offload and family.swap_blocks:
-        values["blocks_to_swap"] = max(1, round(memory.offload * family.swap_blocks))
+        most = family.most_swapped(spec.base_model)
+        values["blocks_to_swap"] = max(1, round(memory.offload * most))
     values.update(_attention(spec))
     return values
 
@@ -184,7 +185,7 @@ def _attention(spec: JobSpec) -> dict[str, Any]:
     return {attention: True}
 
 
-def _loss(spec: JobSpec) -> dict[str, Any]:
+def _loss(spec: JobSpec, family: KohyaFamily) -> dict[str, Any]:
     loss = spec.loss
     values: dict[str, Any] = {}
     if loss.min_snr_gamma is not None:
@@ -193,6 +194,8 @@ def _loss(spec: JobSpec) -> dict[str, Any]:
         values["noise_offset"] = float(loss.noise_offset)
     if loss.timestep_sampling is not None:
         values["timestep_sampling"] = loss.timestep_sampling
+    elif family.timesteps:
+        values["timestep_sampling"] = family.timesteps
     if loss.guidance is not None:
         values["guidance_scale"] = float(loss.guidance)
     elif spec.family == "flux":

@@ -39,9 +39,10 @@ def _subset(spec: JobSpec, family: KohyaFamily, dataset: Dataset) -> dict[str, A
         "caption_extension": dataset.caption_extension,
     }
     if dataset.shuffle_tags:
-        # The trigger word comes first and has to stay there.
         subset["shuffle_caption"] = True
-    keep = max(dataset.keep_tags, 1 if spec.trigger_word and dataset.shuffle_tags else 0)
+    # The trigger word comes first and has to stay there, each of its tags.
+    shuffled = bool(spec.trigger_word) and dataset.shuffle_tags
+    keep = max(dataset.keep_tags, spec.trigger_word.count(",") + 1 if shuffled else 0)
     if keep:
         subset["keep_tokens"] = keep
     if dataset.caption_dropout:

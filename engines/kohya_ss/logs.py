@@ -11,7 +11,9 @@ _BAR = re.compile(
     r"\[(?P<elapsed>[\d:]+)<(?P<left>[\d:?]+), +(?P<rate>[\d.]+|\?)(?P<unit>it/s|s/it)"
     r"(?:, (?P<postfix>[^\]]*))?\]"
 )
-_LOSS = re.compile(r"(?:avr_loss|loss)=(?P<loss>[-+.\deE]+|nan|inf|-inf)")
+_LOSS = re.compile(
+    r"(?:avr_loss|loss)=(?P<loss>nan|-?inf|[-+]?[.\d]+(?:e[-+]?\d+)?)", re.IGNORECASE
+)
 _BATCHES = re.compile(r"^num batches per epoch / .*: (?P<count>\d+)$")
 _SAVING = re.compile(r"saving checkpoint: (?P<path>.+)$")
 _REMOVED = re.compile(r"removing old checkpoint: (?P<path>.+)$")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engines.base import OptionList, Refusal
-from engines.kohya_ss import options
+from engines.kohya_ss import buckets, options
 from engines.spec import JobSpec
 
 OPTIONS = "engine_options"
@@ -111,14 +112,48 @@ def refusals(spec: JobSpec, script: str, known: OptionList | None) -> Iterator[R
 
 
 def _dataset_refusals(spec: JobSpec, given: Any, where: str) -> Iterator[Refusal]:
-    if not isinstance(given, dict):
-        yield Refusal(where, "This must be a mapping with general and datasets.")
-        return
-    for path, values in _tables(given):
+    misshapen = [*_misshapen(spec, given)]
+    for place, sentence in misshapen:
+        yield Refusal(f"{where}{place}", sentence)
+    for path, values in () if misshapen else _tables(given):
         for key, value in values.items():
             field = DATASET_FIELD_OF.get(key)
-            if field and not _has_no_field(spec, path, key, value):
+            if _is_void(value):
+                yield Refusal(f"{where}.{path}.{key}", f"{key} has no value; leave it out.")
+            elif field and not _has_no_field(spec, path, key, value):
                 yield Refusal(f"{where}.{path}.{key}", f"Set {field} in place of {key}.")
+
+
+def _misshapen(spec: JobSpec, given: Any) -> Iterator[tuple[str, str]]:
+    """Where it is not of the form of a dataset config, or says more than there are datasets."""
+    if not _is_table(given) or {*given} - {"general", "datasets"}:
+        yield "", "This must be a mapping with general and datasets."
+        return
+    if not _is_table(given.get("general") or {}):
+        yield ".general", "This must be a mapping of option names to values."
+    blocks, edges = given.get("datasets") or [], buckets.edges(spec)
+    if not isinstance(blocks, list) or not all(map(_is_table, blocks)):
+        yield ".datasets", "This must be a list of mappings, one for each resolution in order."
+        return
+    if len(blocks) > len(edges):
+        yield ".datasets", f"There are {len(blocks)} entries for {len(edges)} resolutions."
+    for number, (block, edge) in enumerate(zip(blocks, edges, strict=False)):
+        inside = sum(edge in dataset.resolution for dataset in spec.datasets)
+        place, subsets = f".datasets.{number}.subsets", block.get("subsets") or []
+        if not isinstance(subsets, list) or not all(map(_is_table, subsets)):
+            yield place, "This must be a list of mappings, one for each dataset in order."
+        elif len(subsets) > inside:
+            yield place, f"There are {len(subsets)} entries for {inside} datasets."
+
+
+def _is_void(value: Any) -> bool:
+    """Whether it is no value, or holds none at some place: TOML has no word for that."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value is None or any(map(_is_void, inner))
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(key, str) for key in value)
 
 
 def _has_no_field(spec: JobSpec, path: str, key: str, value: Any) -> bool:
@@ -153,7 +188,7 @@ def _prompt_refusals(spec: JobSpec, given: Any, where: str) -> Iterator[Refusal]
                     f"{where}.{place}.{flag}",
                     f"--{flag} wants a {kind.__name__}; {value!r} is none.",
                 )
-            elif isinstance(value, str) and (" --" in value or "\n" in value or '"' in value):
+            elif isinstance(value, str) and re.search(r' --|[\r\n"]', value):
                 yield Refusal(
                     f"{where}.{place}.{flag}", "This may hold no quotes, line breaks or ' --'."
                 )

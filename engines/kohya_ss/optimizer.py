@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,12 +29,40 @@ SCHEDULERS = frozenset(
     }
 )  # fmt: skip
 NEEDS_GPU = ("8bit", "paged")
-_NO_WEIGHT_DECAY = frozenset({"adafactor"})
+_OWN_RATE_OF_ADAFACTOR = ("scale_parameter", "relative_step", "warmup_init")
 
 
-def is_schedule(name: str) -> bool:
-    """Whether the engine has it; AdaFactor's own may carry its first rate."""
-    return name in SCHEDULERS or name.partition(":")[0] == "adafactor"
+def is_of_adafactor(schedule: str) -> bool:
+    """Whether it is AdaFactor's own schedule, which carries its first rate: ``adafactor:1e-3``."""
+    return schedule.partition(":")[0] == "adafactor"
+
+
+def has_own_schedule(optimizer: Optimizer) -> bool:
+    """Whether AdaFactor was asked for its own schedule, which then replaces any other."""
+    chosen = {name: str(value) in ("True", "1") for name, value in optimizer.arguments.items()}
+    own = chosen.get("relative_step") or chosen.get("warmup_init")
+    return optimizer.name.lower() == "adafactor" and bool(own)
+
+
+def is_schedule_free(name: str) -> bool:
+    """Whether the optimizer takes no schedule."""
+    return name.lower().endswith("schedulefree")
+
+
+def unread(optimizer: Optimizer) -> str:
+    """The first argument that sd-scripts could not read, as ``key=value``; empty where it can all.
+
+    It takes what stands behind the one ``=`` for a Python literal, once the model is loaded.
+    """
+    for key, value in optimizer.arguments.items():
+        text = f"{key}={value}"
+        try:
+            ast.literal_eval(f"{value}")
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return text
+        if text.count("=") != 1:
+            return text
+    return ""
 
 
 def is_known(name: str) -> bool:
@@ -76,9 +105,11 @@ def config(optimizer: Optimizer) -> dict[str, Any]:
 
 def _arguments(optimizer: Optimizer) -> Iterator[tuple[str, Any]]:
     name = optimizer.name.lower()
-    if "weight_decay" not in optimizer.arguments and name not in _NO_WEIGHT_DECAY:
+    if "weight_decay" not in optimizer.arguments:
         yield "weight_decay", optimizer.weight_decay
-    if name == "adafactor" and not optimizer.arguments:
+    if name == "adafactor" and not has_own_schedule(optimizer):
         # Its own schedule would replace ours, and it takes no learning rate with it.
-        yield from (("scale_parameter", False), ("relative_step", False), ("warmup_init", False))
+        yield from (
+            (key, False) for key in _OWN_RATE_OF_ADAFACTOR if key not in optimizer.arguments
+        )
     yield from optimizer.arguments.items()

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from engines import families
 from engines.base import Refusal
 from engines.catalogue.kohya import KohyaFamily
-from engines.kohya_ss import optimizer, prompts
+from engines.kohya_ss import native, optimizer, prompts
+from engines.prompts import with_trigger
 from engines.spec import JobSpec
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_RATE = re.compile(r"\d*\.?\d+(e[-+]?\d+)?", re.IGNORECASE)
 FLOAT8 = ("qfloat8", "float8")
+_NEEDS_OPTION = {
+    "cosine_with_min_lr": ("lr_scheduler_min_lr_ratio", "min_lr", "min_lr_rate"),
+    "piecewise_constant": ("step_rules",),
+}
+"""Schedules, and the option or argument of which they need one (measured)."""
 TIMESTEPS = {
     "flux_train_network": ("sigma", "uniform", "sigmoid", "shift", "flux_shift"),
     "lumina_train_network": ("sigma", "uniform", "sigmoid", "shift", "nextdit_shift"),
@@ -100,11 +108,13 @@ def _optimizer(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
         yield Refusal(
             "optimizer.name", f"kohya_ss has no optimizer {chosen.name!r}; it has {names}."
         )
-    if not optimizer.is_schedule(chosen.scheduler):
-        names = ", ".join(sorted(optimizer.SCHEDULERS))
+    if argument := optimizer.unread(chosen):
         yield Refusal(
-            "optimizer.scheduler", f"kohya_ss has no schedule {chosen.scheduler!r}; it has {names}."
+            "optimizer.arguments",
+            f"sd-scripts cannot read {argument}: it wants one Python value, such as True, 0.9 or "
+            "(0.9, 0.99).",
         )
+    yield from _schedule(spec)
     if chosen.text_encoder_learning_rate is not None and not family.trains_text_encoder:
         yield Refusal(
             "optimizer.text_encoder_learning_rate",
@@ -118,6 +128,55 @@ def _optimizer(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
             f"{chosen.name} finds one rate for all weights and ends at any other; "
             f"set {chosen.learning_rate:g}, or leave it empty.",
         )
+
+
+def _schedule(spec: JobSpec) -> Iterator[Refusal]:
+    """Schedules that the optimizer does not take, and those that end the run without an option."""
+    chosen, config = spec.optimizer, native.of(spec).get("config")
+    config = config if isinstance(config, dict) else {}
+    name, field = chosen.scheduler, "optimizer.scheduler"
+    if optimizer.is_schedule_free(chosen.name):
+        if name != "constant":
+            yield Refusal(
+                field, f"{chosen.name} takes no schedule and ignores {name}; use constant."
+            )
+        if chosen.warmup_steps:
+            yield Refusal(
+                "optimizer.warmup_steps",
+                f"{chosen.name} takes no schedule; give warmup_steps among its arguments.",
+            )
+        return
+    without_warmup = ""
+    if optimizer.has_own_schedule(chosen):
+        without_warmup = "adafactor's own schedule"
+    elif "lr_scheduler_type" in config:
+        without_warmup = str(config["lr_scheduler_type"])
+    elif optimizer.is_of_adafactor(name):
+        without_warmup = name
+        if chosen.name.lower() != "adafactor":
+            yield Refusal(field, f"{name} goes with the optimizer adafactor alone.")
+        elif not _RATE.fullmatch(name.partition(":")[2]):
+            yield Refusal(field, "Write adafactor's schedule with its first rate: adafactor:1e-3.")
+    elif name not in optimizer.SCHEDULERS:
+        names = ", ".join(sorted(optimizer.SCHEDULERS))
+        yield Refusal(field, f"kohya_ss has no schedule {name!r}; it has {names}.")
+    elif (wanted := _NEEDS_OPTION.get(name)) and not set(wanted) & _given(config):
+        yield Refusal(
+            field,
+            f"{name} ends the run without {' or '.join(wanted)}; set it in the engine options "
+            "(lr_scheduler_args takes arguments).",
+        )
+    elif name == "piecewise_constant":
+        without_warmup = name
+    if chosen.warmup_steps and without_warmup:
+        yield Refusal("optimizer.warmup_steps", f"{without_warmup} takes no warm-up; set it to 0.")
+
+
+def _given(config: Mapping[str, Any]) -> set[str]:
+    """Options, and arguments of the schedule among them."""
+    arguments = config.get("lr_scheduler_args")
+    words = arguments if isinstance(arguments, list) else []
+    return {*config, *(str(word).partition("=")[0] for word in words)}
 
 
 def _memory(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
@@ -194,6 +253,9 @@ def _captions(spec: JobSpec, family: KohyaFamily) -> Iterator[Refusal]:
     for prompt in spec.sampling.prompts:
         if problem := prompts.problem(prompt):
             yield Refusal("sampling.prompts", f"The prompt {prompt[:40]!r} {problem}.")
+            return
+        if problem := prompts.problem(with_trigger(prompt, spec.trigger_word)):
+            yield Refusal("trigger_word", f"It stands in the sample prompts, and {problem}.")
             return
 
 

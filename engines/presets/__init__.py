@@ -93,7 +93,7 @@ def _alpha_for(
         rank = own if rank is None else rank
         if isinstance(rank, int) and 0 < rank < 100_000:
             yield Choice("network.alpha", float(rank), "ai-toolkit takes the rank for alpha")
-    elif isinstance(rank, int) and rank > 0 and own:
+    elif isinstance(rank, int) and 0 < rank < 100_000 and own:
         alpha = float(f"{rank * usual['network.alpha'] / own:.4g}")
         yield Choice("network.alpha", alpha, "in proportion to the rank")
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from engines.sections.table import Section, about
+from engines.sections.table import MOST_STEPS, Section, about
 
 
 class Saving(Section):
@@ -14,7 +14,7 @@ class Saving(Section):
 
     every_steps: int = about(
         250, "Save every", "A checkpoint after so many steps; kohya_ss rounds to whole epochs.", unit="steps",
-        ai="save.save_every", kohya="save_every_n_epochs (computed)", ge=1,
+        ai="save.save_every", kohya="save_every_n_epochs (computed)", ge=1, le=MOST_STEPS,
     )  # fmt: skip
     keep: int = about(
         4, "Keep", "So many of the newest checkpoints stay; older ones are deleted. The last one always stays.",
@@ -34,7 +34,7 @@ class Sampling(Section):
 
     every_steps: int = about(
         250, "Sample every", "Draws the prompts after so many steps; kohya_ss rounds to whole epochs.", unit="steps",
-        ai="sample.sample_every", kohya="sample_every_n_epochs (computed)", ge=1,
+        ai="sample.sample_every", kohya="sample_every_n_epochs (computed)", ge=1, le=MOST_STEPS,
     )  # fmt: skip
     steps: int = about(
         20, "Sampling steps", "Denoising steps of each picture.", unit="steps",
@@ -71,6 +71,7 @@ class Sampling(Section):
         ai="sample.seed",
         kohya="prompt file --d",
         ge=0,
+        le=2**63 - 1,
     )
     prompts: tuple[str, ...] = about(
         (), "Prompts", "One picture for each; none draws no samples. The trigger word is put in where it is missing.",

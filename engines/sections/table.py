@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+MOST_STEPS = 10_000_000
+"""No run is longer; a number without a bound may be too large to be reckoned with."""
 
 
 def about(
@@ -33,6 +37,19 @@ def about(
             **bounds,
         )
     return Field(default, title=title, description=text, json_schema_extra=extra, **bounds)
+
+
+def _writable(value: Any) -> Any:
+    """Native values are of any kind, but they have to be written into files."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("It holds half a character, which no file can.") from error
+    return value
+
+
+Native = Annotated[Any, AfterValidator(_writable)]
+"""A value that an engine is given as it is."""
 
 
 class Section(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, model_validator
 
-from engines.sections.table import Section, about
+from engines.sections.table import MOST_STEPS, Native, Section, about
 
 
 def _word(value: Any) -> Any:
@@ -62,7 +62,7 @@ class Optimizer(Section):
         0.01, "Weight decay", "Pull of all weights towards zero.",
         ai="train.optimizer_params.weight_decay", kohya="optimizer_args weight_decay", ge=0,
     )  # fmt: skip
-    arguments: dict[str, Any] = about(
+    arguments: dict[str, Native] = about(
         None, "Optimizer arguments", "Further arguments of this optimizer, by its own names.",
         ai="train.optimizer_params", kohya="optimizer_args", factory=dict,
     )  # fmt: skip
@@ -72,7 +72,7 @@ class Optimizer(Section):
     )  # fmt: skip
     warmup_steps: int = about(
         0, "Warm-up", "The learning rate rises from 0 over so many steps.", unit="steps",
-        ai="train.lr_scheduler_params.num_warmup_steps", kohya="lr_warmup_steps", ge=0,
+        ai="train.lr_scheduler_params.num_warmup_steps", kohya="lr_warmup_steps", ge=0, le=MOST_STEPS,
     )  # fmt: skip
 
 
@@ -81,7 +81,7 @@ class Length(Section):
 
     steps: int | None = about(
         None, "Steps", "kohya_ss rounds up to whole epochs.", unit="steps",
-        ai="train.steps", kohya="max_train_epochs (computed)", ge=1, le=10_000_000,
+        ai="train.steps", kohya="max_train_epochs (computed)", ge=1, le=MOST_STEPS,
     )  # fmt: skip
     epochs: int | None = about(
         None, "Epochs", "Passes over every picture times its repeats.", unit="epochs",

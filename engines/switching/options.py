@@ -42,7 +42,10 @@ class Carried:
         place: Any = self.options
         for part, following in zip(parents, [*parents[1:], last], strict=True):
             empty: Any = [] if following.isdigit() else {}
-            if isinstance(place, list):
+            is_list = isinstance(place, list) and part.isdigit()
+            if not is_list and not isinstance(place, dict):
+                return  # what stands there is of another shape, and is refused as it is
+            if is_list:
                 place.extend({} for _ in range(int(part) + 1 - len(place)))
                 place = place[int(part)]
             else:
@@ -84,6 +87,10 @@ def _group(value: Any, key: str) -> Mapping[str, Any]:
     return inner if isinstance(inner, Mapping) else {}
 
 
+def _is_one_of(value: Any, words: Mapping[Any, Any]) -> bool:
+    return isinstance(value, str) and value in words
+
+
 def _entries(value: Any) -> list[Mapping[str, Any]]:
     found = value if isinstance(value, list) else []
     return [entry if isinstance(entry, Mapping) else {} for entry in found]
@@ -92,7 +99,7 @@ def _entries(value: Any) -> list[Mapping[str, Any]]:
 def _to_ai_toolkit(carried: Carried, given: Mapping[str, Any], spec: JobSpec) -> None:
     config = _group(given, "config")
     for own, theirs, words in _CONFIG:
-        if own in config and (not words or config[own] in words):
+        if own in config and (not words or _is_one_of(config[own], words)):
             value = words[config[own]] if words else config[own]
             carried.move(f"kohya_ss.config.{own}", f"ai-toolkit.train.{theirs}", value)
     arguments = config.get("network_args")
@@ -124,7 +131,7 @@ def _to_kohya(carried: Carried, given: Mapping[str, Any], spec: JobSpec) -> None
     train = _group(given, "train")
     for theirs, own, words in _CONFIG:
         back = {value: key for key, value in words.items()}
-        if own in train and (not words or train[own] in back):
+        if own in train and (not words or _is_one_of(train[own], back)):
             value = back[train[own]] if words else train[own]
             carried.move(f"ai-toolkit.train.{own}", f"kohya_ss.config.{theirs}", value)
     factor = _group(given, "network").get("lokr_factor")

@@ -88,3 +88,12 @@ def test_a_model_of_unknown_size_gets_no_figure():
 
 def test_every_size_belongs_to_a_family():
     assert set(sizing._models()) <= set(families.families())
+
+
+def test_a_rank_beyond_all_reason_is_estimated_like_a_full_one():
+    endless, full = (
+        spec(network={"rank": rank, "type": "locon", "conv_rank": rank})
+        for rank in (10**400, 10**5)
+    )
+    assert sizing.vram(endless) == sizing.vram(full)
+    assert sizing.checkpoint_bytes(endless) == sizing.checkpoint_bytes(full)

@@ -92,6 +92,14 @@ def test_one_resolution_may_stand_without_a_list():
         {"engine_options": {"other": {}}},
         {"resume": "later"},
         {"seed": -1},
+        # Half of a character, which cannot be written into a file.
+        {"optimizer": {"arguments": {"a": "\ud800"}}},
+        {"engine_options": {"kohya_ss": {"config": {"training_comment": "\ud800"}}}},
+        # Larger than anything can be reckoned with.
+        {"saving": {"every_steps": 10**400}},
+        {"sampling": {"every_steps": 10**400}},
+        {"sampling": {"seed": 2**64}},
+        {"optimizer": {"warmup_steps": 10**400}},
     ],
 )
 def test_nonsense_is_refused(given):

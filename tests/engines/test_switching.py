@@ -279,3 +279,22 @@ def test_what_runs_otherwise_with_the_same_value_is_said():
 def test_a_family_the_other_engine_does_not_train_is_refused():
     with pytest.raises(UnsupportedError, match="kohya_ss does not train zimage"):
         switch(document(family="zimage:turbo"), "kohya_ss")
+
+
+@pytest.mark.parametrize(
+    ("target", "options"),
+    [
+        ("ai-toolkit", {"kohya_ss": {"config": {"max_grad_norm": 1.0}}, "ai-toolkit": {"train": "x"}}),
+        ("ai-toolkit", {"kohya_ss": {"prompts": [{"n": "x"}]}, "ai-toolkit": {"sample": [1]}}),
+        ("kohya_ss", {"ai-toolkit": {"train": {"loss_type": ["mse"]}}}),
+    ],
+)  # fmt: skip
+def test_options_of_another_shape_are_taken_out_with_a_line_each(target, options):
+    document = {
+        "name": "dog", "family": "sd15", "base_model": "/m", "datasets": [{"path": "/d"}],
+        "length": {"steps": 9}, "sampling": {"prompts": ["a dog"]}, "engine_options": options,
+    }  # fmt: skip
+    found = switch(document, target)
+    assert not any(found.document["engine_options"].values())
+    told = [change for change in found.changes if change.field.startswith("engine_options.")]
+    assert [bool(change.reason) for change in told] == [True] * sum(map(len, options.values()))

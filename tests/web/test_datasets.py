@@ -72,7 +72,9 @@ def test_a_new_dataset_is_a_folder_and_a_bad_name_is_told_at_its_field(app, clie
 
 def test_a_folder_elsewhere_is_used_where_it_is_and_never_deleted(app, client, pictures, run_all):
     assert client.post("/datasets/folder", data={"path": str(pictures)}).status_code == 303
-    assert client.post("/datasets/folder", data={"path": "/nowhere"}).status_code == 422
+    for nowhere in ("/nowhere", "~nobody-of-that-name/x"):
+        answer = client.post("/datasets/folder", data={"path": nowhere})
+        assert answer.status_code == 422
     assert client.post("/datasets/folder", data={"path": "/"}).status_code == 422
     assert str(pictures) in client.get("/datasets").text
     client.post("/datasets/1/delete")

@@ -42,11 +42,17 @@ def test_create_dont_start_yet_holds_the_job(app, client, form):
         ({"ema.enabled": "true"}, "ema.enabled", "has no EMA"),
         ({"optimizer.name": "adamw8bit"}, "optimizer.name", "needs a GPU"),
         ({"engine_options": "kohya_ss: ["}, "engine_options", "not valid YAML"),
+        ({"engine_options": "kohya_ss: 2020-13-45"}, "engine_options", "not valid YAML"),
+        ({"engine_options": "kohya_ss: &a [*a]"}, "engine_options", "nested too deeply"),
         ({"engine_options": "kohya_ss: {config: {network_dim: 4}}"},
          "engine_options.kohya_ss.config.network_dim", "Set network.rank"),
         ({"engine_options": "kohya_ss: {config: {learning_rat: 4}}"},
          "engine_options.kohya_ss.config.learning_rat", "has no option"),
         ({"family": "sd99"}, "family", "There is no model family"),
+        ({"resume": "9" * 900}, "resume", "has written no LoRA"),
+        ({"resume": "~nobody-of-that-name/x.safetensors"}, "resume", "There is no "),
+        ({"datasets.0.path": "~nobody-of-that-name/x"}, "datasets.0.path", "There is no folder"),
+        ({"base_model": "~nobody-of-that-name/x.safetensors"}, "base_model", "There is no "),
     ],
 )  # fmt: skip
 def test_a_bad_field_is_told_at_its_place_and_nothing_starts(

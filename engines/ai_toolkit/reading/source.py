@@ -9,30 +9,28 @@ from typing import Any
 
 import yaml
 
+from engines import yamltext
 from engines.ai_toolkit.draft import place
-from engines.ai_toolkit.overrides import NAME, leaves
+from engines.ai_toolkit.overrides import LISTS, NAME, is_key, leaves
 from engines.families import AiToolkitFamily
 from engines.importing import NotAConfigError
 
 ABSENT: Any = object()
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads ``1e-4`` as a number, as the engine's patched reader does."""
-
-
-_FLOAT = re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$")
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789"))
-
-
 def load(text: str) -> dict[str, Any]:
     """The document of a YAML or JSON config. Raises NotAConfigError."""
     try:
-        document = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, _Loader)
+        # Its own reader takes 1e-4 for a number.
+        document = (
+            json.loads(text)
+            if text.lstrip().startswith("{")
+            else yamltext.read(text, exponents=True)
+        )
+    except (RecursionError, yamltext.TooDeepError) as error:
+        raise NotAConfigError("It is nested too deeply to be a config.") from error
     except (ValueError, yaml.YAMLError) as error:
         raise NotAConfigError(f"It is neither JSON nor YAML: {error}") from error
-    except RecursionError as error:
-        raise NotAConfigError("It is nested too deeply to be a config.") from error
     if not isinstance(document, dict) or not isinstance(document.get("config"), dict):
         raise NotAConfigError("It has no config section, so it is no ai-toolkit config.")
     return document
@@ -110,6 +108,27 @@ _WHOLE = (
     "model.model_paths",
     "model.quantize_kwargs",
 )
+
+
+def plain(value: Any, odd: list[str], path: str = "") -> Any:
+    """The same without keys that no path can name, whose places are added to ``odd``.
+
+    Raises NotAConfigError where a list is numbered groups: there may be billions of numbers.
+    """
+    if isinstance(value, list):
+        return [plain(entry, odd, f"{path}[{place}]") for place, entry in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    if value and path in LISTS:
+        raise NotAConfigError(f"Its {path} must be a list.")
+    found = {}
+    for key, inner in value.items():
+        place = f"{path}.{key}" if path else str(key)
+        if is_key(key):
+            found[key] = plain(inner, odd, place)
+        else:
+            odd.append(place)
+    return found
 
 
 def flatten(process: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ _FALLBACKS = ("resolution", *_FIELDS, *_BLOCK[:-1])
 def read_blocks(ledger: Ledger, config: Mapping[str, Any]) -> None:
     """Every block and subset; a key of the training config counts where the dataset has none."""
     outer = {key: ledger.native[key] for key in _FALLBACKS if key in ledger.native}
-    general = {**outer, **config.get("general", {})}
+    general = {**outer, **_table(config.get("general", {}), "general")}
     blocks = [*_blocks(config, general)]
     _shared(ledger, blocks, outer)
     datasets: list[dict[str, Any]] = []
@@ -39,10 +39,22 @@ def read_blocks(ledger: Ledger, config: Mapping[str, Any]) -> None:
 def _blocks(
     config: Mapping[str, Any], general: Mapping[str, Any]
 ) -> Iterator[tuple[int, dict[str, Any], list[dict[str, Any]]]]:
-    for block in config.get("datasets", []):
+    for block in _tables(config.get("datasets", []), "datasets"):
         values = {**general, **{key: v for key, v in block.items() if key != "subsets"}}
         width, height = size_of(values.get("resolution", 512))
-        yield round(math.sqrt(width * height)), values, list(block.get("subsets", []))
+        yield round(math.sqrt(width * height)), values, _tables(block.get("subsets", []), "subsets")
+
+
+def _tables(value: Any, name: str) -> list[dict[str, Any]]:
+    if not isinstance(value, list):
+        raise ValueError(f"{name} of the dataset config is no list")
+    return [_table(entry, name) for entry in value]
+
+
+def _table(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{value!r} in {name} of the dataset config is no group of keys")
+    return value
 
 
 def _subset_part(block: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,4 +48,6 @@ def size_of(value: Any) -> tuple[int, int]:
     """Width and height in pixels of ``512``, ``[512, 768]`` or ``"512,768"``."""
     parts = value if isinstance(value, list | tuple) else str(value).split(",")
     numbers = [whole(str(part).strip()) for part in parts]
+    if len(numbers) not in (1, 2) or min(numbers) < 1:
+        raise ValueError(f"{value!r} is no size of pictures")
     return (numbers[0], numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])

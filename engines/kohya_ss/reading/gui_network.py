@@ -102,7 +102,7 @@ def _written(value: Any) -> Any:
     found = number(value)
     if isinstance(value, str) or found is None:
         return str(value).replace('"', "")
-    return int(found) if found == int(found) else found
+    return int(found) if found.is_integer() else found
 
 
 def _flux(ledger: Ledger, data: dict[str, Any], arguments: dict[str, Any], used: list[str]) -> None:

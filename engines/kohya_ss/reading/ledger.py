@@ -113,7 +113,7 @@ def number(value: Any) -> float | None:
         return None
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -135,6 +135,6 @@ def is_on(value: Any) -> bool:
 def whole(value: Any) -> int:
     """A whole number. Raises ValueError for what is none."""
     found = number(value)
-    if found is None or found != int(found):
+    if found is None or not found.is_integer():
         raise ValueError(f"{value!r} is no whole number")
     return int(found)

@@ -82,6 +82,6 @@ def fit(value: Any, option: Mapping[str, Any]) -> Any:
     found = number(value)
     if found is not None and kind in ("float", "int_or_float"):
         return found
-    if found is not None and kind == "int" and found == int(found):
+    if found is not None and kind == "int" and found.is_integer():
         return int(found)
     return str(value) if kind in ("str", "path") else value

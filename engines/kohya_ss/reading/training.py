@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from engines import families
-from engines.kohya_ss import optimizer
+from engines.kohya_ss import optimizer, options
 from engines.kohya_ss.config import SAVE_PRECISION
 from engines.kohya_ss.network import LYCORIS
 from engines.kohya_ss.reading.ledger import Ledger, asked, is_on, same, whole
@@ -22,6 +22,8 @@ _DECAY_OF_ADAMW = 0.01
 def as_arguments(value: Any) -> dict[str, str]:
     """``["a=1", "b=2"]``, or the same as one text, as a mapping."""
     words = value.replace('"', "").split() if isinstance(value, str) else value or []
+    if not isinstance(words, list):
+        raise ValueError(f"{value!r} is no list of arguments")
     return {name: text for name, _, text in (str(word).partition("=") for word in words)}
 
 
@@ -84,7 +86,7 @@ def _convolutions(ledger: Ledger, arguments: dict[str, str]) -> None:
     rank, alpha = asked(arguments.get("conv_dim")), asked(arguments.get("conv_alpha"))
     if not rank:
         return
-    ledger.put("network.conv_rank", int(rank))
+    ledger.put("network.conv_rank", whole(rank))
     ledger.put("network.conv_alpha", alpha or 1.0)
     for name, field in (("conv_dim", "network.conv_rank"), ("conv_alpha", "network.conv_alpha")):
         arguments.pop(name, None)
@@ -125,13 +127,13 @@ def _arguments(ledger: Ledger, name: str) -> None:
         _DECAY_OF_ADAMW if name.startswith(("adamw", "pagedadamw")) and "free" not in name else 0.0
     )
     ledger.put("optimizer.weight_decay", usual if decay is None else asked(decay))
-    if name == "adafactor" and not given:
-        # sd-scripts turns this on by itself; said, it stays so.
-        ledger.put("optimizer.arguments", {"relative_step": "True"})
-    elif given:
-        ledger.put("optimizer.arguments", dict(given))
     if decay is not None or given:
         ledger.translated("optimizer_args", "optimizer.arguments")
+    if name == "adafactor":
+        # sd-scripts turns this on by itself; said, it stays so.
+        given.setdefault("relative_step", "True")
+    if given:
+        ledger.put("optimizer.arguments", given)
 
 
 def _rates(ledger: Ledger) -> None:
@@ -188,9 +190,11 @@ def read_memory(ledger: Ledger) -> None:
     ledger.move("gradient_checkpointing", "memory.gradient_checkpointing", checkpointing)
     ledger.put("memory.offload", 0.0)
     blocks = asked(ledger.native.get("blocks_to_swap"))
-    if blocks and family.swap_blocks and blocks <= family.swap_blocks:
+    if blocks and blocks > 0 and family.swap_blocks:
         ledger.take("blocks_to_swap")
-        ledger.move("blocks_to_swap", "memory.offload", round(blocks / family.swap_blocks, 6))
+        most = family.most_swapped(ledger.document["base_model"])
+        share = min(1.0, round(blocks / most, 6))
+        ledger.move("blocks_to_swap", "memory.offload", share)
     for key, word in (("use_flash_attn", "flash"), ("xformers", "xformers"), ("sdpa", "sdpa")):
         if is_on(ledger.take(key)):
             ledger.move(key, "memory.attention", word)
@@ -243,6 +247,9 @@ def read_loss(ledger: Ledger) -> None:
     sampling = ledger.native.get("timestep_sampling")
     if sampling in TIMESTEPS.get(family.script, ()):
         ledger.move("timestep_sampling", "loss.timestep_sampling", ledger.take("timestep_sampling"))
+    elif sampling is None and family.timesteps:
+        known = options.shipped().data[family.script]["timestep_sampling"]
+        ledger.put("loss.timestep_sampling", known["default"])
     if ledger.family in ("flux", "chroma"):
         guidance = asked(ledger.take("guidance_scale"))
         ledger.move("guidance_scale", "loss.guidance", 3.5 if guidance is None else guidance)

@@ -90,3 +90,17 @@ def test_a_vanished_run_that_was_to_be_stopped_is_cancelled_not_queued(app, docu
     current().executor.status[service.run_dir(job).attempt(1).root] = Lost()
     tick_until(lambda: store.get(job.id).status.is_final, "final")
     assert store.get(job.id).status is S.CANCELLED
+
+
+def test_a_stop_that_cancels_a_job_in_slurm_does_not_blame_an_administrator(app, document):
+    job = running(document)
+    service.stop(job)
+    gone = Lost("it was cancelled in Slurm, not by this program", then="cancelled")
+    current().executor.status[service.run_dir(job).attempt(1).root] = gone
+    tick_until(lambda: store.get(job.id).status.is_final, "final")
+    (attempt,) = store.get(job.id).attempts
+    assert (store.get(job.id).reason, attempt.outcome, attempt.reason) == (
+        "stopped",
+        "cancelled",
+        "stopped",
+    )

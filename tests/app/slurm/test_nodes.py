@@ -92,7 +92,12 @@ def test_jobs_are_read_whatever_their_names_hold(broken):
         ("idle+planned", "free", "idle, kept for a waiting job"),
         ("mixed+completing", "busy", "busy"),
         ("idle~", "free", "idle"),
-        ("idle+powered_down", "down", "switched off to save power"),
+        # Slurm starts such a node when it has a job for it, so its GPUs can be had.
+        ("idle+cloud+powered_down", "free", "switched off to save power, starts for a job"),
+        ("idle+powering_down", "down", "is being switched off to save power"),
+        ("idle+drain+powered_down", "out", "drained"),
+        ("down+powered_down", "down", "down"),
+        ("down+completing", "down", "down"),
         ("idle+maintenance+reserved", "out", "reserved"),
         ("allocated+reserved", "busy", "busy"),
         ("down+drain", "down", "down"),

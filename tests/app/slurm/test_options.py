@@ -21,6 +21,9 @@ from app.slurm.script import Handover
         ("options", "--requeue"), ("options", "--export=NONE"), ("options", "gpu"),
         ("options", "--mem=1G; rm"), ("options", "--comment 'x'"), ("options", "'--mem"),
         ("options", "--wrap=true"), ("options", "--array=1-9"), ("options", "--hold"),
+        # With these sbatch answers, takes no job, and says that all is well.
+        ("options", "--help"), ("options", "--usage"), ("options", "--version"),
+        ("options", "--autocomplete=--mem"),
     ],
 )  # fmt: skip
 def test_what_is_no_value_is_refused_at_its_field(field, value):

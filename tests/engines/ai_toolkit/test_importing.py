@@ -201,6 +201,14 @@ def test_the_family_is_known_by_arch_flag_and_model(model, family):
         ("config: {process: [{type: to_folder}]}", "is a to_folder"),
         ("config: {process: [{type: sd_trainer}]}", "no network"),
         (
+            "config: {process: [{type: sd_trainer, network: {}, datasets: {99999999: {}}}]}",
+            "datasets must be a list",
+        ),
+        (
+            "config: {process: [{type: sd_trainer, network: {}, sample: {samples: {a: {}}}}]}",
+            "sample.samples must be a list",
+        ),
+        (
             "config: {process: [{type: sd_trainer, network: {}, model: {arch: flxu}}]}",
             "does not know",
         ),
@@ -253,3 +261,17 @@ def test_old_accumulation_counted_batches_as_steps():
     assert (found.length.steps, found.batch.gradient_accumulation) == (13, 8)
     assert found.saving.every_steps == 13
     assert "translated train.steps -> length.steps" in lines
+
+
+@pytest.mark.parametrize(
+    "key", ['"[]"', '"[0]"', '"..."', '""', '"datasets[99999999]"', '"a.b"', "1.5"]
+)
+def test_a_key_that_no_path_can_name_is_dropped_with_a_line(key):
+    text = (
+        f"config: {{name: x, process: [{{type: sd_trainer, network: {{{key}: 1}}, "
+        f"model: {{name_or_path: /m}}, {key}: {{a: 1}}}}]}}"
+    )
+    _, lines = read(text)
+    bare = key.strip('"')
+    assert f"dropped {bare}: no key of ai-toolkit is written so" in lines
+    assert f"dropped network.{bare}: no key of ai-toolkit is written so" in lines

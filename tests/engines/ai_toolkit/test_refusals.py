@@ -102,6 +102,7 @@ DATASET = {"path": "/data/dog", "resolution": [512]}
         ("loss.timestep_sampling", {"family": "flux", "loss": {"timestep_sampling": "logsnr"}}),
         ("loss.guidance", {"family": "qwen_image", "loss": {"guidance": 1.0}}),
         ("sampling.prompts", {"sampling": {"prompts": ["a dog -- running"]}}),
+        ("trigger_word", {"sampling": {"prompts": ["a dog"]}, "trigger_word": "zxq--two"}),
         ("gpus", {"gpus": 2}),
         ("family", {"family": "hunyuan_image"}),
     ],
@@ -184,6 +185,7 @@ def test_a_text_encoder_rate_of_nought_leaves_it_alone():
         ({"train": {"ema_config": {"ema_decay": 0.5}}}, "ema.decay"),
         ({"train": {"unet_lr": 0.5}}, "optimizer.learning_rate"),
         ({"training_folder": "/x"}, "set by the platform"),
+        ({"training_folder": {"a": 1}}, "set by the platform"),
         ({"train": {"max_gradnorm": 1}}, "did you mean max_grad_norm?"),
         ({"trian": {"x": 1}}, "no key trian"),
         ({"train": 5}, "must be a group"),
@@ -222,12 +224,21 @@ def test_free_dictionaries_take_anything():
         {"datasets": {"mask_path": "/m"}},
         {"sample": {"samples": {"seed": 3}}},
         {"network": {"network_kwargs": {"a[0]": 1}}},
+        {"train": {"": 1}},
+        {"datasets": {"99999999": {"mask_path": "/m"}}},
+        {"datasets": {"²": {"mask_path": "/m"}}},
+        {"sample": {"samples": {"99999999": {"neg": "x"}}}},
     ],
 )
 def test_engine_options_of_the_wrong_shape_are_refused(options):
     found = refused(spec(engine_options={"ai-toolkit": options}))
     assert found
     assert all(field.startswith("engine_options.ai-toolkit") for field in found)
+
+
+def test_a_group_takes_the_place_of_a_plain_value():
+    options = {"sample": {"walk_seed": {"a": 1}}}
+    assert process(spec(engine_options={"ai-toolkit": options}))["sample"]["walk_seed"] == {"a": 1}
 
 
 def test_empty_groups_change_nothing():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from pathlib import Path
 
@@ -169,6 +170,90 @@ def test_each_dataset_config_folder_is_one_dataset_whatever_its_resolutions():
 def test_what_is_no_lora_training_is_refused_with_the_reason(text, name, why):
     with pytest.raises(NotAConfigError, match=why):
         import_config(text, name)
+
+
+GUI = '{"LoRA_type": "LyCORIS/LoHa", "network_dim": 8, "max_resolution": "512,512", %s}'
+TRAINING = 'network_module = "networks.lora"\ndataset_config = "d.toml"\n%s\n'
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['"seed": "inf"', '"seed": 1e999', f'"seed": {"9" * 400}', '"network_dim": "inf"', '"epoch": "1e999"',
+     '"conv_dim": "inf"', '"max_resolution": "512,512,512"', '"max_resolution": "-512,-512"',
+     '"optimizer_args": 5', '"optimizer_args": {"a": 1}'],
+)  # fmt: skip
+def test_a_value_that_makes_no_sense_is_told_whatever_it_is(value):
+    with pytest.raises(NotAConfigError, match=r"A value makes no sense: .* is no "):
+        import_config(GUI % value, "a.json")
+
+
+@pytest.mark.parametrize(
+    "key", ["max_data_loader_n_workers", "lr_scheduler_num_cycles", "max_token_length"]
+)
+def test_an_option_without_a_field_that_is_endless_is_dropped(key):
+    found = import_config(GUI % f'"{key}": "inf"', "a.json")
+    assert any(line.startswith(f"dropped {key}: it must be ") for line in found.lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["datasets = 5", "datasets = [5]", "general = 5\ndatasets = []", "[[datasets]]\nsubsets = 5",
+     "[[datasets]]\nsubsets = [5]", "[[datasets]]\nresolution = []", "[[datasets]]\nresolution = inf"],
+)  # fmt: skip
+def test_a_dataset_config_of_another_shape_is_told(text):
+    with pytest.raises(NotAConfigError, match="A value makes no sense"):
+        import_config(TRAINING % "", "a.toml", {"d.toml": text})
+
+
+def test_a_config_that_is_silent_on_timesteps_keeps_the_engines_own():
+    flux = '{"LoRA_type": "Flux1", "flux1_checkbox": true, "network_dim": 8, "blocks_to_swap": %s}'
+    found = import_config(flux % 99, "a.json")
+    assert found.document["loss"]["timestep_sampling"] == "sigma"
+    assert found.document["memory"]["offload"] == 1.0
+    assert "translated blocks_to_swap -> memory.offload" in found.lines
+
+
+PROMPTS = {
+    "p.txt": "a dog --w 640 --h 512 --n 2 --l 7.5x --ss ddim\n# a comment\na cat --w 640 --h 512 --foo 1\n",
+    "p.json": '[{"prompt": "a dog", "width": 640, "height": 512, "negative_prompt": "2", "scale": 7.5,'
+              ' "sample_sampler": "ddim"}, {"prompt": "a cat", "width": 640, "height": 512, "foo": 1}]',
+    "p.toml": """
+[prompt]
+width = 640
+height = 512
+[[prompt.subset]]
+prompt = "a dog"
+negative_prompt = "2"
+scale = 7.5
+sample_sampler = "ddim"
+[[prompt.subset]]
+prompt = "a cat"
+foo = 1
+""",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_prompts_are_read_from_each_kind_of_file_as_the_engine_reads_them(name):
+    found = import_config(TRAINING % f'sample_prompts = "/x/{name}"', "a.toml", PROMPTS)
+    sampling = found.document["sampling"]
+    assert (sampling["width"], sampling["height"]) == (640, 512)
+    assert sampling["prompts"] == ["a dog", "a cat"]
+    prompts = found.document["engine_options"]["kohya_ss"]["prompts"]
+    assert prompts == [{"n": "2", "l": 7.5, "ss": "ddim"}, {}]
+    assert any(
+        re.search(r"sampling.prompts: sd-scripts does not read (--)?foo$", s) for s in found.lines
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("p.json", "[5]"), ("p.json", '{"a": 1}'), ("p.toml", "prompt = 5"), ("p.toml", "[prompt]\nsubset = [5]"),
+     ("p.json", "["), ("p.toml", "prompt")],
+)  # fmt: skip
+def test_a_file_of_prompts_of_another_shape_is_told(name, text):
+    with pytest.raises(NotAConfigError, match="A value makes no sense"):
+        import_config(TRAINING % f'sample_prompts = "{name}"', "a.toml", {name: text})
 
 
 def test_the_document_is_plain_yaml():

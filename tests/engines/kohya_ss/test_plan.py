@@ -201,6 +201,10 @@ def test_the_trigger_word_leads_captions_and_prompts_and_stays_in_front_when_shu
         ("sdxl", {"buckets": {"step": 8}}, "buckets.step"),
         ("sd15", {"sampling": {"prompts": ["a --w 9999"]}}, "sampling.prompts"),
         ("sd15", {"sampling": {"prompts": ["# no"]}}, "sampling.prompts"),
+        # It is put in front of each prompt, where it would make it a comment, or cut it.
+        ("sd15", {"sampling": {"prompts": ["a dog"]}, "trigger_word": "#zxq"}, "trigger_word"),
+        ("sd15", {"sampling": {"prompts": ["a dog"]}, "trigger_word": "zxq --w 9"}, "trigger_word"),
+        ("sd15", {"sampling": {"prompts": ["a [trigger]"]}, "trigger_word": "zxq\nb"}, "trigger_word"),
         ("sd15", {"engine_options": {"kohya_ss": {"config": {"network_dim": 4}}}},
          "engine_options.kohya_ss.config.network_dim"),
         ("sd15", {"engine_options": {"kohya_ss": {"config": {"learning_rat": 4}}}},
@@ -281,3 +285,9 @@ def test_a_hub_id_is_refused_where_sd_scripts_reads_one_file_and_told_where_that
 def test_a_missing_part_is_told_with_the_place_where_it_is_published():
     found = refused(spec("flux", components={"ae": "/m/ae", "t5xxl": "/m/t5"}))
     assert "comfyanonymous/flux_text_encoders/clip_l.safetensors" in found["components.clip_l"]
+
+
+def test_each_tag_of_a_trigger_word_stays_in_front_when_tags_are_shuffled():
+    shuffled = [{"path": "/data/dog", "resolution": [512], "shuffle_tags": True}]
+    wanted = spec(datasets=shuffled, trigger_word="ohwx, dog")
+    assert pictures(wanted)["datasets"][0]["subsets"][0]["keep_tokens"] == 2

@@ -115,8 +115,7 @@ def check(asked: JobSpec, config: dict[str, Any], pictures: dict[str, Any]) -> N
     text = chosen.text_encoder_learning_rate
     assert config.get("text_encoder_lr") == (None if text is None else [text])
     assert bool(config.get("network_train_unet_only")) == (text is None)
-    if chosen.name != "adafactor":
-        assert f"weight_decay={chosen.weight_decay}" in config["optimizer_args"]
+    assert f"weight_decay={chosen.weight_decay}" in config["optimizer_args"]
     if asked.length.epochs:
         assert config["max_train_epochs"] == asked.length.epochs
     else:

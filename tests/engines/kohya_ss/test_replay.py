@@ -45,6 +45,16 @@ def test_a_loss_that_is_no_number_is_told_as_such():
     assert math.isnan(losses[-1])
 
 
+@pytest.mark.parametrize(
+    ("text", "loss"),
+    [("nan", math.nan), ("inf", math.inf), ("-inf", -math.inf), ("1.2e-5", 1.2e-5), ("1e+3", 1000),
+     ("-0.5", -0.5), ("0.0832, max_norm=1", 0.0832), ("?", None), ("-", None)],
+)  # fmt: skip
+def test_every_form_of_a_loss_is_read_and_none_ends_the_reading(text, loss):
+    bar = f"steps:  25%|##5   | 3/12 [01:13<03:40, 24.45s/it, avr_loss={text}]"
+    assert KOHYA.parse(bar).loss == pytest.approx(loss, nan_ok=True)
+
+
 def test_the_engines_own_count_of_batches_is_read():
     assert [p.batches_per_epoch for p in told("success") if p.batches_per_epoch] == [16]
 
