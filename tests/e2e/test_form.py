@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support import vitals
 from tests.support.wait import until
 
 pytestmark = pytest.mark.e2e
@@ -41,6 +42,64 @@ def test_another_engine_keeps_focus_values_and_opened_groups_and_a_value_it_cann
     page.select_option("#engine", "ai-toolkit")
     drawn_for(page, "ai-toolkit")
     assert page.input_value("[name='network.rank']") == "7"
+
+
+def found(page):
+    """What the opened list offers."""
+    return page.locator("#finder [role='option']").all_inner_texts()
+
+
+def is_open(page):
+    return page.evaluate("!!document.querySelector('#finder:popover-open')")
+
+
+def test_a_family_is_found_by_typing_and_the_plain_select_is_what_is_sent(page, make_server):
+    server = make_server()
+    page.goto(f"{server.url}/jobs/new?name=dog")
+    page.wait_for_selector("html[data-started]")
+    page.focus("#family")
+    page.wait_for_selector("#finder", state="attached")
+    page.keyboard.type("tongyi turbo")
+    until(lambda: is_open(page) and len(found(page)) == 1, 10, "one family is left")
+    assert found(page)[0].startswith("Z-Image Turbo")
+    assert vitals.axe(page, vitals.axe_source())[0] == []
+    page.keyboard.press("Enter")
+    until(
+        lambda: page.get_attribute("#base_model", "placeholder") == "Tongyi-MAI/Z-Image-Turbo",
+        10,
+        "its fields",
+    )
+    assert (page.input_value("#family"), is_open(page)) == ("zimage:turbo", False)
+    until(lambda: page.evaluate("document.activeElement.id") == "family", 10, "the focus is back")
+    page.keyboard.press("ArrowDown")
+    until(lambda: is_open(page), 10, "it opens again")
+    page.keyboard.type("no such thing")
+    until(lambda: found(page) == [], 10, "nothing is left")
+    assert "A finetune trains as the model" in page.inner_text("#finder .none")
+    page.keyboard.press("Escape")
+    until(lambda: not is_open(page), 10, "it is closed")
+    assert page.evaluate("document.activeElement.id") == "family"
+    assert page.input_value("#family") == "zimage:turbo"
+
+
+def test_the_list_of_families_opens_at_a_click_and_closes_at_another(page, make_server):
+    server = make_server()
+    page.goto(f"{server.url}/jobs/new?name=dog")
+    page.wait_for_selector("html[data-started]")
+    page.hover("#family")
+    page.wait_for_selector("#finder", state="attached")
+    page.click("#family")
+    until(lambda: is_open(page), 10, "it is open")
+    page.click("#family")
+    until(lambda: not is_open(page), 10, "it is closed")
+    page.click("#family")
+    page.click("#finder [role='option']:has-text('SD 1.5')")
+    until(lambda: page.input_value("#family") == "sd15", 10, "it is chosen")
+    until(
+        lambda: "stable-diffusion-v1-5" in page.get_attribute("#base_model", "placeholder"),
+        10,
+        "its fields",
+    )
 
 
 def test_a_native_line_leads_to_its_field_inside_a_closed_group(page, make_server):
