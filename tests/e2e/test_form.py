@@ -44,6 +44,30 @@ def test_another_engine_keeps_focus_values_and_opened_groups_and_a_value_it_cann
     assert page.input_value("[name='network.rank']") == "7"
 
 
+def test_a_field_is_explained_where_the_focus_is_or_everywhere_if_wanted(page, make_server):
+    server = make_server()
+    page.goto(f"{server.url}/jobs/new?name=dog")
+    page.wait_for_selector("html[data-started]")
+    page.click("#section-network > summary")
+    rank, alpha = (page.locator(f"[id='network.{name}-help']") for name in ("rank", "alpha"))
+    assert not rank.is_visible()
+    page.focus("[id='network.rank']")
+    rank.wait_for(state="visible")
+    assert "network.rank-help" in page.get_attribute("[id='network.rank']", "aria-describedby")
+    page.keyboard.press("Escape")
+    rank.wait_for(state="hidden")
+    page.focus("[id='network.alpha']")
+    alpha.wait_for(state="visible")
+    page.check("#explain")
+    rank.wait_for(state="visible")
+    page.select_option("#engine", "kohya_ss")
+    drawn_for(page, "kohya_ss")
+    assert rank.is_visible()
+    page.reload()
+    page.wait_for_selector("html[data-started]")
+    until(lambda: page.is_checked("#explain"), 10, "it is remembered")
+
+
 def found(page):
     """What the opened list offers."""
     return page.locator("#finder [role='option']").all_inner_texts()
