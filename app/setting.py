@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+
+SECRET = frozenset({"AUTH_TOKEN", "HF_TOKEN", "CONTAINER_API_KEY"})
+"""Of these only whether they are set is kept beside their use."""
 
 
 class SettingsError(ValueError):
@@ -15,3 +19,9 @@ class Setting(NamedTuple):
     name: str
     default: str
     meaning: str
+
+
+def given(rows: Iterable[Setting], env: Mapping[str, str]) -> dict[str, str]:
+    """What the environment says, by name; empty texts for secrets."""
+    said = {row.name: env.get(row.name) or env.get(f"{row.name}_FILE") for row in rows}
+    return {name: "" if name in SECRET else text for name, text in said.items() if text}

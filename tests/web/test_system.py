@@ -1,0 +1,41 @@
+"""The System page: what is wrong first, then what was set, and the rest on demand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.platform import EXTENSION
+from tests.support.platform import FakeGpus, make_app
+
+
+@dataclass(frozen=True)
+class Card:
+    index: int = 0
+    name: str = "GPU 0 (lost)"
+    usable: bool = False
+    memory_total: int | None = None
+    memory_used: int | None = None
+    utilisation: int | None = None
+    temperature: int | None = None
+    power: float | None = None
+
+
+def test_settings_that_were_set_stand_open_with_what_is_in_force_and_the_rest_is_folded(tmp_path):
+    env = {"STALL_MINUTES": "7", "SLURM_ACCOUNT": "lab", "AUTH_TOKEN": "hush-token"}
+    app = make_app(tmp_path, env)
+    page = app.test_client().get("/system", headers={"Authorization": "Bearer hush-token"}).text
+    chosen, usual = page.split("at their default")[0], page.split("Settings at their default")[1]
+    for name, value in (("STALL_MINUTES", "7"), ("SLURM_ACCOUNT", "lab"), ("AUTH_TOKEN", "set")):
+        assert f'<code>{name}</code></td><td class="mono">{value}</td>' in chosen
+        assert name not in usual
+    assert "<code>LOG_CAP_MB</code>" in usual
+    assert str(app.extensions[EXTENSION].settings.engine_places["kohya_ss"][0]) in page
+    assert "hush" not in page
+
+
+def test_a_card_that_is_lost_is_told_above_everything_else(tmp_path):
+    app = make_app(tmp_path)
+    assert "does not answer" not in app.test_client().get("/system").text
+    app.extensions[EXTENSION].gpus = FakeGpus(Card())
+    page = app.test_client().get("/system").text
+    assert page.index("GPU 0 does not answer any more") < page.index("<h2>Disk")
