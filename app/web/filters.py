@@ -17,6 +17,7 @@ from app.numbers import number
 from app.platform import current
 from app.tasks import KINDS
 from app.web import loglines
+from engines.base import Phase
 
 
 def install(app: Flask) -> None:
@@ -162,11 +163,19 @@ def running_tab(counts: Mapping[str, int]) -> str:
     return f"{running} running · Jobs" if running else "Jobs"
 
 
+_PAUSES = (Phase.SAMPLING, Phase.SAVING)
+
+
 def time_left(job: Job) -> str:
-    """Until the last step, pauses included; a dash while nothing is known."""
+    """Until the last step, pauses included; a dash while nothing is known.
+
+    How long a pause takes is known when it is over: amid one, seconds would be a guess, and 0 s a lie.
+    """
     if not job.status.is_active or job.finish_at is None:
         return "–"
-    return duration(max(0.0, job.finish_at - time.time()))
+    left = job.finish_at - time.time()
+    least = 60.0 if job.phase in _PAUSES else 0.5
+    return duration(left) if left >= least else "–"
 
 
 def pace(seconds: float | None) -> str:
