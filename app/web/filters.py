@@ -128,12 +128,14 @@ def ago(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     spent = max(0, round(time.time() - seconds))
-    if spent < 60:
-        return f"{spent} s ago"
-    if spent < 3600:
-        return f"{spent // 60} min ago"
     hours = spent // 3600
-    return f"{hours} h ago" if hours < 48 else f"{hours // 24} days ago"
+    if spent < 60:
+        text = f"{spent} s ago"
+    elif spent < 3600:
+        text = f"{spent // 60} min ago"
+    else:
+        text = f"{hours} h ago" if hours < 48 else f"{hours // 24} days ago"
+    return text.replace(" ", "\u00a0")  # no line's end parts it
 
 
 def loss(value: float | None) -> str:
