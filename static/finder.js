@@ -114,7 +114,10 @@
     event.preventDefault();
   });
   // Not before the click: a popover that opens earlier is closed again when the button comes up.
-  document.addEventListener("click", (event) => { if (longSelect(event) && !wasOpen) open(longSelect(event)); });
+  document.addEventListener("click", (event) => {
+    if (longSelect(event) && !wasOpen) open(longSelect(event));
+    wasOpen = false;
+  });
   document.addEventListener("touchstart", (event) => { touched = longSelect(event) ? event.touches[0] : null; }, { passive: true });
   document.addEventListener("touchend", (event) => {
     const [end, of] = [event.changedTouches[0], longSelect(event)];
