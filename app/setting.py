@@ -23,5 +23,6 @@ class Setting(NamedTuple):
 
 def given(rows: Iterable[Setting], env: Mapping[str, str]) -> dict[str, str]:
     """What the environment says, by name; empty texts for secrets."""
-    said = {row.name: env.get(row.name) or env.get(f"{row.name}_FILE") for row in rows}
+    said = {row.name: env.get(row.name) for row in rows}
+    said["AUTH_TOKEN"] = said.get("AUTH_TOKEN") or env.get("AUTH_TOKEN_FILE")
     return {name: "" if name in SECRET else text for name, text in said.items() if text}

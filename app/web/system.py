@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.jobs import guards, store
 from app.platform import current
-from app.setting import SECRET, Setting
+from app.setting import SECRET
 from app.settings import SETTINGS, Settings
 from engines.registry import ENGINE_NAMES, setting_prefix
 
@@ -22,8 +22,8 @@ def index() -> ResponseReturnValue:
     platform = current()
     report, disk = platform.gpus.report(), shutil.disk_usage(platform.settings.data_dir)
     soft = platform.settings.disk_soft_gb * guards.GB
-    rows = [(setting, _shown(setting, platform.settings)) for setting in SETTINGS]
-    given = platform.settings.given
+    given, values = platform.settings.given, _values(platform.settings)
+    rows = [(s, _shown(s.name, values.get(s.name, given.get(s.name)))) for s in SETTINGS]
     return render_template(
         "pages/system.html",
         chosen=[row for row in rows if row[0].name in given],
@@ -38,12 +38,11 @@ def index() -> ResponseReturnValue:
     )
 
 
-def _shown(setting: Setting, settings: Settings) -> str:
-    """The value in force; a secret only as whether it is set. Empty: it stands in no field of its own."""
-    value = _values(settings).get(setting.name, settings.given.get(setting.name))
-    if setting.name in SECRET:
+def _shown(name: str, value: object) -> str:
+    """The value in force; a secret, and an address with a password, only as whether it is set."""
+    if name in SECRET:
         return "set" if value is not None else "not set"
-    if setting.name == "DATABASE_URL" and "@" in str(value):
+    if "://" in str(value) and "@" in str(value):
         return "set"
     if isinstance(value, bool):
         return "on" if value else "off"
@@ -55,7 +54,7 @@ def _shown(setting: Setting, settings: Settings) -> str:
 
 
 def _values(settings: Settings) -> dict[str, Any]:
-    """What is in force by the name of its setting, where it is not as it was written."""
+    """What is in force, by the name of its setting, where it is not just as it was written."""
     found: dict[str, Any] = {
         name.upper(): value for name, value in vars(settings).items() if value is not None
     }

@@ -10,6 +10,12 @@ from tests.support.wait import until
 pytestmark = pytest.mark.e2e
 
 
+def open_form(page, make_server):
+    """A new job in a page whose scripts have started."""
+    page.goto(f"{make_server().url}/jobs/new?name=dog")
+    page.wait_for_selector("html[data-started]")
+
+
 def drawn_for(page, engine):
     """Wait until the fields are those of that engine."""
     lacks = {"kohya_ss": "ema.decay", "ai-toolkit": "buckets.step"}[engine]
@@ -45,9 +51,7 @@ def test_another_engine_keeps_focus_values_and_opened_groups_and_a_value_it_cann
 
 
 def test_a_field_is_explained_where_the_focus_is_or_everywhere_if_wanted(page, make_server):
-    server = make_server()
-    page.goto(f"{server.url}/jobs/new?name=dog")
-    page.wait_for_selector("html[data-started]")
+    open_form(page, make_server)
     page.click("#section-network > summary")
     rank, alpha = (page.locator(f"[id='network.{name}-help']") for name in ("rank", "alpha"))
     assert not rank.is_visible()
@@ -78,9 +82,7 @@ def is_open(page):
 
 
 def test_a_family_is_found_by_typing_and_the_plain_select_is_what_is_sent(page, make_server):
-    server = make_server()
-    page.goto(f"{server.url}/jobs/new?name=dog")
-    page.wait_for_selector("html[data-started]")
+    open_form(page, make_server)
     page.focus("#family")
     page.wait_for_selector("#finder", state="attached")
     page.keyboard.type("tongyi turbo")
@@ -107,9 +109,7 @@ def test_a_family_is_found_by_typing_and_the_plain_select_is_what_is_sent(page, 
 
 
 def test_the_list_of_families_opens_at_a_click_and_closes_at_another(page, make_server):
-    server = make_server()
-    page.goto(f"{server.url}/jobs/new?name=dog")
-    page.wait_for_selector("html[data-started]")
+    open_form(page, make_server)
     page.hover("#family")
     page.wait_for_selector("#finder", state="attached")
     page.click("#family")
