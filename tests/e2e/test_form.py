@@ -84,7 +84,6 @@ def is_open(page):
 def test_a_family_is_found_by_typing_and_the_plain_select_is_what_is_sent(page, make_server):
     open_form(page, make_server)
     page.focus("#family")
-    page.wait_for_selector("#finder", state="attached")
     page.keyboard.type("tongyi turbo")
     until(lambda: is_open(page) and len(found(page)) == 1, 10, "one family is left")
     assert found(page)[0].startswith("Z-Image Turbo")
@@ -110,8 +109,6 @@ def test_a_family_is_found_by_typing_and_the_plain_select_is_what_is_sent(page, 
 
 def test_the_list_of_families_opens_at_a_click_and_closes_at_another(page, make_server):
     open_form(page, make_server)
-    page.hover("#family")
-    page.wait_for_selector("#finder", state="attached")
     page.click("#family")
     until(lambda: is_open(page), 10, "it is open")
     page.click("#family")
@@ -124,6 +121,20 @@ def test_the_list_of_families_opens_at_a_click_and_closes_at_another(page, make_
         10,
         "its fields",
     )
+
+
+def test_a_finger_opens_the_list_chooses_and_closes_it(browser, make_server):
+    phone = {"width": 390, "height": 844}
+    with browser.new_context(has_touch=True, is_mobile=True, viewport=phone) as context:
+        page = context.new_page()
+        open_form(page, make_server)
+        page.tap("#family")
+        until(lambda: is_open(page), 10, "it is open")
+        page.tap("#finder button:has-text('Close')")
+        until(lambda: not is_open(page), 10, "it is closed")
+        page.tap("#family")
+        page.tap("#finder [role='option']:has-text('SD 1.5')")
+        until(lambda: page.input_value("#family") == "sd15", 10, "it is chosen")
 
 
 def test_a_native_line_leads_to_its_field_inside_a_closed_group(page, make_server):
