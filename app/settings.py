@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.setting import Setting, SettingsError
+from app.setting import Setting, SettingsError, given
 from app.slurm.settings import SLURM_SETTINGS, SlurmSettings
 from engines.registry import ENGINE_NAMES, setting_prefix
 
@@ -98,6 +98,8 @@ class Settings:
     stall_minutes: float = 20.0
     log_cap_mb: float = 512.0
     price_per_hour: float | None = None
+    given: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What was set, as it was written; secrets without their text."""
     slurm: SlurmSettings | None = None
     """None where jobs only run on this machine."""
     container_id: str = ""
@@ -145,6 +147,7 @@ class Settings:
             nan_readings=_number(env, "NAN_READINGS", 5, 0, 1_000_000),
             stall_minutes=_decimal(env, "STALL_MINUTES", 20.0),
             log_cap_mb=_decimal(env, "LOG_CAP_MB", 512.0),
+            given=given(SETTINGS, env),
             **_executor(env),
             **_vast(env),
         )

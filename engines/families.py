@@ -23,7 +23,7 @@ _MODELS = Path(__file__).parent / "catalogue" / "ai_toolkit_models.json"
 
 _KIN = {"sdxl": "SDXL, Pony, Illustrious"}
 """Names under which people look for a family, beside its own."""
-_FIRST = ("sdxl", "sd15", "flux", "zimage:turbo", "qwen_image", "flux2_klein_4b", "chroma")
+FIRST = ("sdxl", "sd15", "flux", "zimage:turbo", "qwen_image", "flux2_klein_4b", "chroma")
 """The families most people look for; they stand first in the form."""
 
 
@@ -165,7 +165,7 @@ def families() -> Mapping[str, Family]:
                 kohya=kohya,
                 defaults=MappingProxyType(_canonical_defaults(key, {})),
             )
-    order = [key for key in _FIRST if key in found] + [k for k in found if k not in _FIRST]
+    order = [key for key in FIRST if key in found] + [k for k in found if k not in FIRST]
     return MappingProxyType({key: found[key] for key in order})
 
 

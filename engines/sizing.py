@@ -108,6 +108,16 @@ def vram(spec: JobSpec) -> Range | None:
     )
 
 
+def largest_batch(spec: JobSpec, gb: float) -> int:
+    """The largest smaller batch that fits into ``gb``, the upper end of its range too; 0 for none."""
+    for size in range(spec.batch.size - 1, 0, -1):
+        fewer = spec.model_copy(update={"batch": spec.batch.model_copy(update={"size": size})})
+        need = vram(fewer)
+        if need is not None and need.high <= gb:
+            return size
+    return 0
+
+
 def ram(spec: JobSpec) -> float | None:
     """Main memory in GB: the model passes through it whole, and what is offloaded stays there."""
     size = size_of(spec.family)

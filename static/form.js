@@ -13,6 +13,17 @@
   document.addEventListener("focusin", light);
   document.addEventListener("mouseover", light);
 
+  // What is told of a field lies over its neighbours: Escape takes it away until the focus comes back.
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") event.target.closest?.("#job-fields > details .field")?.setAttribute("data-hush", ""); });
+  document.addEventListener("focusout", (event) => event.target.closest?.(".field[data-hush]")?.removeAttribute("data-hush"));
+
+  // Whether every field is explained is remembered in this browser.
+  const explain = () => document.getElementById("explain");
+  try {
+    if (localStorage.getItem("explain")) explain().checked = true;
+    document.addEventListener("change", (event) => { if (event.target === explain()) localStorage.setItem("explain", explain().checked ? "1" : ""); });
+  } catch { /* a private window */ }
+
   // Fields drawn anew: what was opened stays open, what the server changed is shown even where a
   // person had typed, and what was typed while it was on its way stays.
   const inputs = () => [...document.querySelectorAll("#job-fields :is(input, select, textarea)[name]")];

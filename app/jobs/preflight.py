@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,7 +50,7 @@ class Preflight:
 
     None where nothing honest can be said yet. ``gpu_vram`` is the smallest card where it will run,
     ``place`` what is known of it where that is a cluster; ``stated`` what trainers say of the
-    smallest card, ``warnings`` what will probably not fit.
+    smallest card, ``warnings`` what will probably not fit, ``tight`` what perhaps will not.
     """
 
     vram: Estimate | None
@@ -63,6 +63,7 @@ class Preflight:
     stated: str = ""
     warnings: tuple[str, ...] = ()
     place: ClusterCard | None = None
+    tight: str = ""
 
     @property
     def vram_card(self) -> tuple[float, float] | None:
@@ -99,7 +100,7 @@ def examine(
         stated=_stated(spec, engine),
         place=place,
     )
-    return _with_warnings(found)
+    return replace(found, warnings=_warnings(found), tight=_tight(spec, found))
 
 
 def _alike(spec: JobSpec, engine: EngineName) -> list[tuple[Job, dict[str, Any]]]:
@@ -210,7 +211,17 @@ def _stated(spec: JobSpec, engine: EngineName) -> str:
     return f"Trainers state that {spec.family} trains on {card} GB with {engine}, with its memory settings."
 
 
-def _with_warnings(found: Preflight) -> Preflight:
+def _tight(spec: JobSpec, found: Preflight) -> str:
+    """A word where only the upper end of the estimate is over the card, with what would fit."""
+    needed, card = found.vram_card, found.gpu_vram
+    if not needed or not card or not needed[0] <= card < needed[1]:
+        return ""
+    batch = sizing.largest_batch(spec, card * CARD_GB)
+    way = f"a batch size of {batch} would fit" if batch else "lower the resolution, or offload"
+    return f"Tight: the upper end is over {card:.0f} GB. If it runs out of memory, {way}."
+
+
+def _warnings(found: Preflight) -> tuple[str, ...]:
     warnings = list(found.place.warnings) if found.place else []
     if found.disk and found.disk.high > found.free_disk:
         warnings.append(
@@ -236,7 +247,7 @@ def _with_warnings(found: Preflight) -> Preflight:
             f"Main memory may not do: about {found.ram.low:.0f} GB are needed to load the model and "
             f"{who} has {limit:.0f} GB. A loading run would be killed without a word."
         )
-    return Preflight(**{**found.__dict__, "warnings": tuple(warnings)})
+    return tuple(warnings)
 
 
 def memory_limit_gb() -> float | None:

@@ -17,6 +17,7 @@ from app.numbers import number
 from app.platform import current
 from app.tasks import KINDS
 from app.web import loglines
+from engines.base import Phase
 
 
 def install(app: Flask) -> None:
@@ -127,12 +128,14 @@ def ago(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     spent = max(0, round(time.time() - seconds))
-    if spent < 60:
-        return f"{spent} s ago"
-    if spent < 3600:
-        return f"{spent // 60} min ago"
     hours = spent // 3600
-    return f"{hours} h ago" if hours < 48 else f"{hours // 24} days ago"
+    if spent < 60:
+        text = f"{spent} s ago"
+    elif spent < 3600:
+        text = f"{spent // 60} min ago"
+    else:
+        text = f"{hours} h ago" if hours < 48 else f"{hours // 24} days ago"
+    return text.replace(" ", "\u00a0")  # no line's end parts it
 
 
 def loss(value: float | None) -> str:
@@ -162,11 +165,19 @@ def running_tab(counts: Mapping[str, int]) -> str:
     return f"{running} running · Jobs" if running else "Jobs"
 
 
+_PAUSES = (Phase.SAMPLING, Phase.SAVING)
+
+
 def time_left(job: Job) -> str:
-    """Until the last step, pauses included; a dash while nothing is known."""
+    """Until the last step, pauses included; a dash while nothing is known.
+
+    How long a pause takes is known when it is over: amid one, seconds would be a guess, and 0 s a lie.
+    """
     if not job.status.is_active or job.finish_at is None:
         return "–"
-    return duration(max(0.0, job.finish_at - time.time()))
+    left = job.finish_at - time.time()
+    least = 60.0 if job.phase in _PAUSES else 0.5
+    return duration(left) if left >= least else "–"
 
 
 def pace(seconds: float | None) -> str:

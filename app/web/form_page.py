@@ -11,7 +11,7 @@ from app.jobs import retention, service
 from app.jobs.cluster_card import cluster_card
 from app.jobs.installations import Installation
 from app.platform import current
-from app.web import forms, memory_choice, model_state, place_fields
+from app.web import family_choice, forms, memory_choice, model_state, place_fields
 from app.web.field_views import Drawing, View
 from app.web.glossary import term_of
 from app.web.places import Place, pattern_of, place_of
@@ -102,7 +102,7 @@ def context(values: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
         "complaints": placed(errors, values.get("family", "")),
         "draw": drawing.view,
         "sections": [*page.sections()],
-        "groups": _groups(),
+        "groups": family_choice.groups(_there(installed), card if usual.gpu else None),
         "family": family,
         "components": page.parts(needed=True),
         "datasets": [page.dataset(number) for number in range(count)],
@@ -159,12 +159,8 @@ def _asked(engine: str, family: Family | None, installed: Mapping[EngineName, In
     return there[0] if engine == "auto" and len(there) == 1 else engine
 
 
-def _groups() -> dict[str, list[Family]]:
-    """Families by group, for the select; the most looked for first."""
-    groups: dict[str, list[Family]] = {}
-    for family in families.families().values():
-        groups.setdefault(family.group, []).append(family)
-    return groups
+def _there(installed: Mapping[EngineName, Installation]) -> list[EngineName]:
+    return [name for name, found in installed.items() if found.installed]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import time
+
+import pytest
+
 from app.jobs import store
 from app.jobs.states import JobState
 
@@ -15,3 +20,22 @@ def test_what_a_job_took_is_the_time_of_its_attempts_and_not_what_lay_between(cl
     store.move(job, JobState.FAILED, "the GPU ran out of memory")
     store.change(job, started=1_000.0, finished=90_030.0)
     assert "<dt>Took</dt><dd>1 min 30 s</dd>" in client.get("/jobs/1/status").text
+
+
+@pytest.mark.parametrize(
+    ("phase", "seconds", "told"),
+    [
+        ("training", 40.5, "40 s ends"), ("training", 0.0, "–"), ("sampling", 30.0, "– known after sampling"),
+        ("saving", -5.0, "– known after saving"), ("sampling", 600.5, "10 min 00 s ends"),
+    ],
+)  # fmt: skip
+def test_time_left_is_never_told_as_nothing_while_a_pause_goes_on(
+    client, job, phase, seconds, told, monkeypatch
+):
+    monkeypatch.setattr(time, "time", lambda: 1_000.0)
+    store.move(job, JobState.STARTING, attempt=1)
+    store.move(job, JobState.RUNNING)
+    store.change(job, phase=phase, finish_at=1_000.0 + seconds)
+    page = client.get("/jobs/1/status").text
+    shown = page.partition("<dt>Time left</dt>")[2].partition("</div>")[0]
+    assert " ".join(re.sub("<.*?>", " ", shown).split()).startswith(told)

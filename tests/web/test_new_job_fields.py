@@ -233,7 +233,8 @@ def test_without_a_gpu_the_preset_is_greyed_out_and_says_why(client):
 
 def test_a_default_that_the_model_or_the_card_changed_names_its_source(client, card):
     field = part(fields(client, family="sdxl", engine="kohya_ss"), "batch.size")
-    assert "Default from sd-scripts: 24 GB batch 4 and more; price: longer steps." in field
+    assert "Default from half of what sd-scripts states" in field
+    assert "price: longer steps." in field
 
 
 def test_the_preview_names_the_field_behind_each_line(client, form):

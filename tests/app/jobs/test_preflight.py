@@ -119,6 +119,29 @@ def test_what_will_not_fit_is_told_before_the_start(platform):
     assert "smaller memory preset" in warning
 
 
+@pytest.mark.parametrize(
+    ("batch", "word"),
+    [
+        (2, ""), (4, "a batch size of 3 would fit"), (1, ""),
+        (8, "a batch size of 3 would fit"),
+    ],
+)  # fmt: skip
+def test_a_quiet_word_is_said_where_only_the_upper_end_of_the_estimate_is_over_the_card(
+    platform, batch, word
+):
+    platform.gpus = FakeGpus(Card(memory_total=24 << 30))
+    found = examine(platform, spec(batch={"size": batch}))
+    assert not [warning for warning in found.warnings if "GPU" in warning]
+    assert word in found.tight
+    assert bool(found.tight) == bool(word)
+    assert examine(platform, spec(batch={"size": 40})).tight == ""  # that is told aloud
+
+
+def test_where_no_batch_would_fit_the_quiet_word_names_another_way(platform):
+    platform.gpus = FakeGpus(Card(memory_total=10 << 30))
+    assert "offload" in examine(platform, spec(memory={"cache_text": "none"})).tight
+
+
 def test_a_model_on_this_disk_or_in_the_cache_is_not_downloaded(platform, tmp_path):
     assert "download" not in examine(platform, spec(base_model="/m/x.safetensors")).disk.source
     snapshot = tmp_path / "hub" / "hub" / "models--stabilityai--sdxl" / "snapshots" / "a"
