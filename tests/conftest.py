@@ -8,10 +8,11 @@ import os
 import shutil
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from tests.support import chromium
+from tests.support import bytecode, chromium
 
 KINDS = ("e2e", "cluster", "engine", "gpu")
 _skipped: Counter[str] = Counter()
@@ -25,13 +26,32 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.fsync = lambda fd: None
 
 
+def keep_folders_in_memory(config):
+    """Unit tests make and remove ten thousand folders; on a busy disk that is a wait of many seconds.
+
+    Elsewhere, if memory is no place for files, or for few of them, or for none that is started.
+    """
+    memory = Path("/dev/shm")
+    if "PYTEST_DEBUG_TEMPROOT" in os.environ or "not e2e" not in config.option.markexpr:
+        return
+    if not os.access(memory, os.W_OK) or os.statvfs(memory).f_flag & os.ST_NOEXEC:
+        return
+    if shutil.disk_usage(memory).free > 2**30:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(memory)
+
+
 def pytest_configure(config):
     """A worker of xdist sends six messages for each test, which took a process of its own seconds.
 
     Two are enough where nobody asked for more: setups and teardowns that passed in no time are not
     shown even by ``--durations``.
     """
-    if not hasattr(config, "workerinput") or config.option.verbose > 0 or config.option.xmlpath:
+    if not hasattr(config, "workerinput"):
+        keep_folders_in_memory(config)
+        return
+    about = config.workerinput
+    bytecode.write_share(config, int(about["workerid"][2:]), about["workercount"])
+    if config.option.verbose > 0 or config.option.xmlpath:
         return
     for worker in [p for p in config.pluginmanager.get_plugins() if hasattr(p, "sendevent")]:
         worker.sendevent = functools.partial(_send_what_matters, worker.sendevent)
