@@ -70,6 +70,20 @@ def _send_what_matters(send, name, **about):
         send(name, **about)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems():
+    """Hypothesis also tries the constants of the code: here of what has properties that are tested.
+
+    For those of all files that are loaded, each process would parse three hundred.
+    """
+    providers = sys.modules.get("hypothesis.internal.conjecture.providers")
+    if providers is not None:
+        is_local = providers.is_local_module_file
+        providers.is_local_module_file = lambda path: is_local(path) and any(
+            part in path for part in ("/engines/", "/app/datasets/", "/jobs/logtail", "/jobs/series")
+        )
+
+
 def pytest_collection_finish():
     """The garbage collector need not walk half a million objects of modules again and again."""
     gc.collect()

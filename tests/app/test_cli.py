@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,8 +16,16 @@ import pytest
 
 from app.cli import main
 from app.settings import ROOT
+from tests.support.platform import schema_file
 
 SPEC = "name: dog\nfamily: sd15\nbase_model: null\ndatasets: []\nlength: {steps: 9}\n"
+
+
+@pytest.fixture
+def migrated(tmp_path):
+    """A data folder with its database, where what a command says is the point: others make their own."""
+    (tmp_path / "data").mkdir()
+    shutil.copy(schema_file(), tmp_path / "data")
 
 
 def environment(tmp_path, **env):
@@ -71,6 +80,7 @@ def test_a_refused_spec_names_every_field(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.usefixtures("migrated")
 @pytest.mark.parametrize("text", ["[", "just words", ""])
 def test_what_is_no_spec_is_told(tmp_path, text):
     spec = tmp_path / "spec.yaml"
@@ -80,6 +90,7 @@ def test_what_is_no_spec_is_told(tmp_path, text):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.usefixtures("migrated")
 def test_a_port_that_is_taken_is_told_with_what_to_set(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -89,6 +100,7 @@ def test_a_port_that_is_taken_is_told_with_what_to_set(tmp_path):
     assert "Set PORT to another number" in done.stderr
 
 
+@pytest.mark.usefixtures("migrated")
 @pytest.mark.skipif(sys.platform == "win32", reason="its server is installed there")
 @pytest.mark.parametrize(("host", "told"), [("0.0.0.0", True), ("127.0.0.1", False)])
 def test_on_a_rented_machine_with_no_proxy_the_login_link_from_outside_is_printed(
@@ -103,6 +115,7 @@ def test_on_a_rented_machine_with_no_proxy_the_login_link_from_outside_is_printe
     assert (f"http://192.0.2.1:40123/?token={'a' * 20}" in done.stdout) is told
 
 
+@pytest.mark.usefixtures("migrated")
 @pytest.mark.skipif(sys.platform == "win32", reason="its server is installed there")
 def test_pages_alone_are_for_windows_and_elsewhere_that_is_said(tmp_path):
     with socket.socket() as probe:
@@ -118,6 +131,7 @@ def test_a_setting_that_makes_no_sense_refuses_to_start(tmp_path):
     assert (done.returncode, "PORT is 'web'" in done.stderr) == (2, True)
 
 
+@pytest.mark.usefixtures("migrated")
 def test_doctor_fails_where_no_engine_is_installed_and_says_how_to_get_one(tmp_path):
     done = lora(tmp_path, "doctor", "--json", DISK_SOFT_GB="0")
     assert done.returncode == 1
