@@ -17,6 +17,7 @@ import pytest
 from tests.support import bytecode, chromium
 
 KINDS = ("e2e", "cluster", "engine", "gpu")
+WITH_PROPERTIES = ("/engines/", "/app/datasets/", "/jobs/logtail", "/jobs/series")
 _skipped: Counter[str] = Counter()
 _outcomes: dict[str, Counter[str]] = {kind: Counter() for kind in (*KINDS, "unit")}
 _numbers = itertools.count()
@@ -79,8 +80,8 @@ def pytest_collection_modifyitems():
     providers = sys.modules.get("hypothesis.internal.conjecture.providers")
     if providers is not None:
         is_local = providers.is_local_module_file
-        providers.is_local_module_file = lambda path: is_local(path) and any(
-            part in path for part in ("/engines/", "/app/datasets/", "/jobs/logtail", "/jobs/series")
+        providers.is_local_module_file = lambda path: (
+            any(part in path for part in WITH_PROPERTIES) and is_local(path)
         )
 
 
