@@ -30,6 +30,8 @@ def migrated(tmp_path):
 
 def environment(tmp_path, **env):
     base = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")}
+    # Nobody asks the real Hub.
+    base["HF_ENDPOINT"] = "http://127.0.0.1:9"
     return {**base, "DATA_DIR": str(tmp_path / "data"), **env}
 
 
