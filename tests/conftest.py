@@ -45,18 +45,22 @@ def keep_folders_in_memory(config):
 
 
 def pytest_configure(config):
-    """A worker of xdist sends six messages for each test, which took a process of its own seconds.
+    """The workers of xdist have their folders from the process that starts them."""
+    about = getattr(config, "workerinput", None)
+    if about is None:
+        keep_folders_in_memory(config)
+        return
+    bytecode.write_share(config, int(about["workerid"][2:]), about["workercount"])
+    if config.option.verbose <= 0 and not config.option.xmlpath:
+        send_less(config)
+
+
+def send_less(config):
+    """A worker sends six messages for each test, which took a process of its own seconds.
 
     Two are enough where nobody asked for more: setups and teardowns that passed in no time are not
     shown even by ``--durations``.
     """
-    if not hasattr(config, "workerinput"):
-        keep_folders_in_memory(config)
-        return
-    about = config.workerinput
-    bytecode.write_share(config, int(about["workerid"][2:]), about["workercount"])
-    if config.option.verbose > 0 or config.option.xmlpath:
-        return
     for worker in [p for p in config.pluginmanager.get_plugins() if hasattr(p, "sendevent")]:
         worker.sendevent = functools.partial(_send_what_matters, worker.sendevent)
 

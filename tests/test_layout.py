@@ -15,15 +15,8 @@ import pytest
 from app.settings import ROOT
 
 SIMPLE = {
-    ast.Expr,
-    ast.Assign,
-    ast.AnnAssign,
-    ast.Assert,
-    ast.Return,
-    ast.Raise,
-    ast.Import,
-    ast.ImportFrom,
-}
+    ast.Expr, ast.Assign, ast.AnnAssign, ast.Assert, ast.Return, ast.Raise, ast.Import, ast.ImportFrom
+}  # fmt: skip
 """Statements that hold no other one; most are one of these."""
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_TEMPLATE, MOST_PARAMETERS = 300, 40, 100, 5
 
