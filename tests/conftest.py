@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import os
+import re
 import shutil
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from tests.support import chromium
+from tests.support import bytecode, chromium
 
 KINDS = ("e2e", "cluster", "engine", "gpu")
+WITH_PROPERTIES = ("/engines/", "/app/datasets/", "/jobs/logtail", "/jobs/series")
 _skipped: Counter[str] = Counter()
 _outcomes: dict[str, Counter[str]] = {kind: Counter() for kind in (*KINDS, "unit")}
+_numbers = itertools.count()
 _FAILED = pytest.StashKey[bool]()
 
 # Compiling hundreds of test files anew takes each process seconds, and each child's imports half of one.
@@ -25,14 +30,37 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.fsync = lambda fd: None
 
 
+def keep_folders_in_memory(config):
+    """Unit tests make and remove ten thousand folders; on a busy disk that is a wait of many seconds.
+
+    Elsewhere, if memory is no place for files, or for few of them, or for none that is started.
+    """
+    memory = Path("/dev/shm")
+    if "PYTEST_DEBUG_TEMPROOT" in os.environ or "not e2e" not in config.option.markexpr:
+        return
+    if not os.access(memory, os.W_OK) or os.statvfs(memory).f_flag & os.ST_NOEXEC:
+        return
+    if shutil.disk_usage(memory).free > 2**30:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(memory)
+
+
 def pytest_configure(config):
-    """A worker of xdist sends six messages for each test, which took a process of its own seconds.
+    """The workers of xdist have their folders from the process that starts them."""
+    about = getattr(config, "workerinput", None)
+    if about is None:
+        keep_folders_in_memory(config)
+        return
+    bytecode.write_share(config, int(about["workerid"][2:]), about["workercount"])
+    if config.option.verbose <= 0 and not config.option.xmlpath:
+        send_less(config)
+
+
+def send_less(config):
+    """A worker sends six messages for each test, which took a process of its own seconds.
 
     Two are enough where nobody asked for more: setups and teardowns that passed in no time are not
     shown even by ``--durations``.
     """
-    if not hasattr(config, "workerinput") or config.option.verbose > 0 or config.option.xmlpath:
-        return
     for worker in [p for p in config.pluginmanager.get_plugins() if hasattr(p, "sendevent")]:
         worker.sendevent = functools.partial(_send_what_matters, worker.sendevent)
 
@@ -47,11 +75,25 @@ def _send_what_matters(send, name, **about):
         send(name, **about)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems():
+    """Hypothesis also tries the constants of the code: here of what has properties that are tested.
+
+    For those of all files that are loaded, each process would parse three hundred.
+    """
+    providers = sys.modules.get("hypothesis.internal.conjecture.providers")
+    if providers is not None:
+        is_local = providers.is_local_module_file
+        providers.is_local_module_file = lambda path: (
+            any(part in path for part in WITH_PROPERTIES) and is_local(path)
+        )
+
+
 def pytest_collection_finish():
     """The garbage collector need not walk half a million objects of modules again and again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 10, 20)
+    gc.set_threshold(100_000, 10, 20)
 
 
 def pytest_sessionfinish():
@@ -75,6 +117,15 @@ def _nothing_stays(request):
     folder = request.node.funcargs.get("tmp_path")
     if folder is not None and _FAILED not in request.node.stash:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def tmp_path(request, tmp_path_factory):
+    """As pytest's own, without its links to the newest folder of each name: there are 1,500 names."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    path = tmp_path_factory.getbasetemp() / f"{name}-{next(_numbers)}"
+    path.mkdir(mode=0o700)
+    return path
 
 
 @pytest.fixture(scope="session")

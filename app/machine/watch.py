@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from app.gpu import Gpu
 from app.machine.host import Host
@@ -65,6 +66,15 @@ class MachineWatch:
         with self._lock:
             self._look()
             return self._history[-1]
+
+    def stop(self) -> None:
+        """End the thread, if there is one, and wait for that. Whoever looks next starts another."""
+        with self._lock:
+            self._asked, thread = -inf, self._thread
+        if thread is not None:
+            self._pause.set()
+            thread.join()
+            self._pause.clear()
 
     def _look(self) -> None:
         self._asked = self._clock()

@@ -30,7 +30,9 @@ def test_neither_the_start_nor_a_page_loads_a_heavy_library(tmp_path):
     shutil.copy(schema_file(), tmp_path / "lora.db")
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, check=True,
-        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)},
+        env={
+            "PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9"
+        },
     )  # fmt: skip
     at_start, after, said = json.loads(done.stdout)
     assert "app.delivery.watching" in at_start

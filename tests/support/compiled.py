@@ -171,6 +171,17 @@ class CompiledTemplates(BaseLoader):
     ) -> Template:
         code = self.codes.get(name)
         if code is None:
-            source, filename, _ = self.get_source(environment, name)
-            code = self.codes[name] = environment.compile(source, name, filename)
+            code = self.codes[name] = self._compiled(environment, name)
         return environment.template_class.from_code(environment, code, globals or {})
+
+    def _compiled(self, environment: Environment, name: str) -> CodeType:
+        """As another process has compiled it, if one did: `app.web.template_cache`."""
+        source, filename, _ = self.get_source(environment, name)
+        cache = environment.bytecode_cache
+        if cache is None or filename is None:
+            return environment.compile(source, name, filename)
+        bucket = cache.get_bucket(environment, name, filename, source)
+        if bucket.code is None:
+            bucket.code = environment.compile(source, name, filename)
+            cache.set_bucket(bucket)
+        return bucket.code

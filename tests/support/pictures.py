@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from PIL import Image
@@ -14,19 +16,35 @@ from app.models import Dataset
 
 def picture(path: Path, size: tuple[int, int] = (64, 48), seed: int = 0) -> Path:
     """A picture that no other seed resembles."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_drawn(path.suffix, size, seed))
+    return path
+
+
+@cache
+def _drawn(suffix: str, size: tuple[int, int], seed: int) -> bytes:
     numbers = random.Random(seed)
     small = Image.new("RGB", (8, 8))
     small.putdata([tuple(numbers.randrange(256) for _ in range(3)) for _ in range(64)])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    small.resize(size, Image.Resampling.BICUBIC).save(path)
-    return path
+    return _saved(small.resize(size, Image.Resampling.BICUBIC), suffix)
+
+
+@cache
+def _plain(red: int) -> bytes:
+    return _saved(Image.new("RGB", (64, 64), (red, 0, 0)), ".png")
+
+
+def _saved(image: Image.Image, suffix: str) -> bytes:
+    file = io.BytesIO()
+    image.save(file, Image.registered_extensions()[suffix.lower()])
+    return file.getvalue()
 
 
 def folder(path: Path, count: int = 4, caption: str | None = "a shape") -> Path:
     """A folder of plain pictures, each with this caption, as a form or a spec names one."""
     path.mkdir(parents=True)
     for index in range(count):
-        Image.new("RGB", (64, 64), (index * 40, 0, 0)).save(path / f"{index}.png")
+        (path / f"{index}.png").write_bytes(_plain(index * 40))
         if caption is not None:
             (path / f"{index}.txt").write_text(caption, "utf-8")
     return path

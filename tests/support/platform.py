@@ -13,6 +13,8 @@ from typing import Any
 from flask import Flask
 
 from app import create_app, schema
+from app.base_models import HubChecker
+from app.base_models.hub import Answer
 from app.db import db
 from app.gpu import GpuReport
 from app.jobs.engine_options import Known
@@ -97,6 +99,19 @@ class FakeOptions:
     wait = now
 
 
+class SilentHub(HubChecker):
+    """Answers nobody, at once: a test that needs a Hub names one by HF_ENDPOINT, and none asks the real one."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__("", None, settings.hf_home or settings.data_dir / "no-hf-home")
+
+    def wait(self, repo: str, seconds: float, file: str = "") -> Answer | None:
+        if self.is_cached(repo, file):
+            return Answer(True)
+        told = f"The Hub could not be reached to look for {repo} (test)."
+        return Answer(False, told, certain=False) if seconds > 0 else None
+
+
 _apps: list[Flask] = []
 
 
@@ -104,9 +119,11 @@ def close_all() -> None:
     """Close the databases of every application that was made; a test does so when it ends."""
     while _apps:
         app = _apps.pop()
-        supervisor = app.extensions[EXTENSION].supervisor
-        for thread in list(supervisor.tasks):
-            thread.join(timeout=10)
+        platform: Platform = app.extensions[EXTENSION]
+        platform.machine.stop()
+        if platform._supervisor is not None:
+            for thread in platform.supervisor.tasks:
+                thread.join(timeout=10)
         with app.app_context():
             db.session.remove()
             for engine in db.engines.values():
@@ -116,9 +133,8 @@ def close_all() -> None:
 def make_app(tmp_path: Path, env: Mapping[str, str] | None = None) -> Flask:
     """An application on ``tmp_path/data`` with a fresh database and a fake executor."""
     data = tmp_path / "data"
-    settings = Settings.from_env(
-        {"DATA_DIR": str(data), "DISK_SOFT_GB": "0", "DISK_HARD_GB": "0", **(env or {})}
-    )
+    env = {"DATA_DIR": str(data), "DISK_SOFT_GB": "0", "DISK_HARD_GB": "0", **(env or {})}
+    settings = Settings.from_env(env)
     data.mkdir(parents=True)
     shutil.copy(schema_file(), data / "lora.db")
     for folder in (settings.jobs_dir, settings.datasets_dir, settings.models_dir):
@@ -133,4 +149,6 @@ def make_app(tmp_path: Path, env: Mapping[str, str] | None = None) -> Flask:
     platform.gpus = FakeGpus()  # type: ignore[assignment]
     platform.options = FakeOptions()  # type: ignore[assignment]
     platform.tasks = InlineTasks(app, settings)  # type: ignore[assignment]
+    if "HF_ENDPOINT" not in env and not settings.hf_hub_offline:
+        platform.hub = SilentHub(settings)
     return app

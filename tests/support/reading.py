@@ -18,7 +18,8 @@ class _Read:
 
     @property
     def text(self: Any) -> str:
-        return STYLE.sub("", self.get_data(as_text=True))
+        whole = self.get_data(as_text=True)
+        return STYLE.sub("", whole) if "<style>" in whole else whole
 
 
 class ReadingClient(FlaskClient):

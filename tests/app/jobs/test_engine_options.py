@@ -118,6 +118,8 @@ def test_a_list_is_read_once_and_again_when_a_source_changed(
     assert library.wait(installed(home)) is first
     again = OptionLibrary(Settings.from_env({"DATA_DIR": str(tmp_path / "data")}))
     assert again.wait(installed(home)).read_at == first.read_at
+    # One child is enough to see that a list comes back from it.
+    monkeypatch.setattr(engine_options, "_read_in_child", read_here)
     monkeypatch.setattr(engine_options, "LOOK_AGAIN_SECONDS", 0.0)
     (home / "train_network.py").write_text(script("noise_offset"))
     assert "noise_offset" not in library.wait(installed(home)).options.data["train_network"]
@@ -157,7 +159,8 @@ def test_sources_that_cannot_be_read_leave_the_shipped_list_and_say_so(home, pat
     assert not known.pending
 
 
-def test_without_a_data_folder_nothing_is_written(home, tmp_path):
+def test_without_a_data_folder_nothing_is_written(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine_options, "_read_in_child", read_here)
     library = OptionLibrary(Settings.from_env({"DATA_DIR": str(tmp_path / "none")}))
     assert library.wait(installed(home)).read_at
     assert not (tmp_path / "none").exists()

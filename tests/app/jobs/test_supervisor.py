@@ -164,6 +164,7 @@ def test_a_round_that_fails_is_logged_and_the_next_one_starts_afresh(app, docume
         if (error := next(rounds)) is not None:
             raise error
         supervisor._quit.set()
+        service.wake()  # nobody waits for a third
 
     monkeypatch.setattr(supervisor, "tick", tick)
     logging.getLogger("app.jobs.supervisor").setLevel(logging.CRITICAL)

@@ -95,3 +95,17 @@ def test_who_comes_back_after_a_while_is_shown_how_it_is_now():
     watcher.history()
     now[0] = 60.0
     assert {s.at for s in watcher.history()} == {60.0}
+    watcher.stop()
+
+
+def test_it_is_ended_at_once_and_looks_again_for_who_comes_later():
+    watcher = MachineWatch(lambda: Snapshot(1.0, (), HOST), lambda: 1.0)
+    watcher.stop()  # nobody looked yet
+    watcher.latest()
+    thread = watcher._thread
+    watcher.stop()
+    assert not thread.is_alive()
+    assert not watcher.sampling
+    watcher.latest()
+    assert watcher.sampling
+    watcher.stop()

@@ -29,7 +29,9 @@ class Life:
         self.done += [(a.act if a.do == "order" else a.do, self.now - self.begun) for a in actions]
         return self.state
 
-    def for_minutes(self, minutes, facts=IDLE, step=5.0):
+    def for_minutes(self, minutes, facts=IDLE):
+        # As the program looks; in hours a look of every twentieth second tells as much.
+        step = 5.0 if minutes < 60 else 20.0
         for _ in range(round(minutes * 60 / step)):
             self.now += step
             self.look(facts)
