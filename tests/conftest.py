@@ -82,8 +82,8 @@ def pytest_collection_modifyitems():
     For those of all files that are loaded, each process would parse three hundred.
     """
     providers = sys.modules.get("hypothesis.internal.conjecture.providers")
-    if providers is not None:
-        is_local = providers.is_local_module_file
+    is_local = getattr(providers, "is_local_module_file", None)
+    if is_local is not None:  # private to Hypothesis: without it, only slower
         providers.is_local_module_file = lambda path: (
             any(part in path for part in WITH_PROPERTIES) and is_local(path)
         )
