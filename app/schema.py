@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import time
 from pathlib import Path
@@ -47,6 +48,7 @@ def _revision(path: Path) -> str:
 def migrate(settings: Settings) -> bool:
     """Bring the database to HEAD; True if anything was done. Makes the data folder if needed.
 
+    One process at a time does so; another that comes meanwhile waits for it.
     Raises NewerDatabaseError, with nothing changed, if a newer version of the program made it.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -54,6 +56,16 @@ def migrate(settings: Settings) -> bool:
         folder.mkdir(exist_ok=True)
     if is_current(settings):
         return False
+    # A server and a command that start together: the second finds the first one's work done.
+    with (settings.data_dir / ".migrating").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if is_current(settings):
+            return False
+        _upgrade(settings)
+    return True
+
+
+def _upgrade(settings: Settings) -> None:
     path = file_of(settings)
     if path is not None and path.is_file():
         _refuse_newer(path)
@@ -65,7 +77,6 @@ def migrate(settings: Settings) -> bool:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("sqlalchemy.url", settings.database_url.replace("%", "%%"))
     command.upgrade(config, "head")
-    return True
 
 
 def _refuse_newer(path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
+import threading
 
 import pytest
 
@@ -43,3 +45,21 @@ def test_a_database_of_a_newer_version_is_refused_in_a_sentence_and_left_alone(t
     with pytest.raises(schema.NewerDatabaseError, match=r"revision 9999.*lora\.db\.before-9999-"):
         schema.migrate(settings)
     assert list(tmp_path.glob("*.before-*")) == []
+
+
+def test_who_comes_while_another_migrates_waits_and_finds_it_done(tmp_path, monkeypatch):
+    settings = Settings.from_env({"DATA_DIR": str(tmp_path)})
+    done: list[bool] = []
+    asked = threading.Event()
+    lock_of = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", lambda *given: (asked.set(), lock_of(*given)))
+    with (tmp_path / ".migrating").open("a") as lock:
+        lock_of(lock, fcntl.LOCK_EX)
+        second = threading.Thread(target=lambda: done.append(schema.migrate(settings)))
+        second.start()
+        assert asked.wait(10)
+        assert schema.is_current(settings) is False
+        assert done == []
+        schema._upgrade(settings)  # the first one's work, which it then lets go of
+    second.join(timeout=10)
+    assert done == [False]
