@@ -27,6 +27,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from tests.bench.browser import WINDOW
 from tests.bench.table import Table
 from tests.support import chromium, showcase, vitals
 
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 LOADS = int(os.environ.get("BENCH_LOADS", "3"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
-SETTLED = 300
-"""Milliseconds in which Chromium has made its new window, which the page would else share the processors with."""
 DESKTOP = {
     "offline": False,
     "latency": 40,
@@ -238,7 +237,7 @@ def _visit(browser: Browser, address: str, *, slow: bool = False) -> BrowserCont
         line.send("Network.emulateNetworkConditions", DESKTOP)
     # As from another page of the program: Chromium's process for it runs, nothing is kept yet.
     page.goto("/".join(address.split("/")[:3]) + "/favicon.ico")
-    page.wait_for_timeout(SETTLED)
+    page.wait_for_timeout(WINDOW)
     page.goto(address, wait_until="load")
     return context
 
