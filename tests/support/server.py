@@ -42,7 +42,10 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         # Nothing of the machine's own settings may leak in.
-        kept = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
+        kept = {
+            name: value for name, value in os.environ.items()
+            if name in ("PATH", "HOME", "LANG", "TMPDIR") or name.startswith("COVERAGE_")
+        }  # fmt: skip
         self.env = {
             **kept, "DATA_DIR": str(self.data), "PORT": str(self.port), "DISK_SOFT_GB": "0",
             "DISK_HARD_GB": "0", "HF_HUB_OFFLINE": "1", **env,
