@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from app.datasets import naming
-from app.db import db
+from app.db import db, in_passing
 from app.errors import ConflictError, NotFoundError, UserError
 from app.models import Dataset
 from app.settings import Settings
@@ -74,7 +74,9 @@ def find_folders() -> list[Dataset]:
         for entry in os.scandir(root)
         if not entry.name.startswith(".") and entry.is_dir() and entry.path not in known
     ]
-    return [register(Path(path)) for path in sorted(fresh)]
+    with in_passing():
+        return [register(Path(path)) for path in sorted(fresh)]
+    return []
 
 
 def get(dataset_id: int) -> Dataset:

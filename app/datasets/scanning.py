@@ -21,7 +21,7 @@ from app.datasets import library, telling, thumbnails
 from app.datasets.cached import scan_lock_of
 from app.datasets.seeing import see_picture
 from app.datasets.walking import File, walk
-from app.db import db
+from app.db import db, in_passing
 from app.models import Dataset, DatasetItem
 from app.tasks import Work
 
@@ -86,9 +86,10 @@ def refresh(dataset: Dataset) -> bool:
     running = tasks.latest(f"dataset:{dataset.id}", KIND)
     if running is not None and not running.is_final:
         return False
-    if scan(dataset, at_most=INLINE_FILES):
-        return True
-    start(dataset)
+    with in_passing():
+        if scan(dataset, at_most=INLINE_FILES):
+            return True
+        start(dataset)
     return False
 
 

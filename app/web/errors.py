@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+from typing import NamedTuple
 
 from flask import Flask, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import BadHost, HTTPException
 
-from app.db import db
+from app.datasets.seeing import is_full
+from app.db import Trouble, db, trouble
 from app.errors import InvalidSpecError, UserError
+from app.platform import current
 from app.web import htmx
 
 log = logging.getLogger(__name__)
@@ -20,7 +25,8 @@ def install(app: Flask) -> None:
     """Register the handlers."""
     app.register_error_handler(UserError, _user_error)
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(OperationalError, _database_error)
+    app.register_error_handler(DBAPIError, _database_error)
+    app.register_error_handler(OSError, _file_error)
     app.register_error_handler(OverflowError, _too_large)
     app.register_error_handler(Exception, _unforeseen)
 
@@ -39,13 +45,71 @@ def _user_error(error: UserError) -> ResponseReturnValue:
     return _answer(str(error), error.status, "That did not work")
 
 
-def _database_error(error: OperationalError) -> ResponseReturnValue:
-    """A full disk is the user's to mend; any other trouble of the database is not."""
+def _database_error(error: DBAPIError) -> ResponseReturnValue:
+    """What ails the disk is the user's to mend; a statement that was wrong is not."""
     db.session.rollback()
-    if getattr(error.orig, "sqlite_errorname", "") not in ("SQLITE_FULL", "SQLITE_IOERR_WRITE"):
+    found: Trouble = trouble(error)
+    return _trouble("gone" if found == "disk" and _is_gone() else found, error)
+
+
+def _file_error(error: OSError) -> ResponseReturnValue:
+    kinds = {errno.EROFS: "read-only", errno.EIO: "disk", errno.ESTALE: "disk"}
+    kind = "full" if is_full(error) else kinds.get(error.errno or 0, "")
+    return _trouble("gone" if _is_gone() else kind, error)
+
+
+def _is_gone() -> bool:
+    return not os.path.isdir(current().settings.data_dir)
+
+
+class _Told(NamedTuple):
+    status: int
+    title: str
+    text: str
+
+
+_NOT_WRITTEN = "so nothing could be written down."
+_TROUBLES = {
+    "full": _Told(
+        507,
+        "The disk is full",
+        f"The disk is full, {_NOT_WRITTEN} Free some, then try again.",
+    ),
+    "read-only": _Told(
+        503,
+        "The data folder cannot be written",
+        f"The data folder is read-only, {_NOT_WRITTEN} Mend its disk or its rights, then try again.",
+    ),
+    "busy": _Told(
+        503,
+        "The database is busy",
+        f"Another program keeps the database, {_NOT_WRITTEN} Try again when it has ended.",
+    ),
+    "damaged": _Told(
+        500,
+        "The database is damaged",
+        "The database cannot be read. Put a copy in its place, as the operator guide tells; runs lie beside it.",
+    ),
+    "disk": _Told(
+        503,
+        "The disk does not work",
+        "The disk of the data folder does not answer. See the system's log, then start this program again.",
+    ),
+    "gone": _Told(
+        503,
+        "The data folder is gone",
+        "The data folder is not there any more. Mount its disk or put it back, then start this program again.",
+    ),
+}
+"""By what ails the disk or the database: what happened, and what to do next."""
+
+
+def _trouble(kind: str, error: Exception) -> ResponseReturnValue:
+    if kind not in _TROUBLES:
         return _unforeseen(error)
-    text = "The disk is full, so nothing could be written down. Free some, then try again."
-    return _answer(text, 507, "The disk is full")
+    log.error("%s %s: %s", request.method, request.path, error)
+    told = _TROUBLES[kind]
+    return _answer(told.text, told.status, told.title)
 
 
 def _too_large(error: OverflowError) -> ResponseReturnValue:

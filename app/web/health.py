@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from pathlib import Path
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
@@ -23,12 +24,11 @@ def healthz() -> ResponseReturnValue:
     platform = current()
     last = platform.supervisor.last_tick
     age = None if last is None else time.monotonic() - last
-    free = shutil.disk_usage(platform.settings.data_dir).free
     checks = {
         "database": _database(),
         # Before the first tick the program is starting, which is no illness.
         "supervisor": age is None or age < LATE_SECONDS,
-        "disk": free > 0,
+        "disk": _has_room(platform.settings.data_dir),
     }
     healthy = all(checks.values())
     body = {
@@ -37,6 +37,13 @@ def healthz() -> ResponseReturnValue:
         "last_tick_seconds": None if age is None else round(age, 1),
     }
     return body, 200 if healthy else 503
+
+
+def _has_room(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free > 0
+    except OSError:  # it is gone, or its disk is
+        return False
 
 
 def _database() -> bool:

@@ -209,3 +209,34 @@ def test_a_dataset_key_that_the_checkout_lacks_is_told_at_its_field(home, librar
         "buckets.max",
         "buckets.upscale",
     }
+
+
+def test_a_reading_that_takes_too_long_or_cannot_start_leaves_the_shipped_list(
+    home, patient_library, monkeypatch
+):
+    monkeypatch.setattr(engine_options, "READ_SECONDS", 0.0)
+    slow = patient_library.wait(installed(home))
+    assert "reading took longer than 0 s" in slow.problem
+    monkeypatch.setattr(engine_options.sys, "executable", str(home / "no python"))
+    gone = engine_options._read_in_child(installed(home))
+    assert "could not be read" in gone.problem
+    for known in (slow, gone):
+        assert known.options.data["train_network"] == SHIPPED
+
+
+def test_a_list_that_cannot_be_kept_is_used_all_the_same(home, library, caplog):
+    library._folder.write_text("a file where the folder of lists should be")
+    known = library.wait(installed(home))
+    assert known.problem == ""
+    assert known.read_at is not None
+    assert "cannot be kept" in caplog.text
+
+
+def test_a_reader_that_meets_torn_sources_says_so_in_a_line_and_ends_with_1(
+    home, monkeypatch, capsys
+):
+    (home / "train_network.py").write_text("def setup_parser(:")
+    monkeypatch.setattr(engine_options.sys, "argv", ["engine_options", "kohya_ss", str(home)])
+    monkeypatch.setattr(engine_options.os, "nice", lambda _by: None)
+    assert engine_options.main() == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1

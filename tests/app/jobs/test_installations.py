@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from app.jobs import installations
 from app.jobs.installations import commit_of
 
 
@@ -51,3 +52,21 @@ def test_a_worktree_and_a_submodule_tell_their_own(checkout):
 def test_a_folder_within_another_checkout_has_no_commit(checkout):
     (checkout / "data" / "engines" / "unpacked").mkdir(parents=True)
     assert commit_of(checkout / "data" / "engines" / "unpacked") == ""
+
+
+def test_an_interpreter_that_hangs_cannot_be_run_or_cannot_start_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(installations, "PROBE_SECONDS", 0.1)
+    hangs, torn, fine = tmp_path / "hangs", tmp_path / "torn", tmp_path / "fine"
+    hangs.write_text("#!/bin/sh\nexec sleep 30\n")
+    torn.write_text("#!/nowhere/python\n")
+    fine.write_text("#!/bin/sh\nexit 3\n")
+    told = {}
+    for python in (hangs, torn, fine, tmp_path / "absent"):
+        if python.exists():
+            python.chmod(0o755)
+        engine = installations.Installation("kohya_ss", tmp_path, str(python))
+        told[python.name] = installations.interpreter_runs(engine)
+    assert "did not answer within 0.1 s" in told["hangs"]
+    assert f"{torn} cannot be started" in told["torn"]
+    assert "absent cannot be started" in told["absent"]
+    assert told["fine"] == "", "a wrapper that dislikes -c still counts"

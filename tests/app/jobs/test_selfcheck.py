@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from app.jobs import selfcheck
+from app.settings import Settings
+from app.tasks.work import Work
 from tests.support.platform import make_app
 
 
@@ -48,3 +52,41 @@ def test_it_runs_as_a_task_and_leaves_nothing_behind(tmp_path, monkeypatch):
     assert "cannot be reached" in page
     assert "keep trainings from working" in page
     assert not (tmp_path / "data/.disk-speed").exists()
+
+
+@pytest.mark.parametrize("told", ["exit 1", "echo no json", "echo ["])
+def test_an_engine_whose_python_has_no_torch_is_told_with_the_setting_that_names_it(tmp_path, told):
+    python, home = tmp_path / "python", tmp_path / "sd-scripts"
+    python.write_text(f"#!/bin/sh\n{told}\n")
+    python.chmod(0o755)
+    home.mkdir()
+    (home / "train_network.py").touch()
+    settings = Settings.from_env(
+        {"DATA_DIR": str(tmp_path), "KOHYA_SS_DIR": str(home), "KOHYA_SS_PYTHON": str(python)}
+    )
+    found = {finding.what: finding for finding in selfcheck._torch(settings)}["kohya_ss"]
+    assert found.mark == "fail"
+    assert f"{python} cannot import torch" in found.text
+    assert "KOHYA_SS_PYTHON" in found.text
+
+
+def test_one_look_that_breaks_leaves_the_others_theirs(tmp_path, monkeypatch):
+    def broken(_settings):
+        raise RuntimeError("the driver hangs")
+        yield
+
+    monkeypatch.setattr(selfcheck, "_gpus", broken)
+    for name in ("_torch", "_network", "_ports", "_disk"):
+        monkeypatch.setattr(selfcheck, name, lambda _settings: iter(()))
+    work = Work(
+        1,
+        {},
+        Settings.from_env({"DATA_DIR": str(tmp_path)}),
+        tell=io.StringIO(),
+        log=tmp_path / "log",
+    )
+    found = selfcheck.run(work)["findings"]
+    assert found[0] == {
+        "what": "GPU", "mark": "warn", "text": "It could not be looked at: the driver hangs."
+    }  # fmt: skip
+    assert {finding["what"] for finding in found} >= {"processor", "shared memory"}
