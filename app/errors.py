@@ -24,10 +24,12 @@ class ConflictError(UserError):
 
 
 class InvalidSpecError(UserError):
-    """A spec was refused. ``errors`` maps a dotted field to its sentence."""
+    """A spec was refused. ``errors`` maps a dotted field, or nothing for the whole, to its sentence."""
 
     status = 422
 
     def __init__(self, errors: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{field}: {text}" for field, text in errors.items()))
+        super().__init__(
+            "; ".join(f"{field}: {text}" if field else text for field, text in errors.items())
+        )
         self.errors = dict(errors)

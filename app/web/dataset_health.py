@@ -10,7 +10,6 @@ from flask.typing import ResponseReturnValue
 
 from app import tasks
 from app.datasets import bucketing, fixing, health, library, scanning
-from app.errors import UserError
 from app.jobs import dataset_change, service
 from app.models import Dataset
 from app.numbers import whole
@@ -31,7 +30,7 @@ def show(dataset_id: int) -> ResponseReturnValue:
     try:
         found = health.examine(dataset, resolution)
     except OSError as error:
-        raise UserError(f"{dataset.path} cannot be read: {error.strerror}.") from error
+        raise library.folder_lost(dataset, error) from error
     report, drawing = (
         tasks.latest(f"dataset:{dataset.id}", kind) for kind in (health.REPORT, fixing.KIND)
     )

@@ -73,3 +73,10 @@ def test_every_setting_stands_in_the_readme():
     readme = (ROOT / "README.md").read_text("utf-8")
     missing = [s.name for s in SETTINGS if f"`{s.name}`" not in readme]
     assert missing == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("GPUS", "first"), ("GPUS", "0;1"), ("PRICE_PER_HOUR", "cheap"),
+                                             ("PRICE_PER_HOUR", "-1"), ("PRICE_PER_HOUR", "inf")])  # fmt: skip
+def test_a_number_that_is_none_refuses_to_start_with_the_settings_name(name, value):
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_env({name: value})

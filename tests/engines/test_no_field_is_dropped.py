@@ -149,3 +149,12 @@ def _worth(value):
 def test_what_a_field_writes_comes_back_by_an_import(engine):
     found = {path: {*lost(engine, "sdxl", path)} for path in table() if path not in ELSEWHERE}
     assert {path: keys for path, keys in found.items() if keys} == {}
+
+
+@pytest.mark.parametrize(("engine", "family"), [("ai-toolkit", "sd2"), ("kohya_ss", "qwen_image")])
+def test_a_family_that_an_engine_does_not_train_is_refused_by_its_name(engine, family):
+    spec = JobSpec.model_validate(abilities.probe("sdxl", engine, {})).model_copy(
+        update={"family": family}
+    )
+    with pytest.raises(UnsupportedError, match=f"{engine} does not train {family}"):
+        ENGINES[engine].plan(spec, SPACE)

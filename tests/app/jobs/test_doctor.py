@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 import sys
 
-from app.jobs import doctor, installations
+from app.jobs import doctor, engine_options, installations
 from app.settings import Settings
+from engines.base import OptionList
 
 
 def found(tmp_path, home):
@@ -36,3 +37,14 @@ def test_the_gui_without_its_trainer_is_told_how_to_fetch_it(tmp_path):
 
 def test_a_folder_that_holds_neither_is_told_what_is_looked_for(tmp_path):
     assert "holds no train_network.py" in found(tmp_path, tmp_path).problem
+
+
+def test_a_family_that_the_installed_engine_cannot_train_is_a_line_with_its_reason(tmp_path):
+    home = tmp_path / "sd-scripts"
+    home.mkdir()
+    (home / "train_network.py").write_text("")
+    there = found(tmp_path, home)
+    known = engine_options.Known(OptionList("", {"train_network": {}}, (), ()))
+    lines = {line.what: line for line in doctor._families(there, known)}
+    assert not lines["sd15"].ok
+    assert "train_network" in lines["sd15"].text or "kohya_ss" in lines["sd15"].text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 
 import pytest
 
@@ -117,3 +118,12 @@ def test_a_damaged_status_file_says_nothing(app):
     for text in ("", "[]", "{", '{"engines": [1]}', '{"engines": null}'):
         (folder / "bootstrap-status.json").write_text(text)
         assert installing.status(current().settings, "kohya_ss") == {}
+
+
+def test_an_engine_that_is_there_is_not_installed_over(tmp_path):
+    home = tmp_path / "sd-scripts"
+    home.mkdir()
+    (home / "train_network.py").touch()
+    app = make_app(tmp_path, {"KOHYA_SS_DIR": str(home), "KOHYA_SS_PYTHON": sys.executable})
+    with app.app_context(), pytest.raises(ConflictError, match="kohya_ss is installed already"):
+        installing.start(current().settings, "kohya_ss")

@@ -89,3 +89,14 @@ def test_slurm_is_offered_where_it_is_the_executor_or_set_up(tmp_path):
     offered = Settings.from_env({**base, "SLURM_PARTITION": "gpu", "SLURM_MAX_JOBS": "4"})
     assert (offered.executor, offered.slurm.max_jobs) == ("local", 4)
     assert offered.slurm.general.partition == "gpu"
+
+
+def test_an_option_that_is_none_of_ours_is_told_with_those_there_are():
+    with pytest.raises(OptionError, match=r"walltime is no option; there are .*time_limit"):
+        SlurmOptions.checked({"walltime": "1:00"})
+
+
+@pytest.mark.parametrize("text", ["a100=80", "a100:much", ":80", "a100:-1"])
+def test_a_memory_of_cards_that_cannot_be_read_refuses_to_start_with_its_setting(text):
+    with pytest.raises(SettingsError, match="SLURM_GPU_MEMORY"):
+        Settings.from_env({"EXECUTOR": "slurm", "SLURM_GPU_MEMORY": text})

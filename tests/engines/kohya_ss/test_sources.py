@@ -74,3 +74,9 @@ def test_the_shipped_lists_are_exactly_those_of_the_pinned_source():
         for name, option in known.items():
             for key in ("switch", "many", "type"):
                 assert read[script][name][key] == option[key], (script, name, key)
+
+
+def test_a_default_that_only_a_running_program_knows_is_none_and_the_option_is_there():
+    text = SMALL["train_network.py"].replace("default=None", "default=os.getcwd()")
+    found = sources.read_options({**SMALL, "train_network.py": text})
+    assert found.data["train_network"]["network_dim"]["default"] is None
