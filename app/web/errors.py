@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
-from typing import NamedTuple
 
 from flask import Flask, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import BadHost, HTTPException
 
-from app.datasets.seeing import is_full
-from app.db import Trouble, db, trouble
+from app.db import db
 from app.errors import InvalidSpecError, UserError
-from app.platform import current
-from app.web import htmx
+from app.web import disk_errors, htmx
 
 log = logging.getLogger(__name__)
 
@@ -46,70 +41,20 @@ def _user_error(error: UserError) -> ResponseReturnValue:
 
 
 def _database_error(error: DBAPIError) -> ResponseReturnValue:
-    """What ails the disk is the user's to mend; a statement that was wrong is not."""
     db.session.rollback()
-    found: Trouble = trouble(error)
-    return _trouble("gone" if found == "disk" and _is_gone() else found, error)
+    return _of_the_disk(disk_errors.of_database(error), error)
 
 
 def _file_error(error: OSError) -> ResponseReturnValue:
-    kinds = {errno.EROFS: "read-only", errno.EIO: "disk", errno.ESTALE: "disk"}
-    kind = "full" if is_full(error) else kinds.get(error.errno or 0, "")
-    return _trouble("gone" if _is_gone() else kind, error)
+    db.session.rollback()
+    return _of_the_disk(disk_errors.of_file(error), error)
 
 
-def _is_gone() -> bool:
-    return not os.path.isdir(current().settings.data_dir)
-
-
-class _Told(NamedTuple):
-    status: int
-    title: str
-    text: str
-
-
-_NOT_WRITTEN = "so nothing could be written down."
-_TROUBLES = {
-    "full": _Told(
-        507,
-        "The disk is full",
-        f"The disk is full, {_NOT_WRITTEN} Free some, then try again.",
-    ),
-    "read-only": _Told(
-        503,
-        "The data folder cannot be written",
-        f"The data folder is read-only, {_NOT_WRITTEN} Mend its disk or its rights, then try again.",
-    ),
-    "busy": _Told(
-        503,
-        "The database is busy",
-        f"Another program keeps the database, {_NOT_WRITTEN} Try again when it has ended.",
-    ),
-    "damaged": _Told(
-        500,
-        "The database is damaged",
-        "The database cannot be read. Put a copy in its place, as the operator guide tells; runs lie beside it.",
-    ),
-    "disk": _Told(
-        503,
-        "The disk does not work",
-        "The disk of the data folder does not answer. See the system's log, then start this program again.",
-    ),
-    "gone": _Told(
-        503,
-        "The data folder is gone",
-        "The data folder is not there any more. Mount its disk or put it back, then start this program again.",
-    ),
-}
-"""By what ails the disk or the database: what happened, and what to do next."""
-
-
-def _trouble(kind: str, error: Exception) -> ResponseReturnValue:
-    if kind not in _TROUBLES:
+def _of_the_disk(told: disk_errors.Told | None, error: Exception) -> ResponseReturnValue:
+    if told is None:
         return _unforeseen(error)
     log.error("%s %s: %s", request.method, request.path, error)
-    told = _TROUBLES[kind]
-    return _answer(told.text, told.status, told.title)
+    return _answer(*told)
 
 
 def _too_large(error: OverflowError) -> ResponseReturnValue:

@@ -30,7 +30,7 @@ def on_each_connection(app):
 
 @pytest.mark.parametrize(("pragma", "status", "told"), [
     ("PRAGMA max_page_count = 1", 507, "The disk is full, so nothing could be written down"),
-    ("PRAGMA query_only = 1", 503, "The data folder is read-only, so nothing could be written down"),
+    ("PRAGMA query_only = 1", 507, "The data folder turned read-only, so nothing could be written down"),
 ])  # fmt: skip
 def test_a_disk_that_takes_nothing_is_told_and_pages_are_shown_all_the_same(
     app, client, on_each_connection, pragma, status, told
@@ -56,7 +56,7 @@ def test_a_database_that_another_program_keeps_is_told_as_busy(app, client, on_e
     other.close()
     assert (page.status_code, api.status_code) == (503, 503)
     for told in (page.text, api.json["error"]):
-        assert "Another program keeps the database" in told
+        assert "Another program kept the database" in told
 
 
 def test_a_damaged_database_is_told_with_where_a_copy_goes(app, client):
@@ -80,14 +80,14 @@ def test_a_data_folder_that_is_gone_is_told_by_pages_the_api_and_healthz(app, cl
 
 
 @pytest.mark.parametrize(("number", "status", "told"), [
-    (errno.ENOSPC, 507, "The disk is full"), (errno.EROFS, 503, "is read-only"),
-    (errno.EIO, 503, "does not answer"), (errno.ENOENT, 500, "An error of this program"),
+    (errno.ENOSPC, 507, "The disk is full"), (errno.EROFS, 507, "turned read-only"),
+    (errno.EIO, 503, "does not answer"), (errno.EACCES, 507, "/data/f may not be read or written"), (errno.ENOENT, 500, "An error of this program"),
 ])  # fmt: skip
 def test_a_file_that_cannot_be_written_is_told_by_what_ails_its_disk(
     client, form, monkeypatch, number, status, told
 ):
     def refused(*_words, **_more):
-        raise OSError(number, "no")
+        raise OSError(number, "no", "/data/f")
 
     monkeypatch.setattr(service, "submit", refused)
     answer = client.post("/jobs/", data=form)
