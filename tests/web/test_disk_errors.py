@@ -81,7 +81,8 @@ def test_a_data_folder_that_is_gone_is_told_by_pages_the_api_and_healthz(app, cl
 
 @pytest.mark.parametrize(("number", "status", "told"), [
     (errno.ENOSPC, 507, "The disk is full"), (errno.EROFS, 507, "turned read-only"),
-    (errno.EIO, 503, "does not answer"), (errno.EACCES, 507, "/data/f may not be read or written"), (errno.ENOENT, 500, "An error of this program"),
+    (errno.EIO, 503, "does not answer"),
+    (errno.EACCES, 507, "/data/f may not be read or written"), (errno.ENOENT, 500, "An error of this program"),
 ])  # fmt: skip
 def test_a_file_that_cannot_be_written_is_told_by_what_ails_its_disk(
     client, form, monkeypatch, number, status, told
