@@ -19,6 +19,7 @@ from app.db import db
 from app.errors import ConflictError, NotFoundError, UserError
 from app.models import Dataset
 from app.settings import Settings
+from app.text import is_text, shown
 
 
 def settings() -> Settings:
@@ -50,6 +51,8 @@ def create(name: str) -> Dataset:
 def register(path: Path) -> Dataset:
     """Have a folder that exists as a dataset; the one there is if it is known already."""
     path = Path(os.path.abspath(path.expanduser()))
+    if not is_text(str(path)):
+        raise UserError(f"The name of {shown(str(path))[:300]} is not UTF-8 text. Rename it first.")
     known = by_path(path)
     if known is not None:
         return known
@@ -72,7 +75,10 @@ def find_folders() -> list[Dataset]:
     fresh = [
         entry.path
         for entry in os.scandir(root)
-        if not entry.name.startswith(".") and entry.is_dir() and entry.path not in known
+        if not entry.name.startswith(".")
+        and is_text(entry.name)
+        and entry.is_dir()
+        and entry.path not in known
     ]
     return [register(Path(path)) for path in sorted(fresh)]
 

@@ -84,7 +84,7 @@ class Uploads:
         if size < 0:
             raise UserError(f"{safe} has no size.")
         told = f"{safe}\0{size}\0{modified}"
-        upload_id = hashlib.sha256(told.encode()).hexdigest()[:32]
+        upload_id = hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:32]
         upload = Upload(upload_id, safe, size, self._root / upload_id)
         try:
             upload.folder.mkdir(parents=True, exist_ok=True)
