@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from flask import current_app
@@ -187,11 +187,11 @@ def to_cancel() -> Sequence[int]:
     ).all()
 
 
-def requeue_orphans() -> int:
-    """What ran under a server that is gone waits again; how many that were."""
+def requeue_orphans(alive: Collection[int] = ()) -> int:
+    """What is said to run and is none of those ``alive`` waits again; how many that were."""
     done = db.session.execute(
         update(Task)
-        .where(Task.state == "running")
+        .where(Task.state == "running", Task.id.not_in(alive))
         .values(state="waiting", version=Task.version + 1)
     )
     db.session.commit()
