@@ -19,6 +19,7 @@ from app.datasets.importing.arranging import Arranger
 from app.datasets.importing.findings import Findings
 from app.datasets.importing.looks import Looks
 from app.datasets.importing.sorting import Desk
+from app.datasets.importing.staging import folder_of
 from app.datasets.importing.unpacking import unpack
 from app.datasets.seeing import is_full
 from app.datasets.threads import each
@@ -26,9 +27,7 @@ from app.errors import NotFoundError, UserError
 from app.models import Dataset
 from app.tasks import Work
 
-_STAGING = ".incoming-"
 _PACKED = (".zip", ".parquet")
-_LITTER_SECONDS = 24 * 3600
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -38,8 +37,7 @@ def run(work: Work) -> dict[str, Any]:
         root = library.folder(dataset)
         if not root.is_dir():
             raise UserError(f"The folder of {dataset.name}, {root}, is not there.")
-        _sweep(root)
-        staging = root / f"{_STAGING}{work.id}"
+        staging = folder_of(root, work.id)
         result = tasks.result_of(tasks.get(work.id)) or _brought_in(work, dataset, staging)
         # Kept before the first file goes: a try that is killed below would find nothing to bring in.
         tasks.keep_result(work.id, result)
@@ -209,19 +207,6 @@ def _remember(dataset: Dataset, replaced: list[dict[str, Any]], at: float) -> No
     if replaced:
         many = "A caption was" if len(replaced) == 1 else f"{len(replaced)} captions were"
         editing.note(dataset, "captions", f"{many} replaced by an upload.", replaced, at)
-
-
-def _sweep(root: Path) -> None:
-    """Remove what imports left that nobody will go on with."""
-    for folder in root.glob(f"{_STAGING}*"):
-        number = folder.name.removeprefix(_STAGING)
-        try:
-            task = tasks.get(int(number))
-        except (NotFoundError, ValueError):
-            shutil.rmtree(folder, ignore_errors=True)
-            continue
-        if task.is_final and time.time() - (task.finished or 0) > _LITTER_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _told(error: OSError, staging: Path) -> UserError:
