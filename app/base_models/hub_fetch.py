@@ -20,10 +20,10 @@ from typing import Any
 from app import hub_errors
 from app.base_models.cache import WANTED
 from app.base_models.choosing import choose
-from app.base_models.transfer import Source, fetch, need_room
 from app.errors import UserError
 from app.settings import HUB_OFFLINE, Settings
 from app.tasks import RetryLaterError
+from app.transfer import Source, fetch, need_room
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SAFE_NAME = re.compile(r"[\w.+-]+")

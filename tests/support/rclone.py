@@ -2,7 +2,8 @@
 """A stand-in for rclone: remotes are folders below $RCLONE_FAKE_ROOT. Installed under its name by tests.
 
 $RCLONE_FAKE_FAIL is a file with a number: so many calls of copyto end with code 5 (a cut line).
-$RCLONE_FAKE_HASHES=none keeps no hashes. Where it would wait for somebody to type it ends with code 9. Each call is written to $RCLONE_FAKE_ROOT/calls.
+$RCLONE_FAKE_HASHES=none keeps no hashes. Where it would wait for somebody to type it ends with code 9.
+Each call is written to $RCLONE_FAKE_ROOT/calls.
 """
 
 import json

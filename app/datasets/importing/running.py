@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app import tasks
+from app import addresses, tasks
 from app.datasets import editing, examining, library, scanning, thumbnails, uploads
 from app.datasets.importing import fetching, hub, moving, sorting, tables
 from app.datasets.importing.arranging import Arranger
@@ -44,6 +44,7 @@ def run(work: Work) -> dict[str, Any]:
         for upload_id in work.arguments.get("uploads", ()):
             upload_of(work).forget(upload_id)
         shutil.rmtree(staging, ignore_errors=True)
+        addresses.forget(work.settings, work.arguments)
         return result
 
 

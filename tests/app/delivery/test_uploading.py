@@ -187,9 +187,8 @@ def test_a_job_that_succeeded_goes_to_its_automatic_targets_by_itself(app):
 def test_rclone_never_waits_for_a_password_that_nobody_types(app, rclone):
     job = finished_job(app)
     delivery.start(job, delivery.add("rclone", {"place": "a:{id}"}, ("lora",)).id)
-    open_end, _ = ends = os.pipe()
-    before = os.dup(0)
-    os.dup2(open_end, 0)  # as the child of a server has it: open, and silent
+    ends, before = os.pipe(), os.dup(0)
+    os.dup2(ends[0], 0)  # as the child of a server has it: open, and silent
     try:
         assert run(app) == [""]
     finally:
