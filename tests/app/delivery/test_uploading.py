@@ -193,8 +193,7 @@ def test_rclone_never_waits_for_a_password_that_nobody_types(app, rclone):
         assert run(app) == [""]
     finally:
         os.dup2(before, 0)
-        for end in (before, *ends):
-            os.close(end)
+        [os.close(end) for end in (before, *ends)]
 
 
 def test_a_report_that_is_written_after_the_end_follows_the_other_files(app, rclone):
