@@ -106,10 +106,10 @@ class RcloneRemote:
 
 def remotes(config: Path | None = None) -> list[str]:
     """Names of the configured remotes, read from the file's headings; empty where there is none."""
-    path = config or Path(os.environ.get("RCLONE_CONFIG") or "~/.config/rclone/rclone.conf")
+    path = config or os.environ.get("RCLONE_CONFIG") or "~/.config/rclone/rclone.conf"
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
-        parser.read_string(path.expanduser().read_text("utf-8"))
+        parser.read_string(Path(os.path.expanduser(path)).read_text("utf-8"))
     except (OSError, ValueError, configparser.Error):
         return []  # none, not ours to read, or an encrypted one
     return parser.sections()

@@ -226,9 +226,7 @@ def test_an_import_needs_files_that_have_arrived_whole(empty, platform):
         importing.from_uploads(empty, [])
 
 
-@pytest.mark.parametrize(
-    "address", ["file:///etc/passwd", "ftp://x/y", "/etc", "http://", "http://u:p@h/x"]
-)
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://x/y", "/etc", "http://"])
 def test_only_web_addresses_are_fetched(empty, address):
     with pytest.raises(UserError):
         importing.from_url(empty, address)
