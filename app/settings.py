@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -246,13 +247,9 @@ def _gpus(env: Mapping[str, str]) -> frozenset[int] | None:
     text = env.get("GPUS", "").strip().lower()
     if text in ("", "all"):
         return None
-    try:
-        chosen = frozenset(int(word) for word in text.split(","))
-    except ValueError:
-        chosen = frozenset({-1})
-    if min(chosen) < 0:
+    if not re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*)*", text):
         raise SettingsError(f"GPUS is {text!r}; use all, or numbers such as 0,2.")
-    return chosen
+    return frozenset(int(word) for word in text.split(","))
 
 
 def _decimal(env: Mapping[str, str], name: str, default: float) -> float:

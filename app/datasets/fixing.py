@@ -182,7 +182,7 @@ def _to_rgb(dataset: Dataset) -> DatasetEdit | None:
     if not items:
         return None
     return pictures.redraw(
-        dataset, items, "to_rgb", f"{len(items)} pictures as plain RGB", pictures.to_rgb,
+        dataset, items, "to_rgb", f"{len(items)} pictures as plain RGB", pixels.to_rgb,
         ending=lambda item: PurePosixPath(item.name).suffix,
     )  # fmt: skip
 
