@@ -113,7 +113,10 @@ def run(work: Work) -> dict[str, Any]:
         path = Path(dataset.path)
         root = work.settings.datasets_dir
         if dataset.managed and path.parent == root and path.name.startswith(_HIDDEN):
-            shutil.rmtree(path, ignore_errors=True)
+            # What cannot be deleted is told, and stays on the list of the deleted.
+            with contextlib.suppress(FileNotFoundError):
+                # What a link leads to is not ours.
+                path.unlink() if path.is_symlink() else shutil.rmtree(path)
         cached.forget(work.settings, dataset.id)
         uploads.Uploads(work.settings.data_dir, dataset.id).forget_all()
         db.session.delete(dataset)
