@@ -92,6 +92,7 @@ def test_jobs_and_background_work_are_seen(api, machine, monkeypatch):
     assert machine.for_minutes(11) == "busy"
     tasks.cancel(task)
     tasks.start("tell", "thing:1")
+    tasks.start("dataset.purge", "dataset-removed:1", {"dataset": 1}, delay=1800)
     assert machine.for_minutes(12) == "ordered"
 
 
