@@ -80,3 +80,23 @@ def test_what_uploads_and_imports_left_goes_when_nobody_can_go_on_with_it(app):
     assert platform.tasks.run_all() == [""]
     assert {name for name, folder in ended.items() if folder.exists()} == {"failed"}
     assert not half.exists()
+
+
+def test_logs_that_say_nothing_are_old_or_were_dismissed_go_with_the_marks_of_what_is_over(app):
+    platform = app.extensions[EXTENSION]
+    folder = platform.settings.data_dir / "tasks"
+    done = tasks.start("model.scan", "models")
+    store.change(done.id, state="done", finished=time.time())
+    runs = tasks.start("model.scan", "models")
+    store.change(runs.id, state="running")
+    kept(folder, f"{done.id}.log", 9, 1)
+    told = kept(folder, f"{runs.id}.log", 0, 1), kept(folder, f"{runs.id}.sent", 0, 1)
+    gone = [kept(folder, "98.log", 9, 1), kept(folder, f"{done.id}.sent", 0, 1)]
+    cache.start()
+    assert platform.tasks.run_all() == [""]
+    assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in told)
+    log = kept(folder, f"{done.id}.log", 9, 91)
+    cache.start()
+    platform.tasks.run_all()
+    assert not log.exists()
