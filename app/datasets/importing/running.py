@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app import addresses, tasks
-from app.datasets import editing, examining, library, scanning, thumbnails, uploads
+from app.datasets import editing, examining, holding, library, scanning, thumbnails, uploads
 from app.datasets.importing import fetching, hub, moving, sorting, tables
 from app.datasets.importing.arranging import Arranger
 from app.datasets.importing.findings import Findings
@@ -83,11 +83,15 @@ def _bring_in(work: Work, dataset: Dataset, looks: Looks, staging: Path) -> dict
         moving.write_plan(staging, arranger.moves, rest)
         plan = moving.read_plan(staging)
     assert plan is not None
-    moving.carry_out(
-        root, staging, plan, lambda d, t: work.progress(d, t, "moving in", unit="files")
-    )
+    # Nobody changes a caption between the look at it and its replacement.
+    held = holding.exclusive(dataset, seconds=holding.BACKGROUND_SECONDS)
+    with held if plan.get("replaced") else contextlib.nullcontext():
+        left = moving.carry_out(
+            root, staging, plan, lambda d, t: work.progress(d, t, "moving in", unit="files")
+        )
     if "at" in plan:  # plans of older versions told no edit that could be undone
-        _remember(dataset, plan["replaced"], plan["at"])
+        done = [step for step in plan["replaced"] if step["name"] not in left]
+        _remember(dataset, done, plan["at"])
     seen = looks.hand_over((source, name) for source, name, _ in plan["moves"])
     scanning.scan(
         dataset, tell=lambda d, t: work.progress(d, t, "measuring", unit="files"), seen=seen
@@ -96,8 +100,16 @@ def _bring_in(work: Work, dataset: Dataset, looks: Looks, staging: Path) -> dict
     examining.pair(dataset)
     if examining.undrawn(work.settings, dataset):
         thumbnails.start(dataset)
-    result: dict[str, Any] = plan["result"]
-    return result
+    return _without(plan["result"], left)
+
+
+def _without(result: dict[str, Any], left: list[str]) -> dict[str, Any]:
+    """What came in, less captions that stay as a person changed them meanwhile."""
+    found = Findings()
+    for name in left:
+        found.leave_out(name, "the caption here was changed meanwhile, and stays")
+    told = [*result["left_out"], *found.as_result()["left_out"]]
+    return {**result, "replaced": result["replaced"] - len(left), "left_out": told}
 
 
 def _gather(work: Work, raw: Path, desk: Desk) -> None:

@@ -232,39 +232,6 @@ def test_only_web_addresses_are_fetched(empty, address):
         importing.from_url(empty, address)
 
 
-def captions_of(bring, dataset, name, table):
-    """The captions that a table gives three pictures."""
-    bring(dataset, **{"t.zip": zip_of({f"{n}.png": picture(n) for n in (1, 2, 3)} | {name: table})})
-    found = tree(library.folder(dataset))
-    return {name: data.decode() for name, data in found.items() if name.endswith(".txt")}
-
-
-def test_a_caption_of_several_lines_stays_one_in_a_csv(empty, bring):
-    table = 'file_name,text\r\n1.png,"first line\nsecond"\r\n2.png,"a, b"\r\n'
-    assert captions_of(bring, empty, "c.csv", table) == {
-        "1.txt": "first line\nsecond", "2.txt": "a, b",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("between", [";", "\t"])
-def test_a_csv_as_excel_writes_it_elsewhere_is_read_too(empty, bring, between):
-    table = "\ufefffile_name;text\r\n1.png;eins, zwei\r\n".replace(";", between)
-    assert captions_of(bring, empty, "c.csv", table) == {"1.txt": "eins, zwei"}
-
-
-def test_a_line_separator_in_a_caption_spoils_no_jsonl(empty, bring):
-    rows = [{"file_name": "1.png", "text": "a\u2028b"}, {"file_name": "2.png", "text": "c\x85d"}]
-    table = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    assert captions_of(bring, empty, "c.jsonl", table) == {"1.txt": "a\u2028b", "2.txt": "c\x85d"}
-
-
-def test_a_table_that_was_cut_gives_what_came_before_and_half_a_letter_is_a_question_mark(
-    empty, bring
-):
-    table = '{"file_name": "1.png", "text": "one \\ud83d"}\n{"file_name": "2.p'
-    assert captions_of(bring, empty, "c.jsonl", table) == {"1.txt": "one ?"}
-
-
 def test_what_no_disk_can_hold_beside_the_rest_is_left_out_and_the_rest_comes_in(empty, bring):
     deep = "/".join(["folder" * 20] * 40) + "/x.png"
     data = zip_of({"a.": b"x", "a/b.png": picture(1), deep: picture(2), "c.png": picture(3)})
