@@ -54,6 +54,10 @@ def read(path: Path) -> str | None:
         raise UserError(
             f"{path.name} is not UTF-8 text. Save it as UTF-8, or delete it in the health report."
         ) from error
+    except OSError as error:
+        raise UserError(
+            f"The caption {path.name} cannot be read: {error.strerror}. Look at the dataset's folder."
+        ) from error
 
 
 def guess(data: bytes) -> tuple[str, bool]:

@@ -290,3 +290,18 @@ def test_a_dataset_that_cannot_be_deleted_whole_stays_among_the_deleted(
     assert run_all()[0].startswith("Operation not permitted")
     with app.app_context():
         assert [dataset.id for dataset in removing.removed()] == [1]
+
+
+def test_what_somebody_took_away_from_the_disk_is_told_in_words(app, client, dog):
+    client.get("/datasets")
+    kept = dog.with_name("kept")
+    dog.rename(kept)
+    dog.write_text("a file in the place of the folder")
+    answer = client.get("/api/v1/datasets/1/items/1/caption")
+    assert (answer.status_code, "cannot be read" in answer.json["error"]) == (400, True)
+    dog.unlink()
+    kept.rename(dog)
+    client.post("/datasets/1/delete")
+    dog.with_name(".removed-1-dog").rename(kept)
+    answer = client.post("/datasets/removed/1/restore")
+    assert (answer.status_code, "nothing of it can be had back" in answer.text) == (409, True)
