@@ -10,7 +10,6 @@ from PIL import Image
 
 from app import tasks
 from app.datasets import cached, library, removing
-from app.errors import UserError
 from app.jobs import store
 from app.jobs.states import JobState
 from app.platform import EXTENSION
@@ -261,47 +260,3 @@ def test_an_address_that_is_none_is_told_and_no_dataset_is_left(app, client, add
     with app.app_context():
         assert list(library.all()) == []
         assert removing.removed() == []
-
-
-def test_a_linked_folder_that_is_deleted_takes_the_link_alone(app, client, run_all, tmp_path):
-    (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures/a.png").write_bytes(picture(1))
-    place = app.extensions[EXTENSION].settings.datasets_dir
-    (place / "linked").symlink_to(tmp_path / "pictures")
-    assert "linked" in client.get("/datasets").text
-    client.post("/datasets/1/delete")
-    client.post("/datasets/removed/1/purge")
-    assert run_all() == [""]
-    assert list(place.iterdir()) == []
-    assert (tmp_path / "pictures/a.png").exists()
-
-
-def test_a_dataset_that_cannot_be_deleted_whole_stays_among_the_deleted(
-    app, client, dog, run_all, monkeypatch
-):
-    client.get("/datasets")
-    client.post("/datasets/1/delete")
-    client.post("/datasets/removed/1/purge")
-
-    def refuse(path):
-        raise UserError(f"Operation not permitted ({path}).")  # as a child tells an OSError
-
-    monkeypatch.setattr(removing.shutil, "rmtree", refuse)
-    assert run_all()[0].startswith("Operation not permitted")
-    with app.app_context():
-        assert [dataset.id for dataset in removing.removed()] == [1]
-
-
-def test_what_somebody_took_away_from_the_disk_is_told_in_words(app, client, dog):
-    client.get("/datasets")
-    kept = dog.with_name("kept")
-    dog.rename(kept)
-    dog.write_text("a file in the place of the folder")
-    answer = client.get("/api/v1/datasets/1/items/1/caption")
-    assert (answer.status_code, "cannot be read" in answer.json["error"]) == (400, True)
-    dog.unlink()
-    kept.rename(dog)
-    client.post("/datasets/1/delete")
-    dog.with_name(".removed-1-dog").rename(kept)
-    answer = client.post("/datasets/removed/1/restore")
-    assert (answer.status_code, "nothing of it can be had back" in answer.text) == (409, True)
