@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 
 from flask import Flask, Response, jsonify, render_template, request
@@ -21,6 +22,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(UserError, _user_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(OperationalError, _database_error)
+    app.register_error_handler(OSError, _file_error)
     app.register_error_handler(OverflowError, _too_large)
     app.register_error_handler(Exception, _unforeseen)
 
@@ -40,12 +42,33 @@ def _user_error(error: UserError) -> ResponseReturnValue:
 
 
 def _database_error(error: OperationalError) -> ResponseReturnValue:
-    """A full disk is the user's to mend; any other trouble of the database is not."""
+    """A disk that takes nothing is the user's to mend; any other trouble of the database is not."""
     db.session.rollback()
-    if getattr(error.orig, "sqlite_errorname", "") not in ("SQLITE_FULL", "SQLITE_IOERR_WRITE"):
-        return _unforeseen(error)
+    name = getattr(error.orig, "sqlite_errorname", "")
+    if name in ("SQLITE_FULL", "SQLITE_IOERR_WRITE"):
+        return _full()
+    if name.startswith("SQLITE_READONLY"):
+        return _locked("The database")
+    return _unforeseen(error)
+
+
+def _file_error(error: OSError) -> ResponseReturnValue:
+    """The same of a file."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _full()
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return _locked(str(error.filename or "A file"))
+    return _unforeseen(error)
+
+
+def _full() -> ResponseReturnValue:
     text = "The disk is full, so nothing could be written down. Free some, then try again."
     return _answer(text, 507, "The disk is full")
+
+
+def _locked(what: str) -> ResponseReturnValue:
+    text = f"{what} cannot be written or read. Look at its owner, and whether the disk is still writable."
+    return _answer(text, 507, "The disk cannot be written")
 
 
 def _too_large(error: OverflowError) -> ResponseReturnValue:
