@@ -121,6 +121,7 @@ def fetch(
         before = part.stat().st_size if part.exists() else 0
         if source.size is not None and before >= source.size:
             if before == source.size:
+                part.touch()  # of an empty file nothing ever arrives
                 return before
             part.unlink()
             before = 0

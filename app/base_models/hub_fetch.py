@@ -90,7 +90,8 @@ def describe(wish: Wish, settings: Settings, token: str | None) -> list[Remote]:
             [s.rfilename for s in info.siblings or []], file=wish.file, patterns=wish.patterns
         )
         if not names:
-            raise UserError(f"{wish.repo} holds no such file. Look at its page on the Hub.")
+            what = "no such file" if wish.file or wish.patterns else "nothing that a training needs"
+            raise UserError(f"{wish.repo} holds {what}. Look at its page on the Hub.")
         found = []
         for name in names:
             url = hf_hub_url(wish.repo, name, revision=info.sha, endpoint=endpoint)

@@ -253,3 +253,19 @@ def test_a_file_that_was_whole_when_its_process_was_killed_is_not_fetched_again(
     from_address(plain, tmp_path, "dreams.safetensors")
     assert plain.bytes_asked() == ["bytes from 0"]
     assert [path.name for path in tmp_path.iterdir()] == ["dreams.safetensors"]
+
+
+def test_an_empty_file_of_a_repository_comes_along_and_an_empty_repository_is_told(tmp_path):
+    with serve({"open/model": {**REPO, "unet/.keep": b""}, "open/empty": {}}) as hub:
+        bring(hub, tmp_path)
+        snapshot = tmp_path / "hub/models--open--model/snapshots" / COMMIT
+        assert (snapshot / "unet/.keep").read_bytes() == b""
+        with pytest.raises(UserError, match="open/empty holds nothing that a training needs"):
+            bring(hub, tmp_path, "open/empty")
+
+
+def test_an_empty_file_at_an_address_is_no_model_and_leaves_nothing(plain, tmp_path):
+    plain.files["any/thing"]["none.safetensors"] = b""
+    with pytest.raises(UserError, match="no sound model file and was removed"):
+        from_address(plain, tmp_path, "none.safetensors")
+    assert list(tmp_path.iterdir()) == []
