@@ -22,6 +22,8 @@ from app.models import Dataset, DatasetEdit, DatasetItem, Task
 KIND = editing.DRAWING_TASK
 DRAWING = ("turn", "to_rgb", "convert")
 """Fixes that take longer than a request may."""
+MOVING = frozenset({"lower_endings", "part_names", "remove_duplicates", "turn", "to_rgb"})
+"""Fixes after which a picture that trains is not where, or not what, it was."""
 MOST_DRAWN = 1000
 """So many pictures are drawn anew by one click; the next click goes on."""
 
