@@ -60,7 +60,9 @@ class Runner:
         for task_id in store.to_cancel() if self._children else ():
             self._end(task_id)
         busy = Counter(self._lanes.values())
-        for task in store.startable(time.time()):
+        # A long queue in a full lane hides nothing that waits in another.
+        free = [lane for lane, most in LANES.items() if busy[lane] < most]
+        for task in store.startable(time.time(), free):
             lane: Lane = task.lane  # type: ignore[assignment]
             if task.kind in KINDS and busy[lane] < LANES[lane]:
                 busy[lane] += 1

@@ -15,7 +15,7 @@ from app.db import db
 from app.errors import ConflictError, NotFoundError
 from app.models import Task
 from app.settings import Settings
-from app.tasks.kinds import KINDS
+from app.tasks.kinds import KINDS, LANES, Lane
 from app.tasks.work import log_path
 from app.vault import Vault
 
@@ -28,7 +28,11 @@ _ACTIVE = (select(Task).where(Task.state.in_(UNFINISHED)).order_by(Task.id)).exe
 )
 _STARTABLE = (
     select(Task)
-    .where(Task.state == "waiting", Task.not_before <= bindparam("now"))
+    .where(
+        Task.state == "waiting",
+        Task.not_before <= bindparam("now"),
+        Task.lane.in_(bindparam("lanes", expanding=True)),
+    )
     .order_by(Task.id)
     .limit(50)
     .execution_options(populate_existing=True)
@@ -169,9 +173,9 @@ def keep_result(task_id: int, result: Mapping[str, Any]) -> None:
     change(task_id, result=json.dumps(result, ensure_ascii=False))
 
 
-def startable(now: float) -> Sequence[Task]:
-    """What waits and may start, oldest first."""
-    return db.session.scalars(_STARTABLE, {"now": now}).all()
+def startable(now: float, lanes: Collection[Lane] = tuple(LANES)) -> Sequence[Task]:
+    """What waits in these lanes and may start, oldest first; a few of them."""
+    return db.session.scalars(_STARTABLE, {"now": now, "lanes": sorted(lanes)}).all()
 
 
 def claim(task_id: int) -> bool:

@@ -76,8 +76,8 @@ def test_work_that_is_cancelled_as_it_is_about_to_start_does_not_start(
     task_id = work(app, tmp_path, 3)
     startable = store.startable
 
-    def and_then_a_person_is_quicker(now):
-        found = startable(now)
+    def and_then_a_person_is_quicker(*given):
+        found = startable(*given)
         store.cancel(store.get(task_id))
         return found
 
@@ -197,3 +197,15 @@ def test_a_database_that_takes_nothing_for_a_moment_leaves_no_work_running_for_e
     task = ticked_until(app, runner, work(app, tmp_path, 3), "done")
     assert refused
     assert store.result_of(task) == {"counted": 3}
+
+
+def test_a_long_queue_of_downloads_keeps_no_other_work_from_starting(
+    app, runner, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(KINDS, "fetch", Kind("tests.support.tasks:count", "network", "Fetching"))
+    with app.app_context():
+        for number in range(60):
+            words = {"file": str(tmp_path / f"f{number}"), "to": 9, "hang_at": 1}
+            store.start("fetch", f"thing:{number}", words)
+    task = ticked_until(app, runner, work(app, tmp_path, 2), "done")
+    assert store.result_of(task) == {"counted": 2}
