@@ -41,8 +41,8 @@ def order(dataset: Dataset, key: str) -> tuple[DatasetEdit | None, Task | None]:
     if key not in DRAWING:
         return fix(dataset, key), None
     subject, wanted = f"dataset:{dataset.id}", {"dataset": dataset.id, "fix": key}
-    for task in tasks.active(KIND):
-        if task.subject == subject and json.loads(task.arguments) == wanted:
+    for task in tasks.active_of(subject):
+        if task.kind == KIND and json.loads(task.arguments) == wanted:
             return None, task
     return None, tasks.start(KIND, subject, wanted)
 

@@ -28,13 +28,12 @@ def remove(dataset: Dataset) -> None:
 
     Whether a job needs it is the caller's to ask: datasets know nothing of jobs.
     """
-    for task in tasks.find(f"dataset:{dataset.id}"):
-        if not task.is_final and task.kind == "dataset.import":
+    for task in tasks.active_of(f"dataset:{dataset.id}"):
+        if task.kind == "dataset.import":
             raise ConflictError(
                 f"Pictures are being brought into {dataset.name}. Cancel that first, then delete it."
             )
-        if not task.is_final:
-            tasks.cancel(task)
+        tasks.cancel(task)
     name, path = dataset.name, dataset.path
     mark = f"{_HIDDEN}{dataset.id}-"
     # The row first: a folder that lost its row is found again, a row without folder would lie.

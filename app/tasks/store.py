@@ -104,6 +104,11 @@ def active(kind_prefix: str = "") -> Sequence[Task]:
     return db.session.scalars(query).all()
 
 
+def active_of(subject: str) -> Sequence[Task]:
+    """What waits or runs about a subject, oldest first."""
+    return db.session.scalars(_ACTIVE.where(Task.subject == subject)).all()
+
+
 def page(
     *, subject: str | None = None, kind: str = "", limit: int = 50, before: int | None = None
 ) -> Sequence[Task]:

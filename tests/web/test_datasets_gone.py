@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app import tasks
 from app.datasets import removing
 from app.errors import UserError
 from app.platform import EXTENSION
@@ -67,3 +68,14 @@ def test_what_somebody_took_away_from_the_disk_is_told_in_words(app, client, dog
     dog.with_name(".removed-1-dog").rename(kept)
     answer = client.post("/datasets/removed/1/restore")
     assert (answer.status_code, "nothing of it can be had back" in answer.text) == (409, True)
+
+
+def test_an_import_that_waits_behind_much_newer_work_still_keeps_its_dataset(app, client, dog):
+    client.get("/datasets")
+    with app.app_context():
+        tasks.start("dataset.import", "dataset:1", {"dataset": 1, "hub": "a/b"})
+        for _ in range(25):
+            tasks.cancel(tasks.start("dataset.thumbnails", "dataset:1", {"dataset": 1}))
+    for what in ("delete", "rename"):
+        assert client.post(f"/datasets/1/{what}", data={"name": "cat"}).status_code == 409
+    assert dog.is_dir()
