@@ -4,6 +4,7 @@ One worker, because the supervisor lives in it; no preload, so that it starts af
 """
 
 import gc
+import logging
 import os
 import sys
 
@@ -66,8 +67,11 @@ def _receive_in_small_pieces():  # type: ignore[no-untyped-def]
 
 def post_worker_init(worker):  # type: ignore[no-untyped-def]
     """Start the supervisor in the worker, once the application is loaded."""
+    from app.repeats import Repeats
+
     gc.freeze()
     gc.enable()
+    logging.getLogger("app.jobs.supervisor").addFilter(Repeats())
     worker.app.callable.extensions["vast-lora"].start_supervisor()
 
 

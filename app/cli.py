@@ -6,9 +6,13 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from app.errors import UserError
 from app.settings import SettingsError
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import OperationalError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,20 +23,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UserError, SettingsError) as error:
         print(f"vast-lora: {error}", file=sys.stderr)
         return 2
-    except PermissionError as error:
-        place = error.filename or "A file"
-        print(
-            f"vast-lora: {place} may not be written. Check its owner, or set DATA_DIR.",
-            file=sys.stderr,
-        )
-        return 2
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        place = error.filename or "A file"
+        what = f"vast-lora: {place} cannot be read or written: {error.strerror or error}."
+        print(f"{what} Check the path, its owner and the disk, or set DATA_DIR.", file=sys.stderr)
+        return 2
+    except _database_error() as error:
+        why = str(error.orig).splitlines()[0]
+        print(f"vast-lora: the database cannot be used: {why}. Is the disk full?", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _database_error() -> type[OperationalError]:
+    """Looked up when something was raised: what needs no database does not load its library."""
+    from sqlalchemy.exc import OperationalError
+
+    return OperationalError
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -97,6 +97,12 @@ def _back_up(path: Path) -> Path:
     target = sqlite3.connect(copy)
     try:
         source.backup(target)
+    except sqlite3.DatabaseError as error:
+        copy.unlink(missing_ok=True)
+        raise UserError(
+            f"{path} cannot be read as a database: {error}. Put a copy of it that is whole in its place; "
+            "without one move it away, and the program begins with an empty list of jobs."
+        ) from error
     finally:
         target.close()
         source.close()

@@ -7,6 +7,8 @@ start. ``SETTINGS`` is the table that README and /system show (a test compares t
 from __future__ import annotations
 
 import ipaddress
+import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -211,8 +213,14 @@ def _public_address(env: Mapping[str, str]) -> str:
 
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:
-    text = env.get(name)
-    return Path(text).expanduser().absolute() if text else None
+    if not (text := env.get(name)):
+        return None
+    path = os.path.expanduser(text)
+    if path.startswith("~"):
+        raise SettingsError(f"{name} is {text!r}, and there is no such home. Write the path out.")
+    if name == "DATA_DIR" and "?" in path:
+        raise SettingsError(f"DATA_DIR is {text!r}; a path with a ? cannot hold the database.")
+    return Path(path).absolute()
 
 
 def _engine_place(env: Mapping[str, str], engines: Path, name: str) -> tuple[Path, str]:
@@ -239,10 +247,9 @@ def _gpus(env: Mapping[str, str]) -> frozenset[int] | None:
     text = env.get("GPUS", "").strip().lower()
     if text in ("", "all"):
         return None
-    try:
-        return frozenset(int(word) for word in text.split(","))
-    except ValueError:
-        raise SettingsError(f"GPUS is {text!r}; use all, or numbers such as 0,2.") from None
+    if not re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*)*", text):
+        raise SettingsError(f"GPUS is {text!r}; use all, or numbers such as 0,2.")
+    return frozenset(int(word) for word in text.split(","))
 
 
 def _decimal(env: Mapping[str, str], name: str, default: float) -> float:
@@ -274,10 +281,12 @@ def _token(env: Mapping[str, str]) -> str | None:
     if not token and file:
         try:
             token = Path(file).read_text("utf-8").strip()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise SettingsError(
                 f"AUTH_TOKEN_FILE names {file}, which cannot be read: {error}."
             ) from error
+        if not token:
+            raise SettingsError(f"AUTH_TOKEN_FILE names {file}, which is empty.")
     return token or None
 
 

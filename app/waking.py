@@ -49,6 +49,9 @@ class Bell:
             self._pipe = None
 
     def _open(self) -> None:
+        with contextlib.suppress(OSError):
+            if self._path.exists() and not self._path.is_fifo():
+                self._path.unlink()  # a copy of a pipe, as backups make: it rings all the time
         with contextlib.suppress(FileExistsError):
             os.mkfifo(self._path, 0o600)
         # Read and write: with a writer of our own the pipe never reports its end.

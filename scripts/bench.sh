@@ -9,7 +9,7 @@
 #   ./scripts/bench.sh cluster    500 queued jobs on a real Slurm cluster (root; munge, slurmctld, slurmd, slurm-client)
 #   ./scripts/bench.sh pages      every page in Chromium as Lighthouse judges it (about 6 minutes; names of pages for some)
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+ROOT=$(CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
 # shellcheck source=scripts/environment.sh
 . "$ROOT/scripts/environment.sh"

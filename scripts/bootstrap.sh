@@ -19,6 +19,7 @@
 # ENGINES_DIR/bootstrap-status.json (how far it is). Disk: with CUDA about 12 GB for ai-toolkit, 9 GB for
 # kohya_ss; with CPU builds about 4 GB and 3 GB.
 set -euo pipefail
+unset CDPATH
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 HERE=$ROOT/scripts/bootstrap
 # shellcheck source=scripts/bootstrap/common.sh

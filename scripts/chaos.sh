@@ -2,7 +2,7 @@
 # Kills random parts of the real program at random moments and checks that nothing is lost.
 #   ./scripts/chaos.sh --rounds 200 [--seed N] [--executor slurm]
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+ROOT=$(CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
 # shellcheck source=scripts/environment.sh
 . "$ROOT/scripts/environment.sh"

@@ -6,7 +6,7 @@
 #   onstart.sh          start it detached (under Vast's supervisor where there is one), then return
 #   onstart.sh run      stay in the foreground and start it again whenever it ends
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+ROOT=$(CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 WORKSPACE=${WORKSPACE:-/workspace}
 export DATA_DIR=${DATA_DIR:-$WORKSPACE/lora}
 LOG=$DATA_DIR/server.log
@@ -71,10 +71,10 @@ run() {
   local wait=1 begun child=
   mkdir -p "$DATA_DIR"
   exec 9>"$DATA_DIR/onstart.lock"
-  flock -n 9 || {
+  if command -v flock >/dev/null 2>&1 && ! flock -n 9; then
     say "it runs already."
     return 0
-  }
+  fi
   find_engines
   choose_address
   trap 'kill "$child" 2>/dev/null; wait "$child" 2>/dev/null; exit 0' TERM INT
@@ -107,7 +107,10 @@ main() {
     if supervised && [ -f "$conf" ] && ! grep -q onstart-program "$conf"; then
       say "this image starts it by itself: supervisorctl status lora-platform"
     elif supervised; then
-      sed "s|@ROOT@|$ROOT|g" "$ROOT/scripts/vast/onstart.conf" >"$conf"
+      local text
+      text=$(cat "$ROOT/scripts/vast/onstart.conf")
+      # A percent sign means something to the supervisor.
+      printf '%s\n' "${text//@ROOT@/"${ROOT//%/%%}"}" >"$conf"
       supervisorctl update
       say "runs under Vast's supervisor: supervisorctl status lora-platform"
     else

@@ -3,7 +3,7 @@
 # Needs Chromium; where there is a C compiler, the pages show a card. Three minutes on an idle machine.
 #   ./scripts/screenshots.sh [--out DIR] [--only PAGE ...]
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+ROOT=$(CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
 # shellcheck source=scripts/environment.sh
 . "$ROOT/scripts/environment.sh"

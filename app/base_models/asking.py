@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from app.base_models.tokens import hf_token
-from app.base_models.transfer import Source, ask
 from app.errors import UserError
 from app.tasks import RetryLaterError, Work
+from app.transfer import Source, ask
 
 
 def run(work: Work) -> dict[str, Any]:

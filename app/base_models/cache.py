@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from itertools import islice
 from pathlib import Path
 
@@ -17,8 +18,8 @@ _OPTIONAL = ("safety_checker", "feature_extractor", "image_encoder")
 def cache_folder(home: Path | None, override: str | None) -> Path:
     """The cache: HF_HUB_CACHE where it is set, else ``hub`` in HF_HOME."""
     if override:
-        return Path(override).expanduser()
-    return (home or Path("~/.cache/huggingface").expanduser()) / "hub"
+        return Path(os.path.expanduser(override))
+    return (home or Path(os.path.expanduser("~/.cache/huggingface"))) / "hub"
 
 
 def is_cached(cache: Path, repo: str, file: str = "") -> bool:

@@ -6,11 +6,11 @@ import os
 import time
 from typing import Any
 
+from app import addresses
 from app.base_models import hub_fetch, scanning, url_fetch
 from app.base_models.cache import cache_folder
 from app.base_models.tokens import hf_token
 from app.tasks import Work
-from app.vault import Vault
 
 _WINDOW_SECONDS = 5.0
 
@@ -30,13 +30,9 @@ def run(work: Work) -> dict[str, Any]:
         )
         result = hub_fetch.bring(wish, settings, hf_token(settings), speed.told)
     else:
-        secret = work.arguments.get("secret", "")
-        url = Vault(settings.data_dir).get(secret) if secret else work.arguments["url"]
-        result = url_fetch.bring(
-            url or work.arguments["url"], settings.models_dir, speed.told, reserve=reserve
-        )
-        if secret:
-            Vault(settings.data_dir).put(secret, None)
+        url = addresses.whole(settings, work.arguments)
+        result = url_fetch.bring(url, settings.models_dir, speed.told, reserve=reserve)
+        addresses.forget(settings, work.arguments)
     scanning.refresh(settings)
     return result
 

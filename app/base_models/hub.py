@@ -81,8 +81,8 @@ class HubChecker:
         self._token = token if callable(token) else lambda: token
         self._cache = cache_folder(home, os.environ.get("HF_HUB_CACHE"))
         self._stored_token = Path(
-            os.environ.get("HF_TOKEN_PATH") or self._cache.parent / "token"
-        ).expanduser()
+            os.path.expanduser(os.environ.get("HF_TOKEN_PATH") or self._cache.parent / "token")
+        )
         self._lock = threading.Lock()
         self._answers: dict[tuple[str, str], tuple[float, Answer]] = {}
         self._asking: dict[tuple[str, str], threading.Thread] = {}

@@ -20,10 +20,10 @@ from typing import Any
 from app import hub_errors
 from app.base_models.cache import WANTED
 from app.base_models.choosing import choose
-from app.base_models.transfer import Source, fetch, need_room
 from app.errors import UserError
 from app.settings import HUB_OFFLINE, Settings
 from app.tasks import RetryLaterError
+from app.transfer import Source, fetch, need_room
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SAFE_NAME = re.compile(r"[\w.+-]+")
@@ -90,7 +90,8 @@ def describe(wish: Wish, settings: Settings, token: str | None) -> list[Remote]:
             [s.rfilename for s in info.siblings or []], file=wish.file, patterns=wish.patterns
         )
         if not names:
-            raise UserError(f"{wish.repo} holds no such file. Look at its page on the Hub.")
+            what = "no such file" if wish.file or wish.patterns else "nothing that a training needs"
+            raise UserError(f"{wish.repo} holds {what}. Look at its page on the Hub.")
         found = []
         for name in names:
             url = hf_hub_url(wish.repo, name, revision=info.sha, endpoint=endpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 from dataclasses import dataclass
@@ -39,19 +40,11 @@ def resolve(text: str, data_dir: Path) -> Local | Hub:
     after a further slash; any other name is an entry of the model library, DATA_DIR/models.
     """
     if text.startswith(("/", "~", "./", "../")):
-        return Local(_home(text).absolute())
+        return Local(Path(os.path.expanduser(text)).absolute())
     parts = text.split("/")
     if _HUB_ID.match(text) and (len(parts) > 2 or not text.endswith(FILE_ENDINGS)):
         return Hub("/".join(parts[:2]), "/".join(parts[2:]))
     return Local((data_dir / "models" / text).absolute())
-
-
-def _home(text: str) -> Path:
-    """The path with ``~`` filled in; as it is where there is no such home."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        return Path(text)
 
 
 def check_local(path: Path, family: str | None = None) -> str:

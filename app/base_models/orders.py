@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import urllib.parse
 from collections.abc import Mapping, Sequence
 
-from app import tasks
+from app import addresses, tasks
 from app.base_models.library import OLDER, Entry, ModelPreferences
 from app.base_models.local import Hub, resolve
 from app.base_models.url_fetch import key_of
@@ -15,7 +14,6 @@ from app.errors import ConflictError, UserError
 from app.models import Task
 from app.preferences import load
 from app.settings import HUB_OFFLINE, Settings
-from app.vault import Vault
 
 LIBRARY = "models"
 TOKEN = "token"
@@ -44,17 +42,8 @@ def download(settings: Settings, text: str, patterns: Sequence[str] = ()) -> Tas
 
 
 def _from_address(settings: Settings, url: str) -> Task:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError("Only http and https addresses can be fetched.")
     key = key_of(url)
-    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    arguments = {"url": shown}
-    if shown != url:
-        # A query or a login may hold a key, which no database is to see.
-        arguments["secret"] = f"download_{key}"
-        Vault(settings.data_dir).put(arguments["secret"], url)
-    return _once(f"url:{key}", arguments)
+    return _once(f"url:{key}", addresses.hide(settings, url, f"download_{key}"))
 
 
 def _once(subject: str, arguments: Mapping[str, object]) -> Task:

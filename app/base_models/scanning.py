@@ -17,6 +17,7 @@ from app.base_models.local import FILE_ENDINGS, Local, resolve
 from app.base_models.recognising import Recognised, recognise
 from app.settings import Settings
 from app.tasks import Work
+from app.text import is_text
 
 _MOST_ENTRIES = 2000
 _MOST_LISTED = 60
@@ -159,8 +160,8 @@ def _what(found: Recognised, files: list[tuple[str, int]]) -> dict[str, Any]:
 def _models_below(root: Path, depth: int) -> Iterator[Path]:
     """Single files and diffusers folders; links to folders are not followed."""
     for path in _children(root):
-        if path.name.startswith("."):
-            continue
+        if path.name.startswith(".") or not is_text(path.name):
+            continue  # a name that is no text can be neither written down nor given to a job
         try:
             if path.is_dir() and not path.is_symlink():
                 if (path / "model_index.json").is_file():
@@ -179,8 +180,9 @@ def _files(folder: Path) -> list[tuple[str, int]]:
     for number, path in enumerate(folder.rglob("*")):
         if number >= _MOST_LOOKED_AT:
             break
-        if path.is_file():
-            found.append((path.relative_to(folder).as_posix(), path.stat().st_size))
+        name = path.relative_to(folder).as_posix()
+        if is_text(name) and path.is_file():
+            found.append((name, path.stat().st_size))
     return found
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import urllib.error
 import urllib.parse
 from collections.abc import Callable
 from email.message import Message
@@ -18,9 +17,8 @@ from typing import Any
 
 from app.base_models.local import FILE_ENDINGS
 from app.base_models.recognising import recognise
-from app.base_models.transfer import Source, ask, fetch, length, need_room, refusal
 from app.errors import UserError
-from app.tasks import RetryLaterError
+from app.transfer import Source, begin, fetch, length, need_room, tag_of
 
 
 def key_of(url: str) -> str:
@@ -36,13 +34,14 @@ def bring(
     note = folder / f".{key_of(url)}.download.json"
     known = _read(note)
     opened = None
-    if not known or not (folder / f"{known['name']}.part").exists():
-        opened = _open(url)
+    if not known or not _begun(folder / known["name"]):
+        opened = begin(url)
         known = _describe(url, opened)
         _check(known, folder)
         note.write_text(json.dumps(known), "utf-8")
     name, size = str(known["name"]), known["size"]
-    part, target = folder / f"{name}.part", folder / name
+    target = folder / name
+    part = _part(target)
     have = part.stat().st_size if part.exists() else 0
     need_room(folder, (size or 0) - have, reserve)
     fetch(
@@ -57,7 +56,7 @@ def bring(
 
 def _settle(part: Path, target: Path, note: Path) -> dict[str, Any]:
     """Look at what arrived under its own ending, then give it its name."""
-    whole = part.with_name(f".{target.name}.whole{target.suffix}")
+    whole = _whole(target)
     part.replace(whole)
     found = recognise(whole)
     if found.kind == "broken":
@@ -69,29 +68,29 @@ def _settle(part: Path, target: Path, note: Path) -> dict[str, Any]:
     return {"name": target.name, "says": found.says, "bytes": target.stat().st_size}
 
 
+def _part(target: Path) -> Path:
+    """What has arrived so far."""
+    return target.with_name(f"{target.name}.part")
+
+
+def _whole(target: Path) -> Path:
+    """What arrived, as long as it is looked at."""
+    return target.with_name(f".{target.name}.whole{target.suffix}")
+
+
+def _begun(target: Path) -> bool:
+    """Whether an earlier try brought some of it, or all and was killed as it looked at it."""
+    if _whole(target).exists():
+        _whole(target).replace(_part(target))
+    return _part(target).exists()
+
+
 def _read(note: Path) -> dict[str, Any] | None:
     try:
         known = json.loads(note.read_text("utf-8"))
         return known if {"name", "size", "etag"} <= known.keys() else None
     except (FileNotFoundError, ValueError, AttributeError):
         return None
-
-
-def _open(url: str) -> Any:
-    try:
-        return ask(Source(url))
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code in (429, 500, 502, 503, 504):
-            raise RetryLaterError(refusal(error.code, url)) from error
-        raise UserError(refusal(error.code, url)) from error
-    except ValueError as error:
-        raise UserError(f"This is no web address: {error}.") from error
-    except OSError as error:
-        why = getattr(error, "reason", None) or error
-        raise RetryLaterError(
-            f"{urllib.parse.urlsplit(url).netloc} does not answer ({why})."
-        ) from error
 
 
 def _describe(url: str, answer: Any) -> dict[str, Any]:
@@ -102,12 +101,10 @@ def _describe(url: str, answer: Any) -> dict[str, Any]:
             "This address answers with a page, not with a file; it may want a login. "
             "Use the address of the download itself."
         )
-    etag = str(answer.headers.get("ETag") or "")
     return {
         "name": _name(answer, url),
         "size": length(answer.headers),
-        # A weak one does not promise the same bytes.
-        "etag": "" if etag.startswith("W/") else etag,
+        "etag": tag_of(answer.headers),
     }
 
 

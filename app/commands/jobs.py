@@ -246,16 +246,12 @@ def _retry(arguments: argparse.Namespace) -> int:
 def _clone(arguments: argparse.Namespace) -> int:
     """Each line of the output is a field that changes, with its reason."""
     from app import yaml_text
-    from app.errors import UserError
     from app.jobs import service
 
     with application():
         switched = service.clone_for(service.get(arguments.id), arguments.engine)
     text = yaml_text.dump(switched.document)
-    try:
-        arguments.out.write_text(text, "utf-8")
-    except OSError as error:
-        raise UserError(f"{arguments.out} cannot be written: {error}.") from error
+    arguments.out.write_text(text, "utf-8")
     if arguments.json:
         print(json.dumps([asdict(change) for change in switched.changes], indent=1))
     else:

@@ -61,7 +61,6 @@ def _render(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from app.errors import UserError
     from app.jobs import exporting
     from app.jobs.engine_options import OptionLibrary
     from app.settings import Settings
@@ -70,10 +69,7 @@ def _export(arguments: argparse.Namespace) -> int:
     library = OptionLibrary(settings)
     library.patient = True
     made = exporting.export(read_spec(arguments.spec), arguments.engine, settings, library)
-    try:
-        script = exporting.written(made, arguments.out)
-    except OSError as error:
-        raise UserError(f"{arguments.out} cannot be written: {error}.") from error
+    script = exporting.written(made, arguments.out)
     for note in made.notes:
         print(f"vast-lora: {note}", file=sys.stderr)
     for field, path in made.needs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 from pathlib import Path
@@ -12,6 +13,11 @@ LONGEST = 64 * 1024
 """Characters of one caption; what is longer is no caption."""
 NONE = "none"
 """The version of a caption that does not exist."""
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+"""What a text may begin with; the longer ones first, since one begins with another."""
 
 
 def tidy(text: str) -> str | None:
@@ -48,12 +54,21 @@ def read(path: Path) -> str | None:
         raise UserError(
             f"{path.name} is not UTF-8 text. Save it as UTF-8, or delete it in the health report."
         ) from error
+    except OSError as error:
+        raise UserError(
+            f"The caption {path.name} cannot be read: {error.strerror}. Look at the dataset's folder."
+        ) from error
 
 
 def guess(data: bytes) -> tuple[str, bool]:
     """The text of some bytes, and whether they are plain UTF-8 that can be taken as they are."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", "replace"), False
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data.decode(encoding, "replace"), False
+    for place, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        # Without a mark: every other byte of Western text is nothing.
+        if 2 * data[place::2].count(0) > len(data[place::2]):
+            return data.decode(encoding, "replace"), False
     for encoding, plain in (("utf-8", True), ("utf-8-sig", False)):
         if plain and data.startswith(b"\xef\xbb\xbf"):
             continue

@@ -174,7 +174,7 @@ def undo(dataset: Dataset, edit: DatasetEdit, *, background: bool = True) -> Non
 
 
 def _is_busy(dataset: Dataset, kind: str) -> bool:
-    return any(task.subject == f"dataset:{dataset.id}" for task in tasks.active(kind))
+    return any(task.kind == kind for task in tasks.active_of(f"dataset:{dataset.id}"))
 
 
 def merge_or_make(dataset: Dataset, summary: str, step: Step) -> DatasetEdit:

@@ -22,6 +22,8 @@ from app.models import Dataset, DatasetEdit, DatasetItem, Task
 KIND = editing.DRAWING_TASK
 DRAWING = ("turn", "to_rgb", "convert")
 """Fixes that take longer than a request may."""
+MOVING = frozenset({"lower_endings", "part_names", "remove_duplicates", "turn", "to_rgb"})
+"""Fixes after which a picture that trains is not where, or not what, it was."""
 MOST_DRAWN = 1000
 """So many pictures are drawn anew by one click; the next click goes on."""
 
@@ -39,8 +41,8 @@ def order(dataset: Dataset, key: str) -> tuple[DatasetEdit | None, Task | None]:
     if key not in DRAWING:
         return fix(dataset, key), None
     subject, wanted = f"dataset:{dataset.id}", {"dataset": dataset.id, "fix": key}
-    for task in tasks.active(KIND):
-        if task.subject == subject and json.loads(task.arguments) == wanted:
+    for task in tasks.active_of(subject):
+        if task.kind == KIND and json.loads(task.arguments) == wanted:
             return None, task
     return None, tasks.start(KIND, subject, wanted)
 
@@ -182,7 +184,7 @@ def _to_rgb(dataset: Dataset) -> DatasetEdit | None:
     if not items:
         return None
     return pictures.redraw(
-        dataset, items, "to_rgb", f"{len(items)} pictures as plain RGB", pictures.to_rgb,
+        dataset, items, "to_rgb", f"{len(items)} pictures as plain RGB", pixels.to_rgb,
         ending=lambda item: PurePosixPath(item.name).suffix,
     )  # fmt: skip
 

@@ -69,8 +69,8 @@ def examine(dataset: Dataset, resolution: int) -> Health:
     )  # fmt: skip
     query = select(*columns).where(item.dataset_id == dataset.id, item.trashed == "")
     rows = db.session.execute(query.order_by(item.name)).all()
-    files = walk(library.folder(dataset), recursive=True).files
-    seen = _Seen(dataset, resolution, rows, files)
+    listing = walk(library.folder(dataset), recursive=True)
+    seen = _Seen(dataset, resolution, rows, listing.files, listing.unnamed)
     found = [finding for look in _LOOKS for finding in look(seen) if finding.names]
     order = {"stops": 0, "harms": 1, "note": 2}
     found.sort(key=lambda finding: order[finding.severity])
@@ -93,6 +93,7 @@ class _Seen:
     resolution: int
     rows: Sequence[Any]
     files: Sequence[File]
+    unnamed: tuple[str, ...]
 
     def names(self, test: Callable[[Any], bool]) -> tuple[str, ...]:
         return tuple(row.name for row in self.rows if test(row))
@@ -184,6 +185,14 @@ def _endings(seen: _Seen) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+def _unnamed(seen: _Seen) -> Iterator[Finding]:
+    yield Finding(
+        "unnamed", "harms", "Names that are not UTF-8 text",
+        "They are left out here, and a training may stop at them. Rename them where they lie.",
+        seen.unnamed,
+    )  # fmt: skip
+
+
 def _is_mixed(ending: str) -> bool:
     return ending not in (ending.lower(), ending.upper())
 
@@ -267,4 +276,4 @@ def _pixels(seen: _Seen) -> Iterator[Finding]:
                   traits("animated"))  # fmt: skip
 
 
-_LOOKS = (_readable, _captions, _endings, _orphans, _twins, _shapes, _pixels)
+_LOOKS = (_readable, _captions, _endings, _unnamed, _orphans, _twins, _shapes, _pixels)

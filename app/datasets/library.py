@@ -19,6 +19,7 @@ from app.db import db, in_passing
 from app.errors import ConflictError, NotFoundError, UserError
 from app.models import Dataset
 from app.settings import Settings
+from app.text import is_text, shown
 
 
 def settings() -> Settings:
@@ -49,14 +50,17 @@ def create(name: str) -> Dataset:
 
 def register(path: Path) -> Dataset:
     """Have a folder that exists as a dataset; the one there is if it is known already."""
-    path = Path(os.path.abspath(path.expanduser()))
+    path = Path(os.path.abspath(os.path.expanduser(path)))
+    if not is_text(str(path)):
+        raise UserError(f"The name of {shown(str(path))[:300]} is not UTF-8 text. Rename it first.")
     known = by_path(path)
     if known is not None:
         return known
     root = settings().datasets_dir
     if not os.path.isdir(path):  # Path raises for what no system can hold
         raise UserError(f"There is no folder {str(path)[:300]}. Name one that holds pictures.")
-    if path in (Path("/"), Path.home(), settings().data_dir, root):
+    # Not Path.home, which fails where a user has none.
+    if path in (Path(os.path.expanduser("~")), *(root / "one").parents):
         raise UserError(f"{path} holds much else. Name the folder of the pictures itself.")
     if not os.access(path, os.R_OK | os.X_OK):
         raise UserError(f"{path} cannot be read. Give this program the right to read it.")
@@ -72,7 +76,10 @@ def find_folders() -> list[Dataset]:
     fresh = [
         entry.path
         for entry in os.scandir(root)
-        if not entry.name.startswith(".") and entry.is_dir() and entry.path not in known
+        if not entry.name.startswith(".")
+        and is_text(entry.name)
+        and entry.is_dir()
+        and entry.path not in known
     ]
     with in_passing():
         return [register(Path(path)) for path in sorted(fresh)]

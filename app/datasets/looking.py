@@ -157,6 +157,7 @@ def _report(view: _View, images: list[File], caption_extension: str, engine: Eng
     warnings = [
         *telling.without_caption(view.root, images, captions, caption_extension),
         *telling.skipped(view.root, view.listing, engine),
+        *telling.unnamed(view.root, view.listing),
         *telling.not_writable(view.root, engine, fatal=False),
         *telling.unfinished(view.root, len(images), unknown, cut=view.listing.cut),
     ]

@@ -6,10 +6,13 @@ import re
 import unicodedata
 
 from app.errors import UserError
+from app.text import is_text
 
 LONGEST_NAME = 80
 _LONGEST_BYTES = 200
 """Of one part of a file's name; file systems take 255, and caches are written beside with longer ones."""
+_LONGEST_PATH = 1000
+"""Bytes of a file's whole name: with the folder that it lies in, systems take 4096."""
 _FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
@@ -19,6 +22,8 @@ def dataset_name(text: str) -> str:
     name = " ".join(unicodedata.normalize("NFC", text).split())
     if not name:
         raise UserError("Give the dataset a name.")
+    if not is_text(name):
+        raise UserError("That name holds half a character. Type it anew.")
     if len(name) > LONGEST_NAME or len(name.encode()) > _LONGEST_BYTES:
         raise UserError(f"That name is too long; use at most {LONGEST_NAME} letters.")
     found = _FORBIDDEN.search(name)
@@ -32,7 +37,7 @@ def dataset_name(text: str) -> str:
 
 
 def file_name(text: str) -> str | None:
-    """A relative path with slashes that every system can hold; None if it leads elsewhere.
+    """A relative path with slashes that every system can hold; None if it leads elsewhere or is too long.
 
     Unicode is normalised, characters that Windows refuses become ``_``, device names get one.
     """
@@ -40,9 +45,10 @@ def file_name(text: str) -> str | None:
     if text.startswith("/") or re.match(r"[A-Za-z]:", text):
         return None
     parts = [part for part in text.split("/") if part not in ("", ".")]
-    if not parts or ".." in parts or "\0" in text:
+    if not parts or ".." in parts or "\0" in text or not is_text(text):
         return None
-    return "/".join(_part(part) for part in parts)
+    name = "/".join(_part(part) for part in parts)
+    return name if len(name.encode()) <= _LONGEST_PATH else None
 
 
 def _part(text: str) -> str:

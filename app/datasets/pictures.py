@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,7 +10,7 @@ from sqlalchemy import select
 
 from app import pillow
 from app.datasets import editing
-from app.datasets.pixels import QUALITY, eight_bits
+from app.datasets.pixels import QUALITY, flat, to_rgb
 from app.datasets.steps import Step
 from app.db import db
 from app.errors import UserError
@@ -121,8 +120,10 @@ def _draw(source: Path, target: Path, draw: Callable[[Image.Image], Image.Image]
             form = _WRITABLE.get(target.suffix.lower())
             if form is None:
                 raise UserError(f"{target.suffix} pictures cannot be written here.")
-            if form == "JPEG":
-                made = _flat(made) if made.mode not in ("RGB", "L") else made
+            if made.mode == "CMYK":
+                made = to_rgb(made)  # its profile would not fit what is written
+            elif form == "JPEG" and made.mode not in ("RGB", "L"):
+                made = flat(made)
             words = _keep(made) | _WORDS.get(form, {})
             made.save(target, form, **words)
     except pillow.read_errors() as error:
@@ -132,32 +133,3 @@ def _draw(source: Path, target: Path, draw: Callable[[Image.Image], Image.Image]
 def _keep(image: Image.Image) -> dict[str, Any]:
     profile = image.info.get("icc_profile")
     return {"icc_profile": profile} if profile else {}
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Eight bits of red, green and blue, as the engines read it; transparency becomes white."""
-    image = eight_bits(image)
-    profile = image.info.get("icc_profile")
-    if profile and image.mode in ("RGB", "CMYK", "L"):
-        try:
-            image = _to_srgb(image, profile)
-        except (pillow.ImageCms.PyCMSError, OSError, ValueError):
-            profile = None  # a profile that cannot be read changes nothing for an engine either
-    made = _flat(image)
-    made.info.pop("icc_profile", None)
-    return made
-
-
-def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    cms = pillow.ImageCms
-    own = cms.ImageCmsProfile(BytesIO(profile))
-    made = cms.profileToProfile(image, own, cms.createProfile("sRGB"), outputMode="RGB")
-    return made or image
-
-
-def _flat(image: Image.Image) -> Image.Image:
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        seen = image.convert("RGBA")
-        ground = pillow.Image.new("RGBA", seen.size, "white")
-        return pillow.Image.alpha_composite(ground, seen).convert("RGB")
-    return image.convert("RGB")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,36 @@ def eight_bits(image: Image.Image) -> Image.Image:
     return image.convert("I").point(lambda value: value / 257).convert("L")
 
 
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Eight bits of red, green and blue, as the engines read it; transparency becomes white."""
+    image = eight_bits(image)
+    profile = image.info.get("icc_profile")
+    if profile and image.mode in ("RGB", "CMYK", "L"):
+        try:
+            image = _to_srgb(image, profile)
+        except (pillow.ImageCms.PyCMSError, OSError, ValueError):
+            profile = None  # a profile that cannot be read changes nothing for an engine either
+    made = flat(image)
+    made.info.pop("icc_profile", None)
+    return made
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    cms = pillow.ImageCms
+    own = cms.ImageCmsProfile(BytesIO(profile))
+    made = cms.profileToProfile(image, own, cms.createProfile("sRGB"), outputMode="RGB")
+    return made or image
+
+
+def flat(image: Image.Image) -> Image.Image:
+    """As RGB; transparency becomes white."""
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        seen = image.convert("RGBA")
+        ground = pillow.Image.new("RGBA", seen.size, "white")
+        return pillow.Image.alpha_composite(ground, seen).convert("RGB")
+    return image.convert("RGB")
+
+
 def convert(source: Path, stem: Path) -> Path:
     """Write ``stem``.jpg, or ``stem``.png where it is transparent: upright, with its colour profile.
 
@@ -33,9 +64,11 @@ def convert(source: Path, stem: Path) -> Path:
     with pillow.Image.open(source) as opened:
         profile = opened.info.get("icc_profile")
         image = eight_bits(pillow.ImageOps.exif_transpose(opened))
-        if "A" in image.getbands():
+        if image.mode == "CMYK":
+            image, profile = to_rgb(image), None
+        if "A" in image.getbands() or "transparency" in image.info:
             target = stem.with_name(stem.name + ".png")
-            image.save(new, "PNG", icc_profile=profile)
+            image.convert("RGBA").save(new, "PNG", icc_profile=profile)
         else:
             target = stem.with_name(stem.name + ".jpg")
             image.convert("RGB").save(

@@ -28,13 +28,12 @@ def remove(dataset: Dataset) -> None:
 
     Whether a job needs it is the caller's to ask: datasets know nothing of jobs.
     """
-    for task in tasks.find(f"dataset:{dataset.id}"):
-        if not task.is_final and task.kind == "dataset.import":
+    for task in tasks.active_of(f"dataset:{dataset.id}"):
+        if task.kind == "dataset.import":
             raise ConflictError(
                 f"Pictures are being brought into {dataset.name}. Cancel that first, then delete it."
             )
-        if not task.is_final:
-            tasks.cancel(task)
+        tasks.cancel(task)
     name, path = dataset.name, dataset.path
     mark = f"{_HIDDEN}{dataset.id}-"
     # The row first: a folder that lost its row is found again, a row without folder would lie.
@@ -82,6 +81,8 @@ def restore(dataset_id: int) -> Dataset:
     ).first()
     if taken is not None or (dataset.managed and path.exists()):
         raise ConflictError(f"There is another {name} by now. Rename that one, then undo again.")
+    if dataset.managed and not hidden.is_dir():
+        raise ConflictError(f"The folder of {name} is gone, so nothing of it can be had back.")
     if (purge := tasks.latest(_subject(dataset_id), KIND)) is not None:
         if purge.state == "running":
             raise ConflictError(f"{name} is being deleted already.")
@@ -113,7 +114,10 @@ def run(work: Work) -> dict[str, Any]:
         path = Path(dataset.path)
         root = work.settings.datasets_dir
         if dataset.managed and path.parent == root and path.name.startswith(_HIDDEN):
-            shutil.rmtree(path, ignore_errors=True)
+            # What cannot be deleted is told, and stays on the list of the deleted.
+            with contextlib.suppress(FileNotFoundError):
+                # What a link leads to is not ours.
+                path.unlink() if path.is_symlink() else shutil.rmtree(path)
         cached.forget(work.settings, dataset.id)
         uploads.Uploads(work.settings.data_dir, dataset.id).forget_all()
         db.session.delete(dataset)

@@ -96,7 +96,7 @@ def refresh(dataset: Dataset) -> bool:
 def start(dataset: Dataset) -> None:
     """Have it scanned by a task, unless one waits already."""
     subject = f"dataset:{dataset.id}"
-    if not any(t.state == "waiting" for t in tasks.find(subject, KIND)):
+    if not any(t.kind == KIND and t.state == "waiting" for t in tasks.active_of(subject)):
         tasks.start(KIND, subject, {"dataset": dataset.id})
 
 

@@ -139,6 +139,16 @@ def skipped(path: Path, listing: Listing, engine: EngineName) -> Iterator[str]:
         yield f"{path.name}: {engine} does not look into its folders ({_some(listing.folders)})."
 
 
+def unnamed(path: Path, listing: Listing) -> Iterator[str]:
+    """What is left out of the planned steps, and may end a run that prints it."""
+    if count := len(listing.unnamed):
+        names = "1 name is" if count == 1 else f"{count} names are"
+        yield (
+            f"{path.name}: {names} not UTF-8 text and not counted ({_some(listing.unnamed)}). "
+            "Rename them."
+        )
+
+
 def unfinished(path: Path, images: int, unknown: int, *, cut: bool) -> Iterator[str]:
     """What the look did not get to."""
     if unknown:

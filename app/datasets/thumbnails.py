@@ -64,7 +64,7 @@ def save(small: Image.Image, target: Path) -> None:
 
 def start(dataset: Dataset) -> None:
     """Have those made that are missing, unless that waits or runs already."""
-    if all(task.is_final for task in tasks.find(f"dataset:{dataset.id}", KIND)):
+    if all(task.kind != KIND for task in tasks.active_of(f"dataset:{dataset.id}")):
         tasks.start(KIND, f"dataset:{dataset.id}", {"dataset": dataset.id})
 
 

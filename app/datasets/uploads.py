@@ -81,10 +81,10 @@ class Uploads:
         safe = naming.file_name(name)
         if safe is None:
             raise UserError(f"{name[:120]!r} is no name for a file in a dataset.")
-        if size < 0:
-            raise UserError(f"{safe} has no size.")
+        if not 0 <= size < 1 << 60:
+            raise UserError(f"{safe} cannot have such a size.")
         told = f"{safe}\0{size}\0{modified}"
-        upload_id = hashlib.sha256(told.encode()).hexdigest()[:32]
+        upload_id = hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:32]
         upload = Upload(upload_id, safe, size, self._root / upload_id)
         try:
             upload.folder.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,8 @@ from os.path import splitext
 from pathlib import Path
 from typing import NamedTuple
 
+from app.text import is_text, shown
+
 MOST_FILES = 200_000
 _CACHES = ("_latent_cache", "_t_e_cache", "_controls")
 """Folders that ai-toolkit makes beside the pictures."""
@@ -28,17 +30,22 @@ class File(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """Files in order of name, the names of folders at the top, and whether the bound was hit."""
+    """Files in order of name, the names of folders at the top, and whether the bound was hit.
+
+    ``unnamed`` are files and folders left out since their names are no text, as they can be shown.
+    """
 
     files: tuple[File, ...]
     folders: tuple[str, ...]
     cut: bool = False
+    unnamed: tuple[str, ...] = ()
 
 
 def walk(root: Path, *, recursive: bool) -> Listing:
     """List ``root``. Hidden things and the engines' caches are left out, linked folders too."""
     files: list[File] = []
     folders: list[str] = []
+    unnamed: list[str] = []
     todo, seen = [""], 0
     while todo:
         prefix = todo.pop()
@@ -51,10 +58,13 @@ def walk(root: Path, *, recursive: bool) -> Listing:
         for entry in entries:
             seen += 1
             if seen > MOST_FILES:
-                return Listing(tuple(files), tuple(folders), cut=True)
+                return Listing(tuple(files), tuple(folders), True, tuple(unnamed))
             if entry.name.startswith((".", *_CACHES)):
                 continue
             name = prefix + entry.name
+            if not is_text(entry.name):
+                unnamed.append(shown(name))
+                continue
             try:
                 if entry.is_dir(follow_symlinks=False):
                     folders += [] if prefix else [entry.name]
@@ -64,4 +74,4 @@ def walk(root: Path, *, recursive: bool) -> Listing:
                     files.append(File(name, stat.st_mtime_ns, stat.st_size, *splitext(name)))
             except OSError:
                 continue  # vanished meanwhile
-    return Listing(tuple(files), tuple(folders))
+    return Listing(tuple(files), tuple(folders), unnamed=tuple(unnamed))

@@ -39,6 +39,8 @@ class RcloneRemote:
             for name, value in os.environ.items()
             if name in _KEPT or name.startswith("RCLONE_")
         }
+        # Nobody is there to type the password of an encrypted config.
+        self._environment["RCLONE_ASK_PASSWORD"] = "false"
 
     def prepare(self) -> str:
         self._run("mkdir", "--", self._place)
@@ -73,6 +75,7 @@ class RcloneRemote:
         found = hashlib.sha256()
         with subprocess.Popen(
             [*self._program, "cat", "--", self._at(name)],
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             env=self._environment,
         ) as child:
@@ -89,8 +92,9 @@ class RcloneRemote:
     def _run(self, *arguments: str) -> bytes:
         # Its complaints go to the log of the task: they name files, not keys.
         done = subprocess.run(
-            [*self._program, *arguments], stdout=subprocess.PIPE, env=self._environment, check=False
-        )
+            [*self._program, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            env=self._environment, check=False,
+        )  # fmt: skip
         if done.returncode in _FATAL and arguments[0] != "lsjson":
             raise UserError(_FATAL[done.returncode])
         if done.returncode:
@@ -102,10 +106,10 @@ class RcloneRemote:
 
 def remotes(config: Path | None = None) -> list[str]:
     """Names of the configured remotes, read from the file's headings; empty where there is none."""
-    path = config or Path(os.environ.get("RCLONE_CONFIG") or "~/.config/rclone/rclone.conf")
+    path = config or os.environ.get("RCLONE_CONFIG") or "~/.config/rclone/rclone.conf"
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
-        parser.read_string(path.expanduser().read_text("utf-8"))
+        parser.read_string(Path(os.path.expanduser(path)).read_text("utf-8"))
     except (OSError, ValueError, configparser.Error):
         return []  # none, not ours to read, or an encrypted one
     return parser.sections()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from sqlalchemy import false, func, or_, select
 
 from app import preferences, tasks
+from app.datasets import removing
 from app.db import db
 from app.jobs import installing, meter, service, store
 from app.jobs.rundir import TornFileError, read_json, write_json_atomic
@@ -111,8 +112,7 @@ class Autostop:
             running=sum(counts.get(state.value, 0) for state in ACTIVE),
             waiting=waiting,
             parked=parked,
-            # A message that cannot be sent is no reason to pay for a machine.
-            tasks=len([task for task in work if task.lane != "message"]),
+            tasks=sum(map(_is_work, work)),
             failed=_failed_since(spent.since) if counts.get(JobState.FAILED.value) else 0,
             undelivered=self._copies if kept else self._undelivered(now),
             touched=touched,
@@ -168,6 +168,13 @@ class Autostop:
         if told is None:
             return ""
         return "ours" if told.get("boot") == session.boot() else "earlier"
+
+
+def _is_work(task: Task) -> bool:
+    """Whether a machine is kept for it: not for a message that cannot be sent, nor for a deleted dataset
+    that can be had back for half an hour."""
+    kept = task.kind == removing.KIND and task.not_before > time.time()
+    return task.lane != "message" and not kept
 
 
 def _queue(settings: Settings, counts: Mapping[str, int], work: Sequence[Task]) -> tuple[int, int]:

@@ -54,7 +54,9 @@ def read(platform: Platform, now: float | None = None) -> Meter:
     """The meter as it stands. Needs an application context."""
     now = time.time() if now is None else now
     whole = spent(platform, preferences.load(MeterPreferences), now)
-    since, price = whole.since, whole.price
+    since = whole.since
+    # Where the price changed, what a job or idleness cost is by the mean of this start.
+    price = None if whole.cost is None else whole.cost / max(1.0, whole.seconds) * 3600
     gpus = max(1, len(platform.gpus.report().gpus))
     rows = _attempts(since)
     held: dict[int, float] = {}
@@ -66,7 +68,9 @@ def read(platform: Platform, now: float | None = None) -> Meter:
     busy = union([(max(since, a.started), a.ended or now) for a in rows])
     idle = max(0.0, now - since - busy)
     jobs = (JobCost(job, held[job.id], money(held[job.id], price)) for job in _jobs(list(held)))
-    return Meter(since, whole.seconds, price, whole.cost, idle, money(idle, price), tuple(jobs))
+    return Meter(
+        since, whole.seconds, whole.price, whole.cost, idle, money(idle, price), tuple(jobs)
+    )
 
 
 def spent(platform: Platform, rules: MeterPreferences, now: float | None = None) -> Spent:
@@ -74,7 +78,7 @@ def spent(platform: Platform, rules: MeterPreferences, now: float | None = None)
     now = time.time() if now is None else now
     since = min(session.started(), now)
     price = pricing.price_by(platform, rules)
-    return Spent(since, now - since, price, money(now - since, price))
+    return Spent(since, now - since, price, pricing.cost_between(platform, rules, since, now))
 
 
 def money(seconds: float, price: float | None) -> float | None:

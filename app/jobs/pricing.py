@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from app import preferences
@@ -34,6 +35,21 @@ def price_by(platform: Platform, rules: MeterPreferences) -> float | None:
     if instance is not None and instance.price:
         return instance.price
     return platform.settings.price_per_hour
+
+
+def cost_between(
+    platform: Platform, rules: MeterPreferences, begin: float, end: float
+) -> float | None:
+    """What the machine costs from ``begin`` to ``end`` (epoch seconds): each hour at the price that Vast told
+    for it, as far as that was seen since this program was started; None where nobody knows the price.
+    """
+    price = price_by(platform, rules)
+    told = platform.vast.prices
+    if price is None or rules.price or not told or told[-1][1] != price:
+        return None if price is None else (end - begin) / 3600 * price
+    since = [begin, *(max(begin, at) for at, _ in told[1:]), end]
+    hours = [max(0.0, min(b, end) - a) / 3600 for a, b in pairwise(since)]
+    return sum(h * p for h, (_, p) in zip(hours, told, strict=True))
 
 
 def source_of_price(platform: Platform) -> str:

@@ -32,6 +32,19 @@ def refuse_if_used(folder: Path, what: str, verb: str) -> None:
         )
 
 
+def refuse_if_training(folder: Path, what: str) -> None:
+    """Raises ConflictError while a job trains on pictures of the folder.
+
+    An engine that caches nothing opens each of them at every turn, and one that is gone ends the run.
+    """
+    for job in jobs_using(folder):
+        if job.status.is_active:
+            raise ConflictError(
+                f"Pictures of {what} cannot be changed or deleted while job {job.id} ({job.name}) trains "
+                "on them: it may open them until its end. Stop it first, or wait. Captions can be edited."
+            )
+
+
 def _paths(job: Job) -> list[Path]:
     settings = current().settings
     datasets = json.loads(job.document).get("datasets") or []

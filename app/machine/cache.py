@@ -1,5 +1,6 @@
 """DATA_DIR/cache holds what can be made again, such as thumbnails. It is kept below a size that a
 person sets, by the work ``cache.prune``: begun by itself a few times a day, and from the Machine page.
+It also removes what uploads, imports and other work left that nobody goes on with.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from pydantic import Field
 from sqlalchemy import select
 
 from app import tasks
-from app.datasets import cached
+from app.datasets import cached, uploads
+from app.datasets.importing import staging
 from app.db import db
 from app.models import Dataset, Task
 from app.preferences import Preferences, load
-from app.tasks import Work
+from app.tasks import Work, litter
 
 KIND = "cache.prune"
 SUBJECT = "cache"
@@ -72,6 +74,10 @@ def run(work: Work) -> dict[str, Any]:
     with work.database():
         limit = load(CachePreferences).limit_gb * 1e9
         known = set(db.session.scalars(select(Dataset.id)))
+        for path in db.session.scalars(select(Dataset.path)):
+            staging.sweep(Path(path))
+        litter.sweep(work.settings)
+    uploads.clean(work.settings.data_dir)
     before = sum(file.size for file in _files(cache))
     cached.sweep(work.settings, known)
     files = sorted(_files(cache), key=lambda file: file.used)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from app.tasks.runner import Runner
     from app.tasks.store import (
         active,
+        active_of,
         cancel,
         ended_since,
         find,
@@ -36,6 +37,7 @@ __all__ = [
     "Runner",
     "Work",
     "active",
+    "active_of",
     "cancel",
     "ended_since",
     "find",

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.settings import ROOT, Settings
 from app.tasks import store
@@ -55,17 +56,28 @@ class Runner:
     def tick(self) -> None:
         """One round. Needs an application context."""
         if not self._adopted:
-            self._adopted = True
-            if count := store.requeue_orphans():
-                log.warning("background work that goes on where it was: %d", count)
+            self._adopt()
         for task_id in store.to_cancel() if self._children else ():
             self._end(task_id)
         busy = Counter(self._lanes.values())
-        for task in store.startable(time.time()):
+        # A long queue in a full lane hides nothing that waits in another.
+        free = [lane for lane, most in LANES.items() if busy[lane] < most]
+        for task in store.startable(time.time(), free):
             lane: Lane = task.lane  # type: ignore[assignment]
             if task.kind in KINDS and busy[lane] < LANES[lane]:
                 busy[lane] += 1
                 self._start(task.id, task.kind, lane, json.loads(task.arguments))
+
+    def _adopt(self) -> None:
+        """Have what is said to run, and has no child of ours, begin again."""
+        self._adopted = True
+        try:
+            count = store.requeue_orphans(tuple(self._children))
+        except SQLAlchemyError:
+            self._adopted = False
+            raise
+        if count:
+            log.warning("background work that goes on where it was: %d", count)
 
     def quit(self) -> None:
         """End the children; the next server has them begin again."""
@@ -113,6 +125,7 @@ class Runner:
 
     def _listen(self, task_id: int, kind: str, child: subprocess.Popen[str], line: str) -> None:
         last: dict[str, Any] = {}
+        settled = False
         try:
             assert child.stdin is not None
             assert child.stdout is not None
@@ -127,6 +140,7 @@ class Runner:
             child.wait()
             with self._app.app_context():
                 self._settle(task_id, kind, last, child.returncode)
+            settled = True
         except Exception:
             log.exception("task %s: what became of it could not be written", task_id)
         finally:
@@ -137,6 +151,9 @@ class Runner:
             self._told.pop(task_id, None)
             self._lanes.pop(task_id, None)
             self._children.pop(task_id, None)
+            if not settled:
+                # A row that says "running" for ever would hold up its dataset, and the stop of the machine.
+                self._adopted = False
             self._wake()
 
     def _note(self, task_id: int, words: dict[str, Any]) -> None:
@@ -148,8 +165,11 @@ class Runner:
             return
         self._told[task_id] = now
         known = {k: words[k] for k in ("done", "total", "message", "unit") if k in words}
-        with self._app.app_context():
-            store.change(task_id, **known)
+        try:
+            with self._app.app_context():
+                store.change(task_id, **known)
+        except SQLAlchemyError as error:  # a full disk, say: how far it is, is no reason to end it
+            log.warning("task %s: its progress could not be written: %s", task_id, error)
 
     def _settle(self, task_id: int, kind: str, last: dict[str, Any], code: int) -> None:
         task = store.get(task_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from flask import current_app
@@ -15,7 +15,7 @@ from app.db import db
 from app.errors import ConflictError, NotFoundError
 from app.models import Task
 from app.settings import Settings
-from app.tasks.kinds import KINDS
+from app.tasks.kinds import KINDS, LANES, Lane
 from app.tasks.work import log_path
 from app.vault import Vault
 
@@ -28,7 +28,11 @@ _ACTIVE = (select(Task).where(Task.state.in_(UNFINISHED)).order_by(Task.id)).exe
 )
 _STARTABLE = (
     select(Task)
-    .where(Task.state == "waiting", Task.not_before <= bindparam("now"))
+    .where(
+        Task.state == "waiting",
+        Task.not_before <= bindparam("now"),
+        Task.lane.in_(bindparam("lanes", expanding=True)),
+    )
     .order_by(Task.id)
     .limit(50)
     .execution_options(populate_existing=True)
@@ -100,6 +104,11 @@ def active(kind_prefix: str = "") -> Sequence[Task]:
     return db.session.scalars(query).all()
 
 
+def active_of(subject: str) -> Sequence[Task]:
+    """What waits or runs about a subject, oldest first."""
+    return db.session.scalars(_ACTIVE.where(Task.subject == subject)).all()
+
+
 def page(
     *, subject: str | None = None, kind: str = "", limit: int = 50, before: int | None = None
 ) -> Sequence[Task]:
@@ -169,9 +178,9 @@ def keep_result(task_id: int, result: Mapping[str, Any]) -> None:
     change(task_id, result=json.dumps(result, ensure_ascii=False))
 
 
-def startable(now: float) -> Sequence[Task]:
-    """What waits and may start, oldest first."""
-    return db.session.scalars(_STARTABLE, {"now": now}).all()
+def startable(now: float, lanes: Collection[Lane] = tuple(LANES)) -> Sequence[Task]:
+    """What waits in these lanes and may start, oldest first; a few of them."""
+    return db.session.scalars(_STARTABLE, {"now": now, "lanes": sorted(lanes)}).all()
 
 
 def claim(task_id: int) -> bool:
@@ -187,11 +196,11 @@ def to_cancel() -> Sequence[int]:
     ).all()
 
 
-def requeue_orphans() -> int:
-    """What ran under a server that is gone waits again; how many that were."""
+def requeue_orphans(alive: Collection[int] = ()) -> int:
+    """What is said to run and is none of those ``alive`` waits again; how many that were."""
     done = db.session.execute(
         update(Task)
-        .where(Task.state == "running")
+        .where(Task.state == "running", Task.id.not_in(alive))
         .values(state="waiting", version=Task.version + 1)
     )
     db.session.commit()

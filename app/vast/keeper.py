@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 FRESH_SECONDS = 600.0
 AGAIN_SECONDS = 120.0
 """After a failed look, the next one."""
+_MOST_PRICES = 100
 Act = Literal["stop", "destroy"]
 
 
@@ -40,6 +41,8 @@ class Keeper:
         self.instance: Instance | None = None
         self.told: float | None = None
         """When the record was read, in epoch seconds."""
+        self.prices: list[tuple[float, float]] = []
+        """What an hour costs since when (epoch seconds), as it was told; a bid may be raised at any time."""
         self.problem = ""
         self._next = 0.0
         self._looking = self._ordering = False
@@ -75,6 +78,7 @@ class Keeper:
             if found is not None and found.ok:
                 self.instance, self.told = Instance.from_record(found.body), time.time()
                 self.problem = ""
+                self._note_price(self.instance.price, self.told)
             elif found is not None:
                 self.problem = found.sentence
             fresh = found is not None and found.ok
@@ -83,6 +87,10 @@ class Keeper:
             fresh, self.problem = False, "The answer of Vast's API could not be understood."
         self._next = self._clock() + (FRESH_SECONDS if fresh else AGAIN_SECONDS)
         self._looking = False
+
+    def _note_price(self, price: float | None, told: float) -> None:
+        if price and (not self.prices or self.prices[-1][1] != price):
+            self.prices = [*self.prices[-_MOST_PRICES:], (told, price)]
 
     def _do(self, act: Act) -> None:
         try:

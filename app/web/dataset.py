@@ -13,7 +13,7 @@ from app.datasets import bulk, captioning, editing, grid, library, scanning
 from app.datasets.captions import version_of
 from app.db import db
 from app.errors import UserError
-from app.jobs import dataset_use
+from app.jobs import dataset_use, using
 from app.models import Dataset, DatasetItem
 from app.web import htmx
 from engines.spec import TRIGGER_LONGEST
@@ -99,6 +99,8 @@ def caption(dataset_id: int, item_id: int) -> ResponseReturnValue:
 def undo(dataset_id: int, edit_id: int) -> ResponseReturnValue:
     dataset = library.get(dataset_id)
     edit = editing.get(dataset, edit_id)
+    if any(step.becomes for step in editing.steps_of(edit)):
+        using.refuse_if_training(library.folder(dataset), dataset.name)
     editing.undo(dataset, edit)
     if _wants_json():
         step = next(iter(editing.steps_of(edit)), None)

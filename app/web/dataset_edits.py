@@ -12,6 +12,7 @@ from app.datasets import bulk, captioning, editing, grid, library, pictures
 from app.datasets.patterns import PatternError
 from app.datasets.steps import Step
 from app.errors import UserError
+from app.jobs import using
 from app.models import Dataset
 from app.numbers import whole
 from app.web.dataset import back, url_pairs
@@ -46,6 +47,7 @@ def _item(dataset_id: int, item_id: int) -> dict[str, Any]:
 def turn(dataset_id: int, item_id: int) -> ResponseReturnValue:
     dataset = library.get(dataset_id)
     found = captioning.item(dataset, item_id)
+    using.refuse_if_training(library.folder(dataset), dataset.name)
     pictures.turn(dataset, found, request.form.get("way", ""))
     return back(dataset_id, anchor=f"item-{item_id}")
 
@@ -60,6 +62,7 @@ def crop(dataset_id: int, item_id: int) -> ResponseReturnValue:
         raise UserError(
             "A rectangle has four whole numbers: left, top, width and height in pixels."
         )
+    using.refuse_if_training(library.folder(dataset), dataset.name)
     pictures.crop(dataset, found, pictures.Box(*numbers))
     return back(dataset_id, anchor=f"item-{item_id}")
 
@@ -68,6 +71,7 @@ def crop(dataset_id: int, item_id: int) -> ResponseReturnValue:
 def delete(dataset_id: int, item_id: int) -> ResponseReturnValue:
     dataset = library.get(dataset_id)
     found = captioning.item(dataset, item_id)
+    using.refuse_if_training(library.folder(dataset), dataset.name)
     pictures.remove(dataset, [found], "delete", f"{found.name} deleted")
     return back(dataset_id)
 

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app import tasks
 from app.datasets import bucketing, fixing, health, library, scanning
-from app.jobs import dataset_change, service
+from app.jobs import dataset_change, service, using
 from app.models import Dataset
 from app.numbers import whole
 from app.web import htmx
@@ -76,8 +76,10 @@ def report(dataset_id: int) -> ResponseReturnValue:
 
 @bp.post("/datasets/<int:dataset_id>/fix")
 def fix(dataset_id: int) -> ResponseReturnValue:
-    dataset = library.get(dataset_id)
-    fixing.order(dataset, request.form.get("fix", ""))
+    dataset, key = library.get(dataset_id), request.form.get("fix", "")
+    if key in fixing.MOVING:
+        using.refuse_if_training(library.folder(dataset), dataset.name)
+    fixing.order(dataset, key)
     return redirect(url_for(".show", dataset_id=dataset.id), 303)
 
 

@@ -146,11 +146,10 @@ def rename(dataset_id: int) -> ResponseReturnValue:
 
 
 def _refuse_while_busy(dataset: Dataset) -> None:
-    for task in tasks.find(f"dataset:{dataset.id}"):
-        if not task.is_final:
-            raise ConflictError(
-                f"{dataset.name} cannot be renamed while work on it waits or runs. Cancel that first."
-            )
+    if tasks.active_of(f"dataset:{dataset.id}"):
+        raise ConflictError(
+            f"{dataset.name} cannot be renamed while work on it waits or runs. Cancel that first."
+        )
 
 
 @bp.post("/<int:dataset_id>/delete")

@@ -42,7 +42,7 @@ def begin(dataset_id: int) -> ResponseReturnValue:
 def _about(file: Any) -> tuple[str, int, str]:
     try:
         return str(file["name"]), int(file["size"]), str(file.get("modified", ""))
-    except (TypeError, KeyError, ValueError, AttributeError):
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
         raise UserError("Each file needs a name and a size.") from None
 
 

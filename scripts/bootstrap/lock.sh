@@ -3,7 +3,7 @@
 # by hash, for Python 3.10 and later, naming no package index. torch is not in them: see torch.sh.
 # Releases younger than two weeks are left out: one that is withdrawn again would break every installation.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")"
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
 python3 -m venv "$tools/venv"

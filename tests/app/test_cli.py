@@ -8,12 +8,15 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from unittest import mock
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from app import schema
 from app.cli import main
 from app.settings import ROOT
 from tests.support.platform import schema_file
@@ -222,3 +225,39 @@ def test_numbers_of_no_job_are_told_as_that(tmp_path):
     assert (done.returncode, "There is no job 999" in done.stderr) == (2, True)
     with pytest.raises(SystemExit):
         lora(tmp_path, "list", "--limit", "-5")
+
+
+@pytest.mark.parametrize("place", ["missing/spec.yaml", "file/spec.yaml", "folder"])
+def test_a_place_that_cannot_be_written_is_named_by_every_command(tmp_path, migrated, place):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    config = tmp_path / "gui.json"
+    config.write_text(json.dumps({"LoRA_type": "Standard", "network_dim": 8}))
+    out = tmp_path / place
+    done = lora(tmp_path, "import", str(config), "--out", str(out))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"vast-lora: {out} cannot be read or written: ")
+
+
+def test_a_data_folder_that_is_a_file_or_full_is_told(tmp_path):
+    (tmp_path / "data").write_text("in the way")
+    done = lora(tmp_path, "list")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"vast-lora: {tmp_path / 'data'} cannot be read or written: File exists." in done.stderr
+
+
+def test_a_database_that_takes_nothing_is_told(tmp_path, migrated, monkeypatch):
+    def full(_settings):
+        raise OperationalError("INSERT", {}, sqlite3.OperationalError("disk I/O error"))
+
+    monkeypatch.setattr(schema, "migrate", full)
+    done = lora(tmp_path, "list")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "vast-lora: the database cannot be used: disk I/O error. Is the disk full?\n"
+    )
+
+
+def test_without_any_home_the_program_still_runs(tmp_path, migrated):
+    done = lora(tmp_path, "list", HOME="~")
+    assert (done.returncode, done.stderr.startswith("No jobs yet.")) == (0, True)

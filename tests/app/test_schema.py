@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from app import schema
+from app.errors import UserError
 from app.settings import Settings
 
 
@@ -63,3 +64,13 @@ def test_who_comes_while_another_migrates_waits_and_finds_it_done(tmp_path, monk
         schema._upgrade(settings)  # the first one's work, which it then lets go of
     second.join(timeout=10)
     assert done == [False]
+
+
+def test_a_torn_database_is_told_and_left_alone(tmp_path):
+    settings = Settings.from_env({"DATA_DIR": str(tmp_path)})
+    torn = bytes(range(256)) * 40
+    (tmp_path / "lora.db").write_bytes(torn)
+    with pytest.raises(UserError, match=r"lora\.db cannot be read as a database: .*move it away"):
+        schema.migrate(settings)
+    assert (tmp_path / "lora.db").read_bytes() == torn
+    assert list(tmp_path.glob("*.before-*")) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,12 @@ def test_behind_vasts_proxy_it_takes_the_inner_port_and_the_workspace():
         ("DISK_SOFT_GB", "nan", "zero or more"),
         ("EXECUTOR", "magic", "use local"),
         ("AUTH_TOKEN_FILE", "/nowhere", "cannot be read"),
+        ("AUTH_TOKEN_FILE", "/dev/null", "is empty"),
+        ("AUTH_TOKEN_FILE", sys.executable, "cannot be read"),
+        ("GPUS", "-1", "numbers such as 0,2"),
+        ("GPUS", "0,", "numbers such as 0,2"),
+        ("DATA_DIR", "~nobody-here/data", "no such home"),
+        ("DATA_DIR", "/tmp/what?", "cannot hold the database"),
     ],
 )
 def test_nonsense_is_refused_with_the_settings_name(name, value, sentence):

@@ -232,3 +232,11 @@ def test_the_smoke_check_imports_the_training_scripts(tmp_path: Path) -> None:
     done = subprocess.run(smoke, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "nothing_of_this_name" in done.stderr
+
+
+def test_it_starts_by_a_relative_path_with_cdpath_set(machine: Machine) -> None:
+    done = subprocess.run(
+        ["bash", "scripts/bootstrap.sh"], cwd=SCRIPTS.parent, capture_output=True, text=True,
+        env={"PATH": os.environ["PATH"], "CDPATH": "."}, check=False,
+    )  # fmt: skip
+    assert "say which engine" in done.stderr

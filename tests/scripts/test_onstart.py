@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import configparser
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -81,10 +83,10 @@ def supervised(place):
     shutil.copy(ROOT / "scripts/vast/onstart.conf", vast)
     (place / "conf.d").mkdir()
 
-    def run():
+    def run(script=place / "checkout/scripts/onstart.sh"):
         path = f"{tool.parent}:{os.environ['PATH']}"
         done = subprocess.run(
-            ["bash", place / "checkout/scripts/onstart.sh"],
+            ["bash", script],
             env={"PATH": path, "WORKSPACE": str(place), "SUPERVISOR_PROGRAMS": str(place / "conf.d")},
             capture_output=True, text=True, timeout=10,
         )  # fmt: skip
@@ -98,7 +100,7 @@ def test_where_vast_has_a_supervisor_it_becomes_a_program_of_it_at_each_start(pl
     for _ in range(2):
         assert "under Vast's supervisor" in supervised()
     program = (place / "conf.d/lora-platform.conf").read_text()
-    assert f"command={place}/checkout/scripts/vast/onstart-program.sh" in program
+    assert f'command="{place}/checkout/scripts/vast/onstart-program.sh"' in program
     assert (place / "asked").read_text().split().count("update") == 2
     assert not (place / "lora/server.log").exists()
 
@@ -109,6 +111,31 @@ def test_an_image_with_the_program_of_its_own_is_left_as_it_is(place, supervised
     before = conf.read_text()
     assert "starts it by itself" in supervised()
     assert conf.read_text() == before
+
+
+def test_the_supervisor_is_told_a_place_of_any_name_as_it_is(place, supervised):
+    (place / "checkout").rename(place / "100 % mine & yours")
+    odd = place / "100 % mine & yours/scripts/onstart.sh"
+    supervised(odd)
+    program = configparser.ConfigParser()
+    program.read(place / "conf.d/lora-platform.conf")
+    command = program["program:lora-platform"].get("command", vars={})
+    assert shlex.split(command) == [str(odd.with_name("vast") / "onstart-program.sh")]
+
+
+def test_it_starts_by_a_relative_path_with_cdpath_set_and_without_flock(place):
+    tools = place / "tools"
+    tools.mkdir()
+    for name in ("bash", "sh", "dirname", "mkdir", "sleep", "wc"):
+        (tools / name).symlink_to(shutil.which(name))
+    process = subprocess.Popen(
+        ["bash", "scripts/onstart.sh", "run"], cwd=place / "checkout", start_new_session=True,
+        env={"PATH": str(tools), "CDPATH": ".", "DATA_DIR": str(place / "data")},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    told = place / "data/started"
+    until(lambda: told.exists() and len(told.read_text().splitlines()) == 2)
+    assert "started again" in end(process)
 
 
 def test_behind_the_portals_entry_it_listens_on_loopback(place):

@@ -27,6 +27,8 @@ class Hub:
         self.files = files
         self.asked: list[str] = []
         self.leaked: list[str] = []
+        self.logins: list[str] = []
+        """What each request said of who asks."""
         self.cuts: list[int] = []
         """The next answers with bytes break off after so many."""
         self.refuses = 0
@@ -60,6 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         self.hub.asked.append(f"{self.command} {path}")
+        self.hub.logins.append(self.headers.get("Authorization", ""))
         if path == "/api/whoami-v2":
             return self._json({"name": "anna"}, 200 if token == GOOD_TOKEN else 401)
         if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/.*)?", path):

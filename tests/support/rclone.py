@@ -2,11 +2,13 @@
 """A stand-in for rclone: remotes are folders below $RCLONE_FAKE_ROOT. Installed under its name by tests.
 
 $RCLONE_FAKE_FAIL is a file with a number: so many calls of copyto end with code 5 (a cut line).
-$RCLONE_FAKE_HASHES=none keeps no hashes. Each call is written to $RCLONE_FAKE_ROOT/calls.
+$RCLONE_FAKE_HASHES=none keeps no hashes. Where it would wait for somebody to type it ends with code 9.
+Each call is written to $RCLONE_FAKE_ROOT/calls.
 """
 
 import json
 import os
+import select
 import sys
 from pathlib import Path
 
@@ -15,6 +17,8 @@ def main() -> int:
     root = Path(os.environ["RCLONE_FAKE_ROOT"])
     with (root / "calls").open("a") as calls:
         calls.write(json.dumps({"argv": sys.argv, "env": sorted(os.environ)}) + "\n")
+    if not select.select([sys.stdin], [], [], 0.2)[0]:
+        return 9
     arguments = sys.argv[1:]
     if arguments[0] == "--config":
         arguments = arguments[2:]

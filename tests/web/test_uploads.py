@@ -192,3 +192,17 @@ def test_a_full_disk_while_unpacking_adds_nothing_and_goes_on_once_there_is_room
     client.post("/tasks/1/retry")
     assert tasks.run_all()[0] == ""
     assert [path.name for path in folder.iterdir()] == ["a.png"]
+
+
+def test_half_a_character_in_a_name_is_refused_in_words(begin):
+    answer = begin("\ud800.png")
+    assert (answer.status_code, "no name for a file" in answer.json["error"]) == (400, True)
+    assert begin("a.png", modified="\ud800").status_code == 200
+
+
+@pytest.mark.parametrize("size", ["1e999", "1" + "0" * 400, "-1"])
+def test_a_size_that_no_file_has_is_refused(client, size):
+    client.post("/datasets", data={"name": "cat"})
+    body = f'{{"files": [{{"name": "a.png", "size": {size}}}]}}'
+    answer = client.post("/datasets/1/uploads", data=body, content_type="application/json")
+    assert (answer.status_code, "size" in answer.json["error"]) == (400, True)

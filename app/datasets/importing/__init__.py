@@ -8,11 +8,11 @@ what it is, ``captions`` reads the texts, ``arranging`` gives names, ``moving`` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from urllib.parse import urlsplit
+import secrets
+from collections.abc import Mapping, Sequence
 
-from app import tasks
-from app.datasets import uploads
+from app import addresses, tasks
+from app.datasets import library, uploads
 from app.errors import ConflictError, UserError
 from app.models import Dataset, Task
 from app.settings import HUB_OFFLINE, Settings
@@ -31,14 +31,9 @@ def from_uploads(dataset: Dataset, arrived: Sequence[uploads.Upload]) -> Task:
 
 
 def from_url(dataset: Dataset, address: str) -> Task:
-    """Download a zip, a picture or a clip on the server."""
-    address = address.strip()
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError("Give an address that begins with http:// or https://.")
-    if parts.username or parts.password:
-        raise UserError("Leave user and password out of the address: it is written down.")
-    return _start(dataset, {"url": address})
+    """Download a zip, a picture or a clip on the server. Raises UserError for what is no web address."""
+    name = f"import_{secrets.token_hex(8)}"
+    return _start(dataset, addresses.hide(library.settings(), address, name))
 
 
 def from_hub(dataset: Dataset, repo: str, settings: Settings) -> Task:
@@ -59,5 +54,5 @@ def from_hub(dataset: Dataset, repo: str, settings: Settings) -> Task:
     return _start(dataset, {"hub": repo})
 
 
-def _start(dataset: Dataset, source: dict[str, object]) -> Task:
+def _start(dataset: Dataset, source: Mapping[str, object]) -> Task:
     return tasks.start(KIND, f"dataset:{dataset.id}", {"dataset": dataset.id, **source})

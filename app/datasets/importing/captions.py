@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from app.datasets import captions
 from app.datasets.importing.findings import Findings
 from app.datasets.importing.sorting import Entry
+from app.text import shown
 
 TEXT_KEYS = ("text", "caption", "prompt", "description", "txt", "tags")
 _NAME_KEYS = ("file_name", "filename", "file", "image", "image_path", "path", "name")
@@ -46,7 +48,7 @@ def from_tables(
                 by_name.get(below) or by_name.get(key) or loose.get(last) or _changed(key, loose)
             )
             if target is not None and text.strip():
-                texts.setdefault(target, text.strip())
+                texts.setdefault(target, shown(text.strip()))
                 matched += 1
         if matched:
             found.note(table.name, "was read for captions")
@@ -61,18 +63,28 @@ def _changed(key: str, loose: dict[str, str]) -> str | None:
 
 
 def _rows(table: Entry, found: Findings) -> Iterator[tuple[str, str]]:
+    """What can be read: a table that is cut, or spoiled in a row, gives those before it."""
     try:
         text, _ = read_text(table.path)
         if table.ending == ".csv":
-            yield from _pairs(list(csv.DictReader(text.splitlines())), table)
+            for row in _csv(text):
+                yield from _pairs([row], table)
         elif table.ending == ".jsonl":
-            yield from _pairs(
-                [json.loads(line) for line in text.splitlines() if line.strip()], table
-            )
+            # Not splitlines: a caption may hold the other characters that end a line.
+            for line in filter(str.strip, text.split("\n")):
+                yield from _pairs([json.loads(line)], table)
         else:
             yield from _pairs(json.loads(text), table)
     except (ValueError, csv.Error, RecursionError):
         found.note(table.name, "could not be read to its end")
+
+
+def _csv(text: str) -> Iterator[dict[str, str]]:
+    """Rows by the names of their columns, between commas, semicolons (Excel's in half of Europe) or tabs."""
+    head = text.partition("\n")[0]
+    between = max(",;\t", key=head.count)
+    # As a file: a caption between quotes may hold ends of lines.
+    return csv.DictReader(io.StringIO(text, newline=""), delimiter=between)
 
 
 def _pairs(document: Any, table: Entry) -> Iterator[tuple[str, str]]:

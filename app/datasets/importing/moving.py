@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.datasets import captions
 from app.datasets.importing.arranging import Move
 
 _PLAN = "plan.json"
@@ -35,17 +36,30 @@ def read_plan(staging: Path) -> dict[str, Any] | None:
 
 def carry_out(
     root: Path, staging: Path, plan: dict[str, Any], tell: Callable[[int, int], None]
-) -> None:
-    """Do the moves that are not done yet. A file that appeared meanwhile is not overwritten."""
-    made = {root}
+) -> list[str]:
+    """Do the moves that are not done yet. What appeared meanwhile is not overwritten, nor a caption that
+    was changed since it was looked at: returns the names of these."""
+    made, left = {root}, []
+    before = {step["name"]: step["before"] for step in plan.get("replaced", ())}
     for done, (source, name, replaces) in enumerate(plan["moves"], 1):
         path, target = staging / source, root / name
-        if path.exists():
+        if replaces and path.exists() and _is_other(target, before.get(name)):
+            left.append(name)
+        elif path.exists():
             if target.parent not in made:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 made.add(target.parent)
             path.rename(target if replaces else _free(target))
         tell(done, len(plan["moves"]))
+    return left
+
+
+def _is_other(caption: Path, before: str | None) -> bool:
+    """Whether the caption is there and no longer says what it did; None: nobody knows what that was."""
+    try:
+        return before is not None and captions.guess(caption.read_bytes())[0] != before
+    except FileNotFoundError:
+        return False
 
 
 def _free(target: Path) -> Path:

@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app import tasks
-from app.datasets import editing, examining, library, scanning, thumbnails, uploads
+from app import addresses, tasks
+from app.datasets import editing, examining, holding, library, scanning, thumbnails, uploads
 from app.datasets.importing import fetching, hub, moving, sorting, tables
 from app.datasets.importing.arranging import Arranger
 from app.datasets.importing.findings import Findings
 from app.datasets.importing.looks import Looks
 from app.datasets.importing.sorting import Desk
+from app.datasets.importing.staging import folder_of
 from app.datasets.importing.unpacking import unpack
 from app.datasets.seeing import is_full
 from app.datasets.threads import each
@@ -26,9 +27,7 @@ from app.errors import NotFoundError, UserError
 from app.models import Dataset
 from app.tasks import Work
 
-_STAGING = ".incoming-"
 _PACKED = (".zip", ".parquet")
-_LITTER_SECONDS = 24 * 3600
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -38,14 +37,14 @@ def run(work: Work) -> dict[str, Any]:
         root = library.folder(dataset)
         if not root.is_dir():
             raise UserError(f"The folder of {dataset.name}, {root}, is not there.")
-        _sweep(root)
-        staging = root / f"{_STAGING}{work.id}"
+        staging = folder_of(root, work.id)
         result = tasks.result_of(tasks.get(work.id)) or _brought_in(work, dataset, staging)
         # Kept before the first file goes: a try that is killed below would find nothing to bring in.
         tasks.keep_result(work.id, result)
         for upload_id in work.arguments.get("uploads", ()):
             upload_of(work).forget(upload_id)
         shutil.rmtree(staging, ignore_errors=True)
+        addresses.forget(work.settings, work.arguments)
         return result
 
 
@@ -84,11 +83,15 @@ def _bring_in(work: Work, dataset: Dataset, looks: Looks, staging: Path) -> dict
         moving.write_plan(staging, arranger.moves, rest)
         plan = moving.read_plan(staging)
     assert plan is not None
-    moving.carry_out(
-        root, staging, plan, lambda d, t: work.progress(d, t, "moving in", unit="files")
-    )
+    # Nobody changes a caption between the look at it and its replacement.
+    held = holding.exclusive(dataset, seconds=holding.BACKGROUND_SECONDS)
+    with held if plan.get("replaced") else contextlib.nullcontext():
+        left = moving.carry_out(
+            root, staging, plan, lambda d, t: work.progress(d, t, "moving in", unit="files")
+        )
     if "at" in plan:  # plans of older versions told no edit that could be undone
-        _remember(dataset, plan["replaced"], plan["at"])
+        done = [step for step in plan["replaced"] if step["name"] not in left]
+        _remember(dataset, done, plan["at"])
     seen = looks.hand_over((source, name) for source, name, _ in plan["moves"])
     scanning.scan(
         dataset, tell=lambda d, t: work.progress(d, t, "measuring", unit="files"), seen=seen
@@ -97,8 +100,16 @@ def _bring_in(work: Work, dataset: Dataset, looks: Looks, staging: Path) -> dict
     examining.pair(dataset)
     if examining.undrawn(work.settings, dataset):
         thumbnails.start(dataset)
-    result: dict[str, Any] = plan["result"]
-    return result
+    return _without(plan["result"], left)
+
+
+def _without(result: dict[str, Any], left: list[str]) -> dict[str, Any]:
+    """What came in, less captions that stay as a person changed them meanwhile."""
+    found = Findings()
+    for name in left:
+        found.leave_out(name, "the caption here was changed meanwhile, and stays")
+    told = [*result["left_out"], *found.as_result()["left_out"]]
+    return {**result, "replaced": result["replaced"] - len(left), "left_out": told}
 
 
 def _gather(work: Work, raw: Path, desk: Desk) -> None:
@@ -209,19 +220,6 @@ def _remember(dataset: Dataset, replaced: list[dict[str, Any]], at: float) -> No
     if replaced:
         many = "A caption was" if len(replaced) == 1 else f"{len(replaced)} captions were"
         editing.note(dataset, "captions", f"{many} replaced by an upload.", replaced, at)
-
-
-def _sweep(root: Path) -> None:
-    """Remove what imports left that nobody will go on with."""
-    for folder in root.glob(f"{_STAGING}*"):
-        number = folder.name.removeprefix(_STAGING)
-        try:
-            task = tasks.get(int(number))
-        except (NotFoundError, ValueError):
-            shutil.rmtree(folder, ignore_errors=True)
-            continue
-        if task.is_final and time.time() - (task.finished or 0) > _LITTER_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _told(error: OSError, staging: Path) -> UserError:

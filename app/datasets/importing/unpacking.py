@@ -10,7 +10,7 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app.datasets import naming
@@ -82,7 +82,7 @@ def _wanted(
         kind = stat.S_IFMT(info.external_attr >> 16)
         name = naming.file_name(raw)
         if name is None:
-            found.leave_out(raw[:200], "its name leads out of the folder")
+            found.leave_out(raw[:200], "its name is too long, or leads out of the folder")
         elif kind == stat.S_IFLNK:
             found.leave_out(name, "it is a link, not a file")
         elif kind not in (0, stat.S_IFREG):
@@ -96,7 +96,15 @@ def _wanted(
             name = _free(name, seen)
             seen.add(name.casefold())
             wanted.append((info, name))
-    return wanted
+    folders = {folder for _, name in wanted for folder in _folders_of(name)}
+    for name in [name for _, name in wanted if name in folders]:
+        found.leave_out(name, "a folder has its name")
+    return [(info, name) for info, name in wanted if name not in folders]
+
+
+def _folders_of(name: str) -> Iterator[str]:
+    while name := name.rpartition("/")[0]:
+        yield name
 
 
 def _name(info: zipfile.ZipInfo) -> str:

@@ -7,6 +7,7 @@ from pydantic import Field
 from app import tasks
 from app.datasets import bucketing, fixing, health, library, scanning
 from app.errors import UserError
+from app.jobs import using
 from app.web.api.datasets import TAG
 from app.web.api.registry import Answer, Given, operation
 from app.web.api.shapes import TaskJson
@@ -133,6 +134,8 @@ def fix(dataset_id: int, body: FixBody) -> FixedJson:
     if body.fix not in fixing.FIXES:
         raise UserError(f"There is no such fix; there are: {', '.join(fixing.FIXES)}.")
     dataset = library.get(dataset_id)
+    if body.fix in fixing.MOVING:
+        using.refuse_if_training(library.folder(dataset), dataset.name)
     edit, task = fixing.order(dataset, body.fix)
     return FixedJson(
         edit=edit.id if edit else None, summary=edit.summary if edit else "",

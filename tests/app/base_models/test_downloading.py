@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import threading
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from app.base_models import hub_fetch, transfer, url_fetch
+from app import transfer
+from app.base_models import hub_fetch, url_fetch
 from app.base_models.cache import is_cached
 from app.base_models.choosing import choose
 from app.errors import UserError
@@ -225,3 +227,45 @@ def test_two_at_once_fetch_it_once(hub, tmp_path):
     for thread in threads:
         thread.join(20)
     assert hub.bytes_asked() == ["bytes from 0"]
+
+
+def test_a_login_in_an_address_is_sent_as_one_and_told_in_no_error(plain, tmp_path):
+    plain.files["any/thing"]["mine.safetensors"] = BIG
+    secret = plain.url.replace("//", "//ann:sesame@")
+    url_fetch.bring(f"{secret}/plain/mine.safetensors", tmp_path, lambda *_: None, reserve=0)
+    assert plain.logins[-1] == f"Basic {base64.b64encode(b'ann:sesame').decode()}"
+    with pytest.raises(UserError, match=r"^There is nothing at 127\.0\.0\.1:\d+/plain/none"):
+        url_fetch.bring(f"{secret}/plain/none.safetensors", tmp_path, lambda *_: None, reserve=0)
+    with pytest.raises(RetryLaterError, match=r"^127\.0\.0\.1:9 does not answer"):
+        transfer.begin("http://ann:sesame@127.0.0.1:9/x")
+
+
+def test_a_file_that_was_whole_when_its_process_was_killed_is_not_fetched_again(
+    plain, tmp_path, monkeypatch
+):
+    def die(_path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(url_fetch, "recognise", die)
+        with pytest.raises(KeyboardInterrupt):
+            from_address(plain, tmp_path, "dreams.safetensors")
+    from_address(plain, tmp_path, "dreams.safetensors")
+    assert plain.bytes_asked() == ["bytes from 0"]
+    assert [path.name for path in tmp_path.iterdir()] == ["dreams.safetensors"]
+
+
+def test_an_empty_file_of_a_repository_comes_along_and_an_empty_repository_is_told(tmp_path):
+    with serve({"open/model": {**REPO, "unet/.keep": b""}, "open/empty": {}}) as hub:
+        bring(hub, tmp_path)
+        snapshot = tmp_path / "hub/models--open--model/snapshots" / COMMIT
+        assert (snapshot / "unet/.keep").read_bytes() == b""
+        with pytest.raises(UserError, match="open/empty holds nothing that a training needs"):
+            bring(hub, tmp_path, "open/empty")
+
+
+def test_an_empty_file_at_an_address_is_no_model_and_leaves_nothing(plain, tmp_path):
+    plain.files["any/thing"]["none.safetensors"] = b""
+    with pytest.raises(UserError, match="no sound model file and was removed"):
+        from_address(plain, tmp_path, "none.safetensors")
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -156,3 +157,13 @@ def test_a_library_that_cannot_be_read_is_an_empty_one(settings):
     for text in ("", "[]", '{"entries": [{"nonsense": 1}], "at": 1, "folders": [], "notes": []}'):
         (settings.models_dir / library.FILE).write_text(text)
         assert library.read(settings).entries == ()
+
+
+def test_a_name_that_is_no_text_does_not_end_the_look_at_the_others(settings):
+    write(settings.models_dir / "good.safetensors", SHAPES["sdxl"])
+    (settings.models_dir / os.fsdecode(b"caf\xe9.safetensors")).write_bytes(b"x")
+    folder = settings.models_dir / "diffusers"
+    folder.mkdir()
+    (folder / "model_index.json").write_text("{}")
+    (folder / os.fsdecode(b"n\xe9.txt")).write_bytes(b"x")
+    assert set(found(settings)) == {"good.safetensors", "diffusers"}

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from app import tasks
-from app.datasets import editing, examining, fixing, grid, health, scanning
+from app.datasets import editing, examining, fixing, grid, health, pictures, scanning
 from app.datasets.steps import Step
 from app.db import db
 from app.errors import ConflictError
@@ -167,3 +167,29 @@ def test_copies_are_found_by_the_try_that_goes_on_after_the_last_was_read(dogs, 
     assert grid.counts(dogs, 8)["duplicates"] == 0
     examining.draw_missing(settings, dogs, lambda _done, _total: None)
     assert grid.counts(dogs, 8)["duplicates"] == 2
+
+
+def opened(folder, name):
+    with Image.open(folder / name) as image:
+        image.load()
+        return image
+
+
+def test_what_is_drawn_anew_of_cmyk_has_no_profile_of_colours_that_it_no_longer_has(dogs):
+    folder = Path(dogs.path)
+    for name in ("ink.jpg", "print.tif"):
+        Image.new("CMYK", (64, 48), (200, 9, 9, 0)).save(folder / name, icc_profile=b"ink" * 99)
+    scanning.scan(dogs)
+    pictures.turn(dogs, DatasetItem.query.filter_by(name="ink.jpg").one(), "left")
+    fixing.fix(dogs, "convert")
+    for name in ("ink.jpg", "print.jpg"):
+        image = opened(folder, name)
+        assert (image.mode, image.info.get("icc_profile")) == ("RGB", None)
+
+
+def test_a_gif_with_a_transparent_colour_stays_transparent(dogs):
+    folder = Path(dogs.path)
+    Image.new("P", (64, 64), 3).save(folder / "sticker.gif", transparency=3)
+    scanning.scan(dogs)
+    fixing.fix(dogs, "convert")
+    assert opened(folder, "sticker.png").getpixel((0, 0))[3] == 0

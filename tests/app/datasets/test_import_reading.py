@@ -85,7 +85,7 @@ def test_a_torn_picture_comes_in_and_is_named_at_once(empty, bring):
 
 
 def test_an_import_that_goes_on_reads_nothing_again(empty, bring, platform, monkeypatch):
-    from app.datasets.importing import moving, running
+    from app.datasets.importing import moving
 
     def dies(*_given):
         raise KeyboardInterrupt
@@ -98,7 +98,7 @@ def test_an_import_that_goes_on_reads_nothing_again(empty, bring, platform, monk
     assert platform.tasks.run_all() == [""]
     assert health.examine(library.get(empty.id), 16).unexamined == 0
     assert len(_drawn(platform, empty)) == 2
-    assert not [p for p in library.folder(empty).iterdir() if p.name.startswith(running._STAGING)]
+    assert not [p for p in library.folder(empty).iterdir() if p.name.startswith(".incoming-")]
 
 
 def test_a_scan_that_came_first_takes_nothing_of_what_the_import_saw(empty, bring, monkeypatch):
@@ -107,8 +107,9 @@ def test_a_scan_that_came_first_takes_nothing_of_what_the_import_saw(empty, brin
     real = moving.carry_out
 
     def looked_at_meanwhile(*given):
-        real(*given)
+        left = real(*given)
         scanning.scan(empty)  # as the list of datasets has it done
+        return left
 
     monkeypatch.setattr(moving, "carry_out", looked_at_meanwhile)
     bring(empty, **{"a.png": picture(1), "b.png": picture(1)})

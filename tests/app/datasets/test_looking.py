@@ -249,3 +249,11 @@ def test_a_second_look_at_a_thousand_pictures_is_quick(tmp_path):
     begin = time.process_time()
     looked(tmp_path, seconds=0)
     assert time.process_time() - begin < 0.2
+
+
+def test_pictures_whose_names_are_no_text_are_told_since_they_are_not_counted(tmp_path):
+    dog(tmp_path)
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes((tmp_path / "0.png").read_bytes())
+    report = looked(tmp_path)
+    assert report.facts.sizes == ((64, 48, 3),)
+    assert any("1 name is not UTF-8 text and not counted (caf?.png)" in w for w in report.warnings)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
 from sqlalchemy import select
 
 from app import tasks
-from app.datasets import library, scanning
+from app.datasets import health, library, scanning
 from app.db import db
 from app.errors import UserError
 from app.models import DatasetItem
@@ -97,3 +99,24 @@ def test_a_lost_folder_is_one_sentence(dog):
     library.folder(dog).rename(library.folder(dog).with_name("elsewhere"))
     with pytest.raises(UserError, match="cannot be read"):
         scanning.scan(dog)
+
+
+def test_a_name_that_is_no_text_is_left_out_and_told_not_the_end_of_every_page(dog):
+    folder = os.fsencode(library.folder(dog))
+    for name in (b"caf\xe9.png", b"\x93\x8c/4.png"):
+        os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
+        shutil.copy(os.path.join(folder, b"0.png"), os.path.join(folder, name))
+    assert scanning.scan(dog)
+    assert list(items(dog)) == ["0.png", "1.png", "2.png"]
+    (told,) = [f for f in health.examine(dog, 64).findings if f.key == "unnamed"]
+    assert told.names == ("caf?.png", "??")
+
+
+def test_a_folder_whose_name_is_no_text_is_no_dataset(app):
+    root = library.settings().datasets_dir
+    (root / "good").mkdir(parents=True)
+    odd = os.fsdecode(os.fsencode(root) + b"/caf\xe9")
+    os.mkdir(odd)
+    assert [dataset.name for dataset in library.find_folders()] == ["good"]
+    with pytest.raises(UserError, match=r"The name of .*/caf\? is not UTF-8 text\. Rename it"):
+        library.register(Path(odd))

@@ -184,6 +184,18 @@ def test_a_job_that_succeeded_goes_to_its_automatic_targets_by_itself(app):
     assert delivery.pending([bad]) == ["Job 2, dog: 1 file waiting."]
 
 
+def test_rclone_never_waits_for_a_password_that_nobody_types(app, rclone):
+    job = finished_job(app)
+    delivery.start(job, delivery.add("rclone", {"place": "a:{id}"}, ("lora",)).id)
+    ends, before = os.pipe(), os.dup(0)
+    os.dup2(ends[0], 0)  # as the child of a server has it: open, and silent
+    try:
+        assert run(app) == [""]
+    finally:
+        os.dup2(before, 0)
+        [os.close(end) for end in (before, *ends)]
+
+
 def test_a_report_that_is_written_after_the_end_follows_the_other_files(app, rclone):
     watcher = delivery.Watcher()
     watcher.tick()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -92,6 +93,7 @@ def test_jobs_and_background_work_are_seen(api, machine, monkeypatch):
     assert machine.for_minutes(11) == "busy"
     tasks.cancel(task)
     tasks.start("tell", "thing:1")
+    tasks.start("dataset.purge", "dataset-removed:1", {"dataset": 1}, delay=1800)
     assert machine.for_minutes(12) == "ordered"
 
 
@@ -193,6 +195,23 @@ def test_the_meter_splits_the_session_into_jobs_and_idleness(machine, monkeypatc
     assert (found.seconds, found.cost) == (4000, pytest.approx(4.0))
     assert (found.idle_seconds, found.idle_cost) == (2000, pytest.approx(2.0))
     assert {row.job.id: row.seconds for row in found.jobs} == {1: 1000, 2: 1500}
+
+
+def test_a_bid_that_was_raised_counts_from_then_on(api, machine, monkeypatch):
+    monkeypatch.setattr(session, "started", lambda: 10_000.0)
+    platform, rules = current(), MeterPreferences(max_cost=5)
+    told = iter((10_100.0, 46_000.0))
+    monkeypatch.setattr("app.vast.keeper.time", SimpleNamespace(time=lambda: next(told)))
+    for price in (0.3, 0.6):
+        api.record["dph_total"] = price
+        machine.now += 700
+        platform.vast.tick()
+    assert pricing.price_per_hour(platform) == 0.6
+    found = meter.spent(platform, rules, now=49_600.0)
+    assert found.cost == pytest.approx(10 * 0.3 + 1 * 0.6), "not eleven hours at the new price"
+    assert meter.read(platform, now=49_600.0).idle_cost == pytest.approx(found.cost)
+    typed = MeterPreferences(price=1.0)
+    assert meter.spent(platform, typed, now=49_600.0).cost == pytest.approx(11.0)
 
 
 def test_time_on_a_cluster_is_not_charged_at_the_price_of_this_machine(machine, monkeypatch):

@@ -9,9 +9,11 @@ import pytest
 
 from app import tasks
 from app.datasets import library
+from app.datasets.importing import staging
 from app.machine import cache
 from app.platform import EXTENSION
 from app.preferences import save
+from app.tasks import store
 from tests.support.platform import make_app
 
 
@@ -61,3 +63,40 @@ def test_it_is_looked_at_by_itself_now_and_then(app, monkeypatch):
     watcher.tick()
     watcher.tick()
     assert len(tasks.find(cache.SUBJECT)) == 1
+
+
+def test_what_uploads_and_imports_left_goes_when_nobody_can_go_on_with_it(app):
+    platform = app.extensions[EXTENSION]
+    dataset = library.create("dog")
+    ended = {}
+    for name, days in (("failed", 0), ("forgotten", 0), ("old", 2)):
+        task = tasks.start("dataset.import", f"dataset:{dataset.id}", {"dataset": dataset.id})
+        store.change(task.id, state="cancelled", finished=time.time() - days * 86400)
+        ended[name] = staging.folder_of(library.folder(dataset), task.id)
+        kept(ended[name], "raw/a.png", 10, 0)
+    tasks.forget(tasks.get(int(ended["forgotten"].name.rpartition("-")[2])))
+    half = kept(platform.settings.data_dir / f"uploads/{dataset.id}/abc", "part", 10, 4)
+    cache.start()
+    assert platform.tasks.run_all() == [""]
+    assert {name for name, folder in ended.items() if folder.exists()} == {"failed"}
+    assert not half.exists()
+
+
+def test_logs_that_say_nothing_are_old_or_were_dismissed_go_with_the_marks_of_what_is_over(app):
+    platform = app.extensions[EXTENSION]
+    folder = platform.settings.data_dir / "tasks"
+    done = tasks.start("model.scan", "models")
+    store.change(done.id, state="done", finished=time.time())
+    runs = tasks.start("model.scan", "models")
+    store.change(runs.id, state="running")
+    kept(folder, f"{done.id}.log", 9, 1)
+    told = kept(folder, f"{runs.id}.log", 0, 1), kept(folder, f"{runs.id}.sent", 0, 1)
+    gone = [kept(folder, "98.log", 9, 1), kept(folder, f"{done.id}.sent", 0, 1)]
+    cache.start()
+    assert platform.tasks.run_all() == [""]
+    assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in told)
+    log = kept(folder, f"{done.id}.log", 9, 91)
+    cache.start()
+    platform.tasks.run_all()
+    assert not log.exists()

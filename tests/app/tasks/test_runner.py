@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from app.errors import ConflictError
 from app.platform import EXTENSION
@@ -75,8 +76,8 @@ def test_work_that_is_cancelled_as_it_is_about_to_start_does_not_start(
     task_id = work(app, tmp_path, 3)
     startable = store.startable
 
-    def and_then_a_person_is_quicker(now):
-        found = startable(now)
+    def and_then_a_person_is_quicker(*given):
+        found = startable(*given)
         store.cancel(store.get(task_id))
         return found
 
@@ -177,3 +178,34 @@ def test_one_disk_task_runs_at_a_time(app, runner, tmp_path):
     hangs(app, runner, tmp_path, "1")
     with app.app_context():
         assert (store.get(first).state, store.get(second).state) == ("running", "waiting")
+
+
+@pytest.mark.parametrize("failing", ["progress", "end"])
+def test_a_database_that_takes_nothing_for_a_moment_leaves_no_work_running_for_ever(
+    app, runner, tmp_path, monkeypatch, failing
+):
+    change, refused = store.change, []
+
+    def full(task_id, **values):
+        if ("state" in values) == (failing == "end") and not refused:
+            refused.append(values)
+            raise OperationalError("UPDATE task", {}, Exception("database or disk is full"))
+        change(task_id, **values)
+
+    monkeypatch.setattr(store, "change", full)
+    monkeypatch.setattr(runner_log, "disabled", True)
+    task = ticked_until(app, runner, work(app, tmp_path, 3), "done")
+    assert refused
+    assert store.result_of(task) == {"counted": 3}
+
+
+def test_a_long_queue_of_downloads_keeps_no_other_work_from_starting(
+    app, runner, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(KINDS, "fetch", Kind("tests.support.tasks:count", "network", "Fetching"))
+    with app.app_context():
+        for number in range(60):
+            words = {"file": str(tmp_path / f"f{number}"), "to": 9, "hang_at": 1}
+            store.start("fetch", f"thing:{number}", words)
+    task = ticked_until(app, runner, work(app, tmp_path, 2), "done")
+    assert store.result_of(task) == {"counted": 2}

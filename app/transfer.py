@@ -5,6 +5,7 @@ The part file is all that it needs to go on: its length says how far it came.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import re
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app import addresses
 from app.errors import UserError
 from app.tasks import RetryLaterError
 
@@ -40,18 +42,14 @@ class Source:
     """Of the file that the part belongs to: a server with another one sends all of it anew."""
 
 
-_WEB = ("http", "https")
-_NO_WEB = "Only http and https addresses can be fetched."
-
-
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows to web addresses only; the token goes along within one host, never to another."""
 
     def redirect_request(self, req: Any, *rest: Any) -> Any:
         new = super().redirect_request(req, *rest)
         newurl = rest[-1]
-        if _host(newurl)[0] not in _WEB:
-            raise UserError(_NO_WEB)
+        if urllib.parse.urlsplit(newurl).scheme not in ("http", "https"):
+            raise UserError(addresses.NO_WEB)
         kept = req.unredirected_hdrs.get("Authorization")
         if new is not None and kept and _host(newurl) == _host(req.full_url):
             new.add_unredirected_header("Authorization", kept)
@@ -68,18 +66,46 @@ _opener = urllib.request.build_opener(_Redirects)
 
 def ask(source: Source, start: int = 0) -> Any:
     """An open answer, from byte ``start`` on where the server can. Raises what HTTP raises."""
-    if _host(source.url)[0] not in _WEB:
-        raise UserError(_NO_WEB)
+    parts = addresses.read(source.url)
     request = urllib.request.Request(
-        source.url, headers={"User-Agent": "vast-lora", "Accept-Encoding": "identity"}
+        parts._replace(netloc=addresses.host(parts)).geturl(),
+        headers={"User-Agent": "vast-lora", "Accept-Encoding": "identity"},
     )
-    if source.token:
-        request.add_unredirected_header("Authorization", f"Bearer {source.token}")
+    if login := _login(source, parts):
+        request.add_unredirected_header("Authorization", login)
     if start:
         request.add_header("Range", f"bytes={start}-")
         if source.etag:
             request.add_header("If-Range", source.etag)
     return _opener.open(request, timeout=TIMEOUT_SECONDS)
+
+
+def _login(source: Source, parts: urllib.parse.SplitResult) -> str:
+    """For the header that tells who asks: the token, or what stands before the ``@`` of the address."""
+    if source.token:
+        return f"Bearer {source.token}"
+    told = parts.netloc.rpartition("@")[0]
+    return f"Basic {base64.b64encode(urllib.parse.unquote(told).encode()).decode()}" if told else ""
+
+
+def begin(url: str) -> Any:
+    """The answer from byte 0, with what it tells of the file. Raises UserError or RetryLaterError."""
+    try:
+        return ask(Source(url))
+    except urllib.error.HTTPError as error:
+        error.close()
+        kind = RetryLaterError if error.code in _BUSY else UserError
+        raise kind(refusal(error.code, url)) from error
+    except (OSError, http.client.HTTPException) as error:
+        why = getattr(error, "reason", None) or error
+        raise RetryLaterError(f"{_place(url)} does not answer ({why}).") from error
+
+
+def tag_of(headers: Mapping[str, str]) -> str:
+    """What tells this file from a later one at the same address; empty where nothing does."""
+    tag = headers.get("ETag") or ""
+    # A weak one does not promise the same bytes.
+    return (headers.get("Last-Modified") or "") if not tag or tag.startswith("W/") else tag
 
 
 def fetch(
@@ -95,6 +121,7 @@ def fetch(
         before = part.stat().st_size if part.exists() else 0
         if source.size is not None and before >= source.size:
             if before == source.size:
+                part.touch()  # of an empty file nothing ever arrives
                 return before
             part.unlink()
             before = 0
@@ -115,9 +142,7 @@ def fetch(
         now = part.stat().st_size if part.exists() else 0
         idle = 0 if now > before else idle + 1
         if idle >= _PATIENCE:
-            raise RetryLaterError(
-                f"{_host(source.url)[1]} does not answer, or cuts the connection."
-            )
+            raise RetryLaterError(f"{_place(source.url)} does not answer, or cuts the connection.")
         time.sleep(min(0.2 * 2**idle, 2.0))
 
 
@@ -163,7 +188,7 @@ def _start(answer: Any) -> int:
     if answer.status != 206:
         return 0
     found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range") or "")
-    return int(found[1]) if found else 0
+    return int(found[1]) if found else -1
 
 
 def length(headers: Mapping[str, str], start: int = 0) -> int | None:
@@ -183,10 +208,15 @@ def need_room(folder: Path, wanted: int, reserve: int) -> None:
         )
 
 
+def _place(url: str) -> str:
+    return addresses.host(addresses.read(url))
+
+
 def refusal(code: int, url: str) -> str:
     """Why a server said no, for a person; never with the query, which may hold a key."""
-    where = urllib.parse.urlsplit(url)
-    place = f"{where.netloc}{where.path}"
+    place = addresses.shown(addresses.read(url)).partition("//")[2]
+    if 300 <= code < 400:
+        return f"{place} sends on to another kind of address. {addresses.NO_WEB}"
     if code in (401, 403):
         return (
             f"{place} may not be read ({code}). It may need a token, or a licence to be accepted."
@@ -196,4 +226,4 @@ def refusal(code: int, url: str) -> str:
     return f"{place} answered {code}. Try again later."
 
 
-__all__ = ["Source", "ask", "fetch", "length", "need_room", "refusal"]
+__all__ = ["Source", "ask", "begin", "fetch", "length", "need_room", "refusal", "tag_of"]
