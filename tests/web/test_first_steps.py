@@ -30,7 +30,7 @@ def bare(tmp_path):
 
 @pytest.fixture
 def plain_drawing(monkeypatch):
-    """The sample's pictures without what is on them: drawing all twelve takes half a second."""
+    """The sample's pictures without what is on them: drawing all twelve takes two seconds."""
     plain = lambda scene, seed: Image.new("RGB", (640, 640))  # noqa: E731
     monkeypatch.setattr("app.datasets.sample_drawing.draw", plain)
 
@@ -90,7 +90,7 @@ def test_the_sample_dataset_is_drawn_once_with_a_caption_for_each_picture(bare):
         assert dataset.trigger_word == "vlbot"
         folder = library.folder(dataset)
     with Image.open(folder / "robot-01.png") as picture:
-        assert picture.size == (640, 640)
+        assert picture.size == (1024, 1024)
     assert not [*folder.glob(".*.new")]
     page = client.get("/").text
     assert "datasets.0.path=sample-robot" in page
