@@ -97,7 +97,7 @@ make_environment() {
     python=$(find_python) || exit 1
     new_environment "$python"
   fi
-  say "Installing from ${lock##*/} ..."
+  say "Installing from ${lock##*/} (a minute or so, this once) ..."
   install_into "The packages" --require-hashes -r "$lock"
   install_into "The project itself" --no-deps --no-build-isolation --no-index -e "$ROOT"
   # An installer that compiles nothing would make every start slow; what cannot be compiled runs too.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from PIL import Image
 from sqlalchemy import select
 
+from app.base_models import Entry, Library
+from app.base_models import library as base_models
 from app.datasets import library, sample
 from app.db import db
 from app.jobs import store
@@ -18,6 +21,7 @@ from app.settings import ROOT
 from app.slurm.watch import ClusterWatch
 from app.web import first_steps, glossary
 from engines.fields import table
+from tests.support import engines
 from tests.support.platform import make_app
 from tests.support.polls import poll_of
 
@@ -70,6 +74,24 @@ def test_a_poll_with_nothing_new_is_answered_without_a_body(bare):
     assert client.get(poll).status_code == 204
 
 
+def test_the_form_is_filled_in_with_a_model_of_the_family_that_is_here(bare):
+    mine = "/models/mine"
+    entry = Entry("a", "folder", mine, mine, 1, 0.0, True, "model", families=("sd15", "sd2"))
+    other = replace(entry, key="b", name="/models/flux", families=("flux",))
+    with bare.app_context():
+        settings = bare.extensions[EXTENSION].settings
+        base_models.write(settings, Library(at=1.0, entries=(other,)))
+        assert "base_model" not in first_steps.steps().first_job
+        base_models.write(settings, Library(at=1.0, entries=(other, entry)))
+        assert "base_model=%2Fmodels%2Fmine" in first_steps.steps().first_job
+
+
+def test_every_engine_that_is_there_is_named(tmp_path, client):
+    assert "kohya_ss is installed." in client.get("/first-steps").text
+    both = make_app(tmp_path / "both", engines.make(tmp_path / "engines")).test_client()
+    assert "ai-toolkit and kohya_ss are installed." in both.get("/first-steps").text
+
+
 def test_the_list_can_be_put_away_and_had_back(bare):
     client = bare.test_client()
     assert client.post("/first-steps/dismiss").status_code == 303
@@ -95,6 +117,7 @@ def test_the_sample_dataset_is_drawn_once_with_a_caption_for_each_picture(bare):
     page = client.get("/").text
     assert "datasets.0.path=sample-robot" in page
     assert "trigger_word=vlbot" in page
+    assert "sampling.prompts=a+small+robot" in page
 
 
 def test_a_drawing_that_was_cut_goes_on_and_leaves_what_is_there(bare, plain_drawing):
