@@ -71,7 +71,7 @@ new_environment() {
 # Says in a sentence why pip failed, from what it wrote to FILE.
 why_pip_failed() {
   if grep -q 'No space left' "$1"; then
-    say "The disk is full: 300 MB are needed in $VENV."
+    say "The disk is full: about 700 MB are needed in $VENV."
   elif grep -qE 'NewConnectionError|NameResolutionError|ConnectTimeout|ProxyError|Could not fetch URL' "$1"; then
     say "The package index cannot be reached: the first start needs a network."
   elif grep -q 'DO NOT MATCH THE HASHES' "$1"; then
