@@ -85,20 +85,6 @@ def test_stop_and_delete_ask_first_and_work_as_plain_forms(app, client, job):
     assert service.page().jobs == ()
 
 
-def test_a_stop_says_what_is_lost_and_where_a_retry_would_begin(app, client, job, output):
-    for state in (JobState.STARTING, JobState.RUNNING):
-        store.move(job, state, attempt=1)
-    store.open_attempt(job, number=1, gpus="0")
-    store.change(job, step=14, total_steps=40)
-    page = " ".join(client.get("/jobs/1/stop").text.split())
-    assert "<strong>all 14 steps</strong> would be lost, since nothing is saved yet" in page
-    assert "Retry begins anew." in page
-    write_lora(output / "dog-step00000010.safetensors", {})
-    page = " ".join(client.get("/jobs/1/stop").text.split())
-    assert "<strong>the last 4 steps</strong> since the newest save would be lost" in page
-    assert "Retry goes on from the newest save." in page
-
-
 def test_an_action_that_came_too_late_is_a_conflict_and_says_so(client, job):
     client.post("/jobs/1/stop")
     answer = client.post("/jobs/1/stop")
