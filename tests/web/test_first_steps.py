@@ -53,6 +53,7 @@ def test_a_bare_machine_is_told_what_is_missing_and_the_exact_command(bare):
     assert "0 of 4 done" in page
     assert "./scripts/bootstrap.sh kohya_ss" in page
     assert 'action="/engines/kohya_ss/install"' in page
+    assert "About 9 GB with CUDA." in page
     assert 'action="/first-steps/sample"' in page
 
 
