@@ -93,6 +93,16 @@ def test_every_engine_that_is_there_is_named(tmp_path, client):
     assert "ai-toolkit and kohya_ss are installed." in both.get("/first-steps").text
 
 
+def test_a_download_that_waits_to_try_again_says_why(bare):
+    client = bare.test_client()
+    client.post("/first-steps/model")
+    with bare.app_context():
+        task = db.session.scalars(select(Task)).one()
+        task.error = "The Hub does not answer. Trying again."
+        db.session.commit()
+    assert "The Hub does not answer. Trying again." in client.get("/first-steps").text
+
+
 def test_the_list_can_be_put_away_and_had_back(bare):
     client = bare.test_client()
     assert client.post("/first-steps/dismiss").status_code == 303

@@ -117,3 +117,15 @@ def test_a_damaged_status_file_says_nothing(app):
     for text in ("", "[]", "{", '{"engines": [1]}', '{"engines": null}'):
         (folder / "bootstrap-status.json").write_text(text)
         assert installing.status(current().settings, "kohya_ss") == {}
+
+
+def test_on_the_page_a_failure_names_no_command_that_nobody_typed():
+    told = (
+        "the code could not be had. What was fetched is kept: run the same command again, or set X."
+    )
+    assert installing.for_the_page(told) == (
+        "The code could not be had. What was fetched is kept: start it again, or set X."
+    )
+    assert installing.for_the_page("torch changed. Run the same command again; it mends it.") == (
+        "Torch changed. Start it again; it mends it."
+    )
