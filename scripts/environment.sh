@@ -71,7 +71,7 @@ new_environment() {
 # Says in a sentence why pip failed, from what it wrote to FILE.
 why_pip_failed() {
   if grep -q 'No space left' "$1"; then
-    say "The disk is full: 300 MB are needed in $VENV."
+    say "The disk is full: about 700 MB are needed in $VENV."
   elif grep -qE 'NewConnectionError|NameResolutionError|ConnectTimeout|ProxyError|Could not fetch URL' "$1"; then
     say "The package index cannot be reached: the first start needs a network."
   elif grep -q 'DO NOT MATCH THE HASHES' "$1"; then
@@ -97,7 +97,7 @@ make_environment() {
     python=$(find_python) || exit 1
     new_environment "$python"
   fi
-  say "Installing from ${lock##*/} ..."
+  say "Installing from ${lock##*/} (a minute or so, this once) ..."
   install_into "The packages" --require-hashes -r "$lock"
   install_into "The project itself" --no-deps --no-build-isolation --no-index -e "$ROOT"
   # An installer that compiles nothing would make every start slow; what cannot be compiled runs too.

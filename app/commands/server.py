@@ -57,6 +57,11 @@ def _serve(arguments: argparse.Namespace) -> int:
     if token and settings.host == "0.0.0.0" and settings.public_address:
         # On a rented machine with no proxy before us the first link leads to nobody's own machine.
         print(f"From outside: http://{settings.public_address}/?token={token}", flush=True)
+    elif settings.host in ("0.0.0.0", "::"):
+        print(
+            "From another computer: the same, with this machine's name or address in place of 127.0.0.1.",
+            flush=True,
+        )
     if arguments.no_jobs:
         return _serve_pages(settings.host, settings.port)
     # gunicorn's configuration reads the same environment; nothing secret goes into argv.

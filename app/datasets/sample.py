@@ -19,6 +19,8 @@ from app.tasks import Work
 KIND = "dataset.sample"
 NAME = "sample-robot"
 TRIGGER_WORD = "vlbot"
+PROMPT = "a small robot riding a bicycle through a city"
+"""What its first samples show: the robot where no picture has it."""
 
 
 def find() -> Dataset | None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-SIZE = 640
+SIZE = 1024
+"""Pixels of an edge: what most families train at, so that the health report finds nothing to mend."""
 _OVER = 2
 _EDGE = SIZE * _OVER
 Colour = tuple[int, int, int]

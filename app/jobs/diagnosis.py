@@ -95,7 +95,8 @@ CAUSES: tuple[Cause, ...] = (
            "Check the network, or download the model first."),
     _cause("tokenizer", r"in _load_tokenizer|Can't load tokenizer for",
            "the model's tokenizer is not on this machine and could not be fetched",
-           "The engine fetches it at the first run of a family: let it reach the Hub once, without HF_HUB_OFFLINE."),
+           "The engine fetches it at the first run of a family: let it reach the Hub once, without HF_HUB_OFFLINE. "
+           "Or name a folder that holds it: kohya_ss has the option tokenizer_cache_dir."),
     _cause("permission", r"PermissionError|Read-only file system", "a file could not be written or read",
            "Check the owner and rights of the folder named in the log."),
     _cause("missing-file", r"FileNotFoundError|No such file or directory|Could not find config file|"
@@ -144,6 +145,7 @@ def diagnose(*, code: int | None, signal: str | None, tail: str, engine: str) ->
     for text in (told, frames, "\n".join(lines[-60:]) if not told or code == 0 else ""):
         for cause in CAUSES:
             if text and cause.pattern.search(text):
+                cause = _what_was_fetched(cause, lines)
                 return Diagnosis(_quoted(cause.sentence, told), cause.suggestion, True, cause.key)
     if signal == "SIGKILL":
         cause = next(cause for cause in CAUSES if cause.key == "memory")
@@ -157,6 +159,14 @@ def diagnose(*, code: int | None, signal: str | None, tail: str, engine: str) ->
     return Diagnosis(
         "it said nothing", "Retry; if it happens again, look at the Engines page.", False
     )
+
+
+def _what_was_fetched(cause: Cause, lines: list[str]) -> Cause:
+    """Where the network failed, its words name no file; the frames tell whether it was a tokenizer."""
+    tokenizer = next(known for known in CAUSES if known.key == "tokenizer")
+    if cause.key == "network" and any(tokenizer.pattern.search(line) for line in lines):
+        return tokenizer
+    return cause
 
 
 def _quoted(sentence: str, told: str) -> str:

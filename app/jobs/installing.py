@@ -110,8 +110,16 @@ def run(work: Work) -> dict[str, Any]:
     told = status(settings, name)
     if child.returncode != 0:
         said = told.get("message") or f"bootstrap.sh ended with code {child.returncode}."
-        raise UserError(f"{said[:1].upper()}{said[1:]}")
+        raise UserError(for_the_page(said))
     return {"message": told.get("message", "")}
+
+
+def for_the_page(said: str) -> str:
+    """What bootstrap.sh said to who typed it, for who pressed a button."""
+    for typed, pressed in (("run the same command again", "start it again"),
+                           ("Run the same command again", "Start it again")):  # fmt: skip
+        said = said.replace(typed, pressed)
+    return f"{said[:1].upper()}{said[1:]}"
 
 
 def status(settings: Settings, name: str) -> dict[str, Any]:

@@ -32,6 +32,10 @@ _ALIKE_JOBS = 50
 """So many of the newest finished jobs are looked through for one of the same kind."""
 _STATES_KEPT = 1
 """Both engines are told to keep their newest saved state only."""
+_ON_THE_PROCESSOR = (
+    "No GPU was found on this machine, so its processor trains, which takes many times longer. "
+    "To see how it goes, SD 1.5 with few steps at a low resolution is enough."
+)
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,8 @@ def examine(
     """
     alike = _alike(spec, engine)
     free = shutil.disk_usage(platform.settings.data_dir).free / GB
-    card = place.gb if place else platform.gpus.report().smallest_gb
+    report = platform.gpus.report()
+    card = place.gb if place else report.smallest_gb
     steps = plan.total_steps or 0
     seconds = _seconds(alike, steps - plan.start_step, place)
     found = Preflight(
@@ -100,7 +105,8 @@ def examine(
         stated=_stated(spec, engine),
         place=place,
     )
-    return replace(found, warnings=_warnings(found), tight=_tight(spec, found))
+    slow = () if place or report.gpus else (_ON_THE_PROCESSOR,)
+    return replace(found, warnings=(*slow, *_warnings(found)), tight=_tight(spec, found))
 
 
 def _alike(spec: JobSpec, engine: EngineName) -> list[tuple[Job, dict[str, Any]]]:

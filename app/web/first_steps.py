@@ -71,6 +71,8 @@ class Steps:
     installs: Task | None
     elsewhere: str
     model_here: bool
+    model: str
+    """A base model on this machine that the first job takes; empty: the family's usual one."""
     model_task: Task | None
     dataset: Dataset | None
     drawing: Task | None
@@ -79,9 +81,9 @@ class Steps:
     """Why nothing can be had from the Hub; empty where it can."""
 
     @property
-    def engine(self) -> Installation | None:
-        """One that can run."""
-        return next((found for found in self.engines if found.installed), None)
+    def ready(self) -> list[str]:
+        """The engines that can run."""
+        return [found.name for found in self.engines if found.installed]
 
     @property
     def wanted(self) -> Installation:
@@ -94,15 +96,16 @@ class Steps:
         begun = self.job is not None and self.job.state in _BEGUN
         drawn = self.drawing is None or self.drawing.is_final
         ready = self.dataset is not None and self.dataset.images > 0 and drawn
-        return (self.engine is not None, self.model_here or begun, ready or begun, begun)
+        return (bool(self.ready), self.model_here or begun, ready or begun, begun)
 
     @property
     def first_job(self) -> str:
         """The New job form, filled in."""
-        given = [*self.preset.fields]
+        given = [*self.preset.fields, ("base_model", self.model)]
         if self.dataset is not None:
             place = self.dataset.name if self.dataset.managed else self.dataset.path
             given += [("datasets.0.path", place), ("trigger_word", self.dataset.trigger_word)]
+            given += [("sampling.prompts", sample.PROMPT if place == sample.NAME else "")]
         return "/jobs/new?" + urlencode([(name, text) for name, text in given if text])
 
     @property
@@ -116,7 +119,7 @@ class Steps:
         work = [f"{t.id}.{t.version}" for t in (self.installs, self.model_task, self.drawing) if t]
         shown = (
             self.preset,
-            [engine.name for engine in self.engines if engine.installed],
+            self.ready,
             self.elsewhere,
             self.dataset and (self.dataset.id, self.dataset.name, self.dataset.images),
             self.first_job,
@@ -134,12 +137,14 @@ def steps() -> Steps | None:
         return None
     preset = _preset()
     found = service.engines()
+    here, model = _model(preset)
     shown = Steps(
         preset=preset,
         engines=found,
         installs=_installing(found, preset.engine),
         elsewhere=installing.elsewhere(platform.settings, preset.engine),
-        model_here=_model_here(preset),
+        model_here=here,
+        model=model,
         model_task=_unless_done(_download(preset)),
         dataset=_dataset(),
         drawing=_unless_done(_drawing()),
@@ -167,7 +172,11 @@ def _preset() -> Preset:
 def preset_for(card: float | None, where: str = "") -> Preset:
     """The smallest thing worth training on a card of so many GB; only models that need no licence."""
     if card is None:
-        given = (("length.steps", "20"), ("datasets.0.resolution", "256"), ("network.rank", "4"))
+        given = (
+            ("length.steps", "20"), ("datasets.0.resolution", "256"), ("network.rank", "4"),
+            ("sampling.every_steps", "10"), ("sampling.steps", "10"),
+            ("sampling.width", "256"), ("sampling.height", "256"),
+        )  # fmt: skip
         why = (
             "No GPU was found on this machine. A run here shows the whole way: 20 steps at 256 px with "
             "rank 4, in minutes to an hour. For a LoRA of use, rent a machine with a GPU."
@@ -189,12 +198,15 @@ def _named(family: str) -> tuple[tuple[str, str], ...]:
     return ("name", "first-lora"), ("family", family)
 
 
-def _model_here(preset: Preset) -> bool:
-    """Whether a base model is on this machine: the preset's, or any that was found."""
+def _model(preset: Preset) -> tuple[bool, str]:
+    """Whether any base model is on this machine; and the one of the preset's family, where the usual
+    one is not."""
     place = resolve(preset.model, current().settings.data_dir)
     if isinstance(place, Hub) and current().hub.is_cached(place.repo, place.file):
-        return True
-    return any(entry.is_base for entry in read_library(current().settings).entries)
+        return True, ""
+    bases = [entry for entry in read_library(current().settings).entries if entry.is_base]
+    fits = next((entry.name for entry in bases if preset.family in entry.families), "")
+    return bool(bases), fits
 
 
 def _download(preset: Preset) -> Task | None:

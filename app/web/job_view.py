@@ -8,7 +8,7 @@ from typing import Any
 
 from app import yaml_text
 from app.artifacts import Outputs
-from app.jobs import diagnosis, elsewhere, exporting, gallery, service, store
+from app.jobs import diagnosis, elsewhere, exporting, gallery, service, store, turn
 from app.jobs.launching import read_plan_files
 from app.models import Attempt, Job
 from app.platform import current
@@ -61,6 +61,7 @@ def status(job: Job, found: Outputs | None = None) -> dict[str, Any]:
         "job": job,
         "attempt": attempt,
         "cluster": _cluster_notice(job),
+        "waits": turn.why_waiting(current(), job),
         "version": version,
         "lost": _lost_steps(job, attempt, found),
         "can_save": not why_no_order,
@@ -71,8 +72,8 @@ def status(job: Job, found: Outputs | None = None) -> dict[str, Any]:
 
 
 def status_version(job: Job) -> str:
-    """Changes with everything that the status shows; where there is no cluster it asks nothing."""
-    notice = _cluster_notice(job)
+    """Changes with everything that the status shows; while a job runs here it asks nothing."""
+    notice = _cluster_notice(job) + turn.why_waiting(current(), job)
     return f"{job.version}.{zlib.crc32(notice.encode())}" if notice else str(job.version)
 
 

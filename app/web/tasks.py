@@ -21,7 +21,8 @@ def progress(task_id: int) -> ResponseReturnValue:
     """
     task = tasks.get(task_id)
     quiet = request.args.get("quiet")
-    if task.state == "done" and not quiet and request.args.get("v") != str(task.version):
+    shown = request.args.get("v", str(task.version))
+    if task.is_final and not quiet and shown != str(task.version):
         return "", 200, {"HX-Refresh": "true"}
     return htmx.fragment("task", task=task, version=str(task.version))
 

@@ -108,7 +108,12 @@ class KohyaSs(Engine):
             start_step=_start_step(workspace, run),
             steps_per_epoch=run.steps_per_epoch,
             epochs=run.epochs,
-            notes=(*run.notes, *_notes(spec), *(f"{r.field}: {r.message}" for r in open_parts)),
+            notes=(
+                *run.notes,
+                *_notes(spec),
+                *_no_samples(job, run.epochs),
+                *(f"{r.field}: {r.message}" for r in open_parts),
+            ),
             sources=provenance.sources(spec, job, pictures),
         )
 
@@ -242,3 +247,12 @@ def _notes(spec: JobSpec) -> Iterator[str]:
         yield f"The schedule {chosen.scheduler} with a warm-up is {optimizer.scheduler(chosen)}."
     if chosen.warmup_steps and chosen.scheduler != "constant":
         yield f"The warm-up takes the first {chosen.warmup_steps} steps."
+
+
+def _no_samples(job: Mapping[str, Any], epochs: int | None) -> Iterator[str]:
+    """sd-scripts draws none at the end of a run that is shorter than the interval."""
+    every = job.get("sample_every_n_epochs")
+    if not epochs or not isinstance(every, int) or every <= epochs:
+        return
+    if not job.get("sample_at_first") and not job.get("sample_every_n_steps"):
+        yield f"No sample will be drawn: one is due every {every} epochs, and the run has {epochs}."

@@ -122,6 +122,19 @@ def test_on_a_rented_machine_with_no_proxy_the_login_link_from_outside_is_printe
 
 @pytest.mark.usefixtures("migrated")
 @pytest.mark.skipif(sys.platform == "win32", reason="its server is installed there")
+@pytest.mark.parametrize(("host", "told"), [("0.0.0.0", True), ("127.0.0.1", False)])
+def test_where_it_listens_to_the_network_it_is_told_how_other_computers_reach_it(
+    tmp_path, host, told
+):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    done = lora(tmp_path, "serve", "--no-jobs", HOST=host, PORT=port, AUTH_TOKEN="a" * 20)
+    assert ("this machine's name or address in place of 127.0.0.1" in done.stdout) is told
+
+
+@pytest.mark.usefixtures("migrated")
+@pytest.mark.skipif(sys.platform == "win32", reason="its server is installed there")
 def test_pages_alone_are_for_windows_and_elsewhere_that_is_said(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

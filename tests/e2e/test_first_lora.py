@@ -58,6 +58,19 @@ def test_the_log_grows_while_it_is_watched_and_keeps_a_selection(page, make_serv
     until(lambda: page.inner_text("#log") != before, 10, "the log grows")
 
 
+def test_an_empty_log_says_that_trainers_load_first_until_there_is_a_line(
+    page, make_server, document
+):
+    server = make_server(STANDIN_SECONDS="0.1", STANDIN_ARGUMENTS="--load-seconds 4")
+    server.post("/api/v1/jobs", {**document, "engine": "ai-toolkit"})
+    server.wait_for(1, "running", timeout=30)
+    page.goto(f"{server.url}/jobs/1")
+    told = "getComputedStyle(document.querySelector('#log'), '::before').content"
+    assert "trainers load their libraries first" in page.evaluate(told)
+    until(lambda: page.inner_text("#log").strip(), 30, "the first line")
+    assert page.evaluate(told) == "none"
+
+
 def test_stop_says_what_is_lost_shows_stopping_and_leaves_no_process(page, make_server, document):
     from app.jobs import processes
     from app.jobs.rundir import read_json

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from PIL import Image
 from sqlalchemy import select
 
+from app.base_models import Entry, Library
+from app.base_models import library as base_models
 from app.datasets import library, sample
 from app.db import db
 from app.jobs import store
@@ -18,6 +21,7 @@ from app.settings import ROOT
 from app.slurm.watch import ClusterWatch
 from app.web import first_steps, glossary
 from engines.fields import table
+from tests.support import engines
 from tests.support.platform import make_app
 from tests.support.polls import poll_of
 
@@ -30,7 +34,7 @@ def bare(tmp_path):
 
 @pytest.fixture
 def plain_drawing(monkeypatch):
-    """The sample's pictures without what is on them: drawing all twelve takes half a second."""
+    """The sample's pictures without what is on them: drawing all twelve takes two seconds."""
     plain = lambda scene, seed: Image.new("RGB", (640, 640))  # noqa: E731
     monkeypatch.setattr("app.datasets.sample_drawing.draw", plain)
 
@@ -49,6 +53,7 @@ def test_a_bare_machine_is_told_what_is_missing_and_the_exact_command(bare):
     assert "0 of 4 done" in page
     assert "./scripts/bootstrap.sh kohya_ss" in page
     assert 'action="/engines/kohya_ss/install"' in page
+    assert "About 9 GB with CUDA." in page
     assert 'action="/first-steps/sample"' in page
 
 
@@ -68,6 +73,34 @@ def test_a_poll_with_nothing_new_is_answered_without_a_body(bare):
     client = bare.test_client()
     poll = poll_of(client.get("/").text, "first-steps")
     assert client.get(poll).status_code == 204
+
+
+def test_the_form_is_filled_in_with_a_model_of_the_family_that_is_here(bare):
+    mine = "/models/mine"
+    entry = Entry("a", "folder", mine, mine, 1, 0.0, True, "model", families=("sd15", "sd2"))
+    other = replace(entry, key="b", name="/models/flux", families=("flux",))
+    with bare.app_context():
+        settings = bare.extensions[EXTENSION].settings
+        base_models.write(settings, Library(at=1.0, entries=(other,)))
+        assert "base_model" not in first_steps.steps().first_job
+        base_models.write(settings, Library(at=1.0, entries=(other, entry)))
+        assert "base_model=%2Fmodels%2Fmine" in first_steps.steps().first_job
+
+
+def test_every_engine_that_is_there_is_named(tmp_path, client):
+    assert "kohya_ss is installed." in client.get("/first-steps").text
+    both = make_app(tmp_path / "both", engines.make(tmp_path / "engines")).test_client()
+    assert "ai-toolkit and kohya_ss are installed." in both.get("/first-steps").text
+
+
+def test_a_download_that_waits_to_try_again_says_why(bare):
+    client = bare.test_client()
+    client.post("/first-steps/model")
+    with bare.app_context():
+        task = db.session.scalars(select(Task)).one()
+        task.error = "The Hub does not answer. Trying again."
+        db.session.commit()
+    assert "The Hub does not answer. Trying again." in client.get("/first-steps").text
 
 
 def test_the_list_can_be_put_away_and_had_back(bare):
@@ -90,11 +123,12 @@ def test_the_sample_dataset_is_drawn_once_with_a_caption_for_each_picture(bare):
         assert dataset.trigger_word == "vlbot"
         folder = library.folder(dataset)
     with Image.open(folder / "robot-01.png") as picture:
-        assert picture.size == (640, 640)
+        assert picture.size == (1024, 1024)
     assert not [*folder.glob(".*.new")]
     page = client.get("/").text
     assert "datasets.0.path=sample-robot" in page
     assert "trigger_word=vlbot" in page
+    assert "sampling.prompts=a+small+robot" in page
 
 
 def test_a_drawing_that_was_cut_goes_on_and_leaves_what_is_there(bare, plain_drawing):

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from app.jobs import store
+from app.jobs import service, store
 from app.jobs.states import JobState
+from tests.web.test_pages import write_lora
 
 
 def test_what_a_job_took_is_the_time_of_its_attempts_and_not_what_lay_between(client, job):
@@ -39,3 +40,34 @@ def test_time_left_is_never_told_as_nothing_while_a_pause_goes_on(
     page = client.get("/jobs/1/status").text
     shown = page.partition("<dt>Time left</dt>")[2].partition("</div>")[0]
     assert " ".join(re.sub("<.*?>", " ", shown).split()).startswith(told)
+
+
+def test_a_stop_says_what_is_lost_and_where_a_retry_would_begin(client, job):
+    for state in (JobState.STARTING, JobState.RUNNING):
+        store.move(job, state, attempt=1)
+    store.open_attempt(job, number=1, gpus="0")
+    store.change(job, step=14, total_steps=40)
+    page = " ".join(client.get("/jobs/1/stop").text.split())
+    assert "<strong>all 14 steps</strong> would be lost, since nothing is saved yet" in page
+    assert "Retry begins anew." in page
+    write_lora(service.run_dir(job).output / "dog-step00000010.safetensors", {})
+    page = " ".join(client.get("/jobs/1/stop").text.split())
+    assert "<strong>the last 4 steps</strong> since the newest save would be lost" in page
+    assert "Retry goes on from the newest save." in page
+
+
+def test_before_the_first_step_a_page_that_nothing_redraws_tells_a_time_not_how_long_ago(
+    client, job
+):
+    assert "s ago" not in poll_region(client.get("/jobs/1").text)
+    for state in (JobState.STARTING, JobState.RUNNING):
+        store.move(job, state, attempt=1)
+    store.open_attempt(job, number=1, gpus="0")
+    assert "ago" not in poll_region(client.get("/jobs/1").text)
+    store.change(job, step=3)
+    assert "ago" in poll_region(client.get("/jobs/1").text)
+
+
+def poll_region(page):
+    """The status of a job's page, in which spaces of an "ago" do not break."""
+    return page.partition('id="job-status"')[2].partition("</section>")[0].replace("\u00a0", " ")

@@ -32,9 +32,10 @@ def test_a_poll_with_nothing_new_is_answered_with_nothing(client, task):
     assert client.get(f"/tasks/{task}?v=1").status_code == 204
 
 
-def test_a_page_is_drawn_again_once_its_work_is_done(app, client, task):
+@pytest.mark.parametrize("state", ["done", "failed", "cancelled"])
+def test_a_page_is_drawn_again_once_its_work_is_over(app, client, task, state):
     with app.app_context():
-        store.change(task, state="done")
+        store.change(task, state=state)
     assert client.get(f"/tasks/{task}?v=1").headers["HX-Refresh"] == "true"
 
 

@@ -22,6 +22,7 @@ CASES = {
     "kohya_ss-36_truncated_image": (1, "bad-image"),
     "kohya_ss-37_output_dir_unwritable": (1, "missing-file"),
     "kohya_ss-38_no_tokenizer": (1, "tokenizer"),
+    "kohya_ss-39_tokenizer_no_network": (1, "tokenizer"),
     "ai_toolkit-bad_optimizer": (1, "bad-option"),
     "ai_toolkit-bad_yaml": (1, "bad-option"),
     "ai_toolkit-empty_dataset": (1, "no-images"),

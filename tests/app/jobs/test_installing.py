@@ -127,3 +127,15 @@ def test_an_engine_that_is_there_is_not_installed_over(tmp_path):
     app = make_app(tmp_path, {"KOHYA_SS_DIR": str(home), "KOHYA_SS_PYTHON": sys.executable})
     with app.app_context(), pytest.raises(ConflictError, match="kohya_ss is installed already"):
         installing.start(current().settings, "kohya_ss")
+
+
+def test_on_the_page_a_failure_names_no_command_that_nobody_typed():
+    told = (
+        "the code could not be had. What was fetched is kept: run the same command again, or set X."
+    )
+    assert installing.for_the_page(told) == (
+        "The code could not be had. What was fetched is kept: start it again, or set X."
+    )
+    assert installing.for_the_page("torch changed. Run the same command again; it mends it.") == (
+        "Torch changed. Start it again; it mends it."
+    )

@@ -137,6 +137,17 @@ def test_a_quiet_word_is_said_where_only_the_upper_end_of_the_estimate_is_over_t
     assert examine(platform, spec(batch={"size": 40})).tight == ""  # that is told aloud
 
 
+def test_without_a_gpu_it_is_told_that_the_processor_trains(platform):
+    told = "No GPU was found on this machine, so its processor trains"
+    assert any(text.startswith(told) for text in examine(platform, spec()).warnings)
+    platform.gpus = FakeGpus(Card())
+    assert not any(text.startswith(told) for text in examine(platform, spec()).warnings)
+    place = ClusterCard("partition all", None, "", "not known")
+    platform.gpus = FakeGpus()
+    there = preflight.examine(platform, spec(), "kohya_ss", plan(), FACTS, place=place)
+    assert not any(text.startswith(told) for text in there.warnings)
+
+
 def test_where_no_batch_would_fit_the_quiet_word_names_another_way(platform):
     platform.gpus = FakeGpus(Card(memory_total=10 << 30))
     assert "offload" in examine(platform, spec(memory={"cache_text": "none"})).tight
