@@ -19,7 +19,9 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
+from app.errors import NotFoundError
 from app.settings import ROOT, Settings
 from app.tasks import store
 from app.tasks.kinds import KINDS, LANES, Lane
@@ -43,6 +45,8 @@ class Runner:
         self._children: dict[int, subprocess.Popen[str]] = {}
         self._lanes: dict[int, Lane] = {}
         self._told: dict[int, float] = {}
+        self._unwritten: dict[int, tuple[str, dict[str, Any], int]] = {}
+        """How work ended that the database could not take down: tried again at each tick."""
         self._adopted = False
         self.environment: dict[str, str] = {}
         """Added to each child's; tests point a child at a stand-in with it."""
@@ -58,6 +62,10 @@ class Runner:
             self._adopted = True
             if count := store.requeue_orphans():
                 log.warning("background work that goes on where it was: %d", count)
+        for task_id, ended in list(self._unwritten.items()):
+            with contextlib.suppress(NotFoundError):
+                self._settle(task_id, *ended)
+            del self._unwritten[task_id]
         for task_id in store.to_cancel() if self._children else ():
             self._end(task_id)
         busy = Counter(self._lanes.values())
@@ -125,10 +133,13 @@ class Runner:
                 else:
                     self._note(task_id, words)
             child.wait()
-            with self._app.app_context():
-                self._settle(task_id, kind, last, child.returncode)
-        except Exception:
-            log.exception("task %s: what became of it could not be written", task_id)
+            try:
+                with self._app.app_context():
+                    self._settle(task_id, kind, last, child.returncode)
+            except SQLAlchemyError:
+                # The disk may be full: without another try it would be shown as running for ever.
+                self._unwritten[task_id] = kind, last, child.returncode
+                log.exception("task %s: what became of it could not be written yet", task_id)
         finally:
             for pipe in (child.stdin, child.stdout):
                 with contextlib.suppress(OSError):
@@ -148,8 +159,11 @@ class Runner:
             return
         self._told[task_id] = now
         known = {k: words[k] for k in ("done", "total", "message", "unit") if k in words}
-        with self._app.app_context():
-            store.change(task_id, **known)
+        try:
+            with self._app.app_context():
+                store.change(task_id, **known)
+        except SQLAlchemyError:  # the work itself goes on: its next words are written
+            log.exception("task %s: its progress could not be written", task_id)
 
     def _settle(self, task_id: int, kind: str, last: dict[str, Any], code: int) -> None:
         task = store.get(task_id)
