@@ -37,7 +37,9 @@ def run(work: Work) -> dict[str, Any]:
         dataset = library.get(work.arguments["dataset"])
         root = library.folder(dataset)
         if not root.is_dir():
-            raise UserError(f"The folder of {dataset.name}, {root}, is not there.")
+            raise UserError(
+                f"The folder of {dataset.name}, {root}, is not there. Put it back, then press Go on."
+            )
         _sweep(root)
         staging = root / f"{_STAGING}{work.id}"
         result = tasks.result_of(tasks.get(work.id)) or _brought_in(work, dataset, staging)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -32,7 +36,11 @@ class _Site(BaseHTTPRequestHandler):
         site = type(self)
         self.asked.append(self.headers.get("Range", "all"))
         if self.path.startswith("/to-"):
-            places = {"/to-file": "file:///etc/passwd", "/to-zip": "/dog.zip"}
+            places = {
+                "/to-file": "file:///etc/passwd",
+                "/to-ftp": "ftp://127.0.0.1/x",
+                "/to-zip": "/dog.zip",
+            }
             self.send_response(302)
             self.send_header("Location", places[self.path])
             self.end_headers()
@@ -94,7 +102,11 @@ def test_a_single_picture_keeps_the_name_of_its_address(cat, platform):
 
 @pytest.mark.parametrize(
     ("path", "sentence"),
-    [("/to-file", "neither http nor https"), ("/missing", "nothing at the address")],
+    [
+        ("/to-file", "neither http nor https"),
+        ("/to-ftp", "neither http nor https"),
+        ("/missing", "nothing at the address"),
+    ],
 )
 def test_an_address_that_leads_nowhere_is_one_sentence(cat, platform, path, sentence):
     with site(b"") as (address, _):
@@ -108,6 +120,33 @@ def test_a_server_that_is_gone_is_tried_again(cat, platform):
         gone = address
     importing.from_url(cat, f"{gone}/x.zip")
     assert "was cut" in platform.tasks.run_all()[0]
+
+
+def test_a_file_that_would_not_fit_is_not_begun(cat, platform, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _place: SimpleNamespace(free=1 << 20))
+    with site(b"x" * 5000) as (address, _):
+        importing.from_url(cat, f"{address}/a.zip")
+        [sentence] = platform.tasks.run_all()
+    assert sentence.startswith("The file needs 0.0 GB, and 0.0 GB of disk are free. Free some")
+    assert not [name for name in tree(library.folder(cat)) if name.endswith("body")]
+
+
+def test_a_disk_that_is_full_amid_a_download_is_not_told_as_a_cut_line(cat, platform, monkeypatch):
+    real = Path.open
+
+    def full(path, *given, **more):
+        if path.name == "body":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, *given, **more)
+
+    with site(picture(1)) as (address, _):
+        task = importing.from_url(cat, f"{address}/a.png")
+        monkeypatch.setattr(Path, "open", full)
+        assert "The disk is full" in platform.tasks.run_all()[0]
+        monkeypatch.undo()
+        tasks.retry(tasks.get(task.id))
+        assert platform.tasks.run_all()[0] == ""
+    assert list(tree(library.folder(cat))) == ["a.png"]
 
 
 class _Hub(BaseHTTPRequestHandler):
@@ -203,6 +242,31 @@ def test_a_line_to_the_hub_that_is_cut_is_tried_again_later(hub):
     platform, cat = hub
     importing.from_hub(cat, "me/cut", platform.settings)
     assert platform.tasks.run_all()[0].startswith("The connection to the Hub was cut: ")
+
+
+def test_a_repository_that_would_not_fit_is_not_begun(hub, monkeypatch):
+    platform, cat = hub
+    importing.from_hub(cat, "me/dogs", platform.settings)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _place: SimpleNamespace(free=1 << 20))
+    assert platform.tasks.run_all() == [
+        "me/dogs needs 0.0 GB, and 0.0 GB of disk are free. Free some, then press Go on."
+    ]
+
+
+def test_a_disk_that_is_full_amid_a_repository_is_not_told_as_a_cut_line(hub, monkeypatch):
+    import huggingface_hub
+
+    def full(*_given, **_more):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    platform, cat = hub
+    task = importing.from_hub(cat, "me/dogs", platform.settings)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", full)
+    assert "The disk is full" in platform.tasks.run_all()[0]
+    monkeypatch.undo()
+    tasks.retry(tasks.get(task.id))
+    assert platform.tasks.run_all()[0] == ""
+    assert list(tree(library.folder(cat))) == ["a.png", "a.txt"]
 
 
 def test_a_repository_that_keeps_its_pictures_in_tables_comes_in_with_captions(hub):
