@@ -87,7 +87,7 @@ def restore(dataset_id: int) -> Dataset:
             raise ConflictError(f"{name} is being deleted already.")
         if purge.state == "waiting":
             tasks.cancel(purge)
-    if dataset.managed:
+    if dataset.managed and hidden.exists():  # it may have been lost before it was removed
         hidden.rename(path)
     dataset.removed, dataset.name, dataset.path = None, name, str(path)
     dataset.version += 1
