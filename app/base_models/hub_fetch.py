@@ -90,7 +90,8 @@ def describe(wish: Wish, settings: Settings, token: str | None) -> list[Remote]:
             [s.rfilename for s in info.siblings or []], file=wish.file, patterns=wish.patterns
         )
         if not names:
-            raise UserError(f"{wish.repo} holds no such file. Look at its page on the Hub.")
+            wanted = wish.file or ", ".join(wish.patterns) or "file to train from"
+            raise UserError(f"{wish.repo} holds no {wanted}. Look at its page on the Hub.")
         found = []
         for name in names:
             url = hf_hub_url(wish.repo, name, revision=info.sha, endpoint=endpoint)

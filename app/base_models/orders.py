@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import urllib.parse
 from collections.abc import Mapping, Sequence
 
 from app import tasks
+from app.addresses import web_address
 from app.base_models.library import OLDER, Entry, ModelPreferences
 from app.base_models.local import Hub, resolve
 from app.base_models.url_fetch import key_of
@@ -43,10 +43,8 @@ def download(settings: Settings, text: str, patterns: Sequence[str] = ()) -> Tas
     return _once(subject, arguments)
 
 
-def _from_address(settings: Settings, url: str) -> Task:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError("Only http and https addresses can be fetched.")
+def _from_address(settings: Settings, text: str) -> Task:
+    url, parts = web_address(text)
     key = key_of(url)
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     arguments = {"url": shown}

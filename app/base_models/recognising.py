@@ -6,7 +6,6 @@ opened, so it is never looked into.
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.artifacts.safetensors import Header, TornSafetensorsError, read_header
+from app.base_models.cache import read_json
 from app.base_models.signatures import (
     KIN,
     NETWORKS,
@@ -218,7 +218,7 @@ def _folder(path: Path) -> Recognised:
         return Recognised("unknown")
     if index.stat().st_size > LARGEST_HEADER:
         return Recognised("broken", problem="Its model_index.json is too large to be one.")
-    data = json.loads(index.read_text("utf-8"))
+    data = read_json(index)
     name = str(data.get("_class_name", "")) if isinstance(data, Mapping) else ""
     model = PIPELINES.get(name)
     if model is None:
@@ -231,7 +231,7 @@ def _folder(path: Path) -> Recognised:
 def _sd_of_folder(path: Path) -> Model | None:
     """SD 1.x and 2.x have one pipeline; the U-Net's width of text tells."""
     try:
-        config = json.loads((path / "unet" / "config.json").read_text("utf-8"))
+        config = read_json(path / "unet" / "config.json")
         width = config["cross_attention_dim"]
     except (OSError, ValueError, KeyError, TypeError):
         return None

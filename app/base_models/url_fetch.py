@@ -6,7 +6,9 @@ which address it belongs to, so that the next try goes on even after a kill.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import http.client
 import json
 import re
 import urllib.error
@@ -36,22 +38,23 @@ def bring(
     note = folder / f".{key_of(url)}.download.json"
     known = _read(note)
     opened = None
-    if not known or not (folder / f"{known['name']}.part").exists():
-        opened = _open(url)
-        known = _describe(url, opened)
-        _check(known, folder)
-        note.write_text(json.dumps(known), "utf-8")
-    name, size = str(known["name"]), known["size"]
-    part, target = folder / f"{name}.part", folder / name
-    have = part.stat().st_size if part.exists() else 0
-    need_room(folder, (size or 0) - have, reserve)
-    fetch(
-        Source(url, None, size, str(known["etag"])),
-        part,
-        lambda done: told(done, size, name),
-        reserve=reserve,
-        opened=opened,
-    )
+    with contextlib.ExitStack() as stack:
+        if not known or not (folder / f"{known['name']}.part").exists():
+            opened = stack.enter_context(contextlib.closing(_open(url)))
+            known = _describe(url, opened)
+            _check(known, folder)
+            note.write_text(json.dumps(known), "utf-8")
+        name, size = str(known["name"]), known["size"]
+        part, target = folder / f"{name}.part", folder / name
+        have = part.stat().st_size if part.exists() else 0
+        need_room(folder, (size or 0) - have, reserve)
+        fetch(
+            Source(url, None, size, str(known["etag"])),
+            part,
+            lambda done: told(done, size, name),
+            reserve=reserve,
+            opened=opened,
+        )
     return _settle(part, target, note)
 
 
@@ -85,9 +88,9 @@ def _open(url: str) -> Any:
         if error.code in (429, 500, 502, 503, 504):
             raise RetryLaterError(refusal(error.code, url)) from error
         raise UserError(refusal(error.code, url)) from error
-    except ValueError as error:
-        raise UserError(f"This is no web address: {error}.") from error
-    except OSError as error:
+    except (ValueError, http.client.InvalidURL) as error:  # also where a redirect leads
+        raise UserError(f"It leads to what is no web address: {error}.") from error
+    except (OSError, http.client.HTTPException) as error:
         why = getattr(error, "reason", None) or error
         raise RetryLaterError(
             f"{urllib.parse.urlsplit(url).netloc} does not answer ({why})."

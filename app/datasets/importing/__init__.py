@@ -9,9 +9,9 @@ what it is, ``captions`` reads the texts, ``arranging`` gives names, ``moving`` 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from app import tasks
+from app.addresses import web_address
 from app.datasets import uploads
 from app.errors import ConflictError, UserError
 from app.models import Dataset, Task
@@ -32,10 +32,7 @@ def from_uploads(dataset: Dataset, arrived: Sequence[uploads.Upload]) -> Task:
 
 def from_url(dataset: Dataset, address: str) -> Task:
     """Download a zip, a picture or a clip on the server."""
-    address = address.strip()
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError("Give an address that begins with http:// or https://.")
+    address, parts = web_address(address)
     if parts.username or parts.password:
         raise UserError("Leave user and password out of the address: it is written down.")
     return _start(dataset, {"url": address})
