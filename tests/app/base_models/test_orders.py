@@ -28,7 +28,8 @@ def test_what_is_being_downloaded_is_not_deleted_and_its_neighbour_is(settings):
     scanning.scan(settings, ())
     entries = {entry.path.rsplit("/", 1)[-1]: entry for entry in library.read(settings).entries}
     orders.download(settings, "me/mine")
-    orders.download(settings, "http://127.0.0.1:9/big.safetensors")
+    fetched = orders.download(settings, "http://127.0.0.1:9/very big.safetensors?key=hush")
+    assert orders.title_of(fetched) == "http://127.0.0.1:9/very%20big.safetensors"
     with pytest.raises(ConflictError, match=r"It is being downloaded\. Cancel that first"):
         orders.delete(entries["models--me--mine"])
     with pytest.raises(ConflictError, match=r"A download is under way\. Cancel it first"):

@@ -121,9 +121,9 @@ def test_whatever_the_library_of_the_hub_raises_is_a_refusal_a_cut_or_our_mistak
     assert sentence in str(told.value)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def bucket():
-    """A remote whose client a test replaces."""
+    """A remote whose client each test replaces: making one takes most of such a test's time."""
     from app.delivery.s3 import S3Remote
 
     return S3Remote("loras/mine", "http://127.0.0.1:9", "", ("id", "key"))
