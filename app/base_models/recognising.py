@@ -123,6 +123,15 @@ class Recognised:
 def recognise(path: Path) -> Recognised:
     """What lies there. Never raises for what is wrong with the file."""
     try:
+        return examine(path)
+    except OSError as error:
+        why = error.strerror or error
+        return Recognised("broken", problem=f"{path.name} cannot be read: {why}.")
+
+
+def examine(path: Path) -> Recognised:
+    """The same; raises OSError where the disk does not give the file, which says nothing of it."""
+    try:
         if path.is_dir():
             return _folder(path)
         if path.suffix in (".safetensors", ".sft"):
@@ -132,9 +141,8 @@ def recognise(path: Path) -> Recognised:
                 return Recognised("gguf", precision="quantised")
     except TornSafetensorsError as error:
         return Recognised("broken", problem=str(error))
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        return Recognised("broken", problem=f"{path.name} cannot be read: {why}.")
+    except ValueError as error:
+        return Recognised("broken", problem=f"{path.name} cannot be read: {error}.")
     return Recognised("pickle" if path.suffix in _PICKLES else "unknown")
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base_models.local import FILE_ENDINGS
-from app.base_models.recognising import recognise
+from app.base_models.recognising import examine
 from app.base_models.transfer import Source, ask, fetch, length, need_room, refusal
 from app.errors import UserError
 from app.tasks import RetryLaterError
@@ -62,7 +62,13 @@ def _settle(part: Path, target: Path, note: Path) -> dict[str, Any]:
     """Look at what arrived under its own ending, then give it its name."""
     whole = part.with_name(f".{target.name}.whole{target.suffix}")
     part.replace(whole)
-    found = recognise(whole)
+    try:
+        found = examine(whole)
+    except OSError as error:
+        whole.replace(part)
+        raise RetryLaterError(
+            f"{target.name} arrived and cannot be read back: {error.strerror or error}. It is kept."
+        ) from error
     if found.kind == "broken":
         whole.unlink()
         note.unlink(missing_ok=True)

@@ -216,6 +216,25 @@ def test_a_name_with_a_blank_or_a_foreign_letter_is_fetched_as_a_browser_would(t
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_a_disk_that_gives_nothing_back_for_a_moment_costs_no_second_download(
+    plain, tmp_path, monkeypatch
+):
+    real = Path.open
+
+    def fails(path, *given, **more):
+        if path.name.startswith(".dreams"):
+            raise OSError(5, "Input/output error", str(path))
+        return real(path, *given, **more)
+
+    monkeypatch.setattr(Path, "open", fails)
+    with pytest.raises(RetryLaterError, match="cannot be read back: Input/output error"):
+        from_address(plain, tmp_path, "dreams.safetensors")
+    monkeypatch.undo()
+    from_address(plain, tmp_path, "dreams.safetensors")
+    assert plain.bytes_asked() == ["bytes from 0"]
+    assert [path.name for path in tmp_path.iterdir()] == ["dreams.safetensors"]
+
+
 def test_a_file_that_is_there_is_not_overwritten_and_a_lora_is_told(plain, tmp_path):
     assert "LoRA of rank 16" in from_address(plain, tmp_path, "style.safetensors")["says"]
     with pytest.raises(UserError, match="There is a style"):
