@@ -116,7 +116,7 @@ def fetch(
     ``told`` hears how long it is; ``reserve`` bytes of the disk stay free; ``opened`` is an answer
     from byte 0 that was asked for already. Raises UserError, or RetryLaterError where later may help.
     """
-    idle = 0
+    idle, why = 0, "does not answer, or cuts the connection"
     while True:
         before = part.stat().st_size if part.exists() else 0
         if source.size is not None and before >= source.size:
@@ -132,6 +132,7 @@ def fetch(
                     return part.stat().st_size
         except urllib.error.HTTPError as error:
             _refused(error, source, part)
+            why = f"answered {error.code} again and again"
         except (
             http.client.HTTPException,
             ConnectionError,
@@ -142,7 +143,7 @@ def fetch(
         now = part.stat().st_size if part.exists() else 0
         idle = 0 if now > before else idle + 1
         if idle >= _PATIENCE:
-            raise RetryLaterError(f"{_place(source.url)} does not answer, or cuts the connection.")
+            raise RetryLaterError(f"{_place(source.url)} {why}. What arrived is kept.")
         time.sleep(min(0.2 * 2**idle, 2.0))
 
 
@@ -178,7 +179,8 @@ def _take(
     if total is not None and done > total:
         part.unlink()
         raise UserError(
-            f"More arrived than the {total} bytes that were announced; it was thrown away."
+            f"More arrived than the {total} bytes that were announced; it was thrown away. "
+            "Press Go on to fetch it anew."
         )
     return total is None or done == total
 

@@ -150,7 +150,7 @@ def _file_is_whole(path: Path) -> tuple[bool, int | None]:
         return False, None
     try:
         return True, int(json.loads(metadata.get("training_info", "{}")).get("step"))
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError, RecursionError):
         return True, None  # not written by the engine: whole, of no known step
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import struct
@@ -125,11 +126,9 @@ def _kind(names: Mapping[str, object]) -> str:
 
 def _alpha(path: Path, header: Header) -> float | None:
     told = header.metadata.get("ss_network_alpha") or header.metadata.get("lora_alpha")
-    try:
+    with contextlib.suppress(ValueError):  # no number: the tensors tell
         if told and told.lower() != "none":
             return float(told)
-    except ValueError:
-        return None
     for name, (dtype, shape, (start, end)) in header.tensors.items():
         if name.endswith(".alpha") and math.prod(shape) == 1:
             with path.open("rb") as file:

@@ -17,7 +17,7 @@ def run(work: Work) -> dict[str, Any]:
 
     token = hf_token(work.settings)
     if token is None:
-        raise UserError("No token is set.")
+        raise UserError("No token is set. Type one in on the Models page.")
     try:
         with ask(Source(f"{work.settings.hf_endpoint}/api/whoami-v2", token)) as answer:
             told = json.loads(answer.read(1 << 20))

@@ -6,6 +6,7 @@ import json
 import os
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth", ".gguf", ".sft")
 WANTED = ".vast-lora-wanted.json"
@@ -42,7 +43,7 @@ def is_cached(cache: Path, repo: str, file: str = "") -> bool:
 def _has_wanted(folder: Path) -> bool:
     """Whether all files are there that a download of ours set out to bring, if one was begun."""
     try:
-        files = json.loads((folder / WANTED).read_text("utf-8"))
+        files = read_json(folder / WANTED)
     except FileNotFoundError:
         return True
     names = [str(name) for name in files] if isinstance(files, list) else []
@@ -60,12 +61,20 @@ def _is_whole(snapshot: Path) -> bool:
     return any(path.suffix in WEIGHTS and path.is_file() for path in files)
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises OSError or ValueError, also for one that is nested without end."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{path.name} is nested too deep") from error
+
+
 def missing_components(folder: Path) -> list[str]:
     """Components that a diffusers index lists and that have no folder, or an empty one.
 
     Raises OSError or ValueError if the index cannot be read.
     """
-    data = json.loads((folder / "model_index.json").read_text("utf-8"))
+    data = read_json(folder / "model_index.json")
     if not isinstance(data, dict):
         raise ValueError("model_index.json holds no object")
     listed = [

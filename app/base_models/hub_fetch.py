@@ -90,8 +90,10 @@ def describe(wish: Wish, settings: Settings, token: str | None) -> list[Remote]:
             [s.rfilename for s in info.siblings or []], file=wish.file, patterns=wish.patterns
         )
         if not names:
-            what = "no such file" if wish.file or wish.patterns else "nothing that a training needs"
-            raise UserError(f"{wish.repo} holds {what}. Look at its page on the Hub.")
+            wanted = f"no {wish.file or ', '.join(wish.patterns)}"
+            if not wish.file and not wish.patterns:
+                wanted = "nothing that a training needs"
+            raise UserError(f"{wish.repo} holds {wanted}. Look at its page on the Hub.")
         found = []
         for name in names:
             url = hf_hub_url(wish.repo, name, revision=info.sha, endpoint=endpoint)

@@ -6,7 +6,6 @@ opened, so it is never looked into.
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.artifacts.safetensors import Header, TornSafetensorsError, read_header
+from app.base_models.cache import read_json
 from app.base_models.signatures import (
     KIN,
     NETWORKS,
@@ -123,6 +123,15 @@ class Recognised:
 def recognise(path: Path) -> Recognised:
     """What lies there. Never raises for what is wrong with the file."""
     try:
+        return examine(path)
+    except OSError as error:
+        why = error.strerror or error
+        return Recognised("broken", problem=f"{path.name} cannot be read: {why}.")
+
+
+def examine(path: Path) -> Recognised:
+    """The same; raises OSError where the disk does not give the file, which says nothing of it."""
+    try:
         if path.is_dir():
             return _folder(path)
         if path.suffix in (".safetensors", ".sft"):
@@ -132,9 +141,8 @@ def recognise(path: Path) -> Recognised:
                 return Recognised("gguf", precision="quantised")
     except TornSafetensorsError as error:
         return Recognised("broken", problem=str(error))
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        return Recognised("broken", problem=f"{path.name} cannot be read: {why}.")
+    except ValueError as error:
+        return Recognised("broken", problem=f"{path.name} cannot be read: {error}.")
     return Recognised("pickle" if path.suffix in _PICKLES else "unknown")
 
 
@@ -218,7 +226,7 @@ def _folder(path: Path) -> Recognised:
         return Recognised("unknown")
     if index.stat().st_size > LARGEST_HEADER:
         return Recognised("broken", problem="Its model_index.json is too large to be one.")
-    data = json.loads(index.read_text("utf-8"))
+    data = read_json(index)
     name = str(data.get("_class_name", "")) if isinstance(data, Mapping) else ""
     model = PIPELINES.get(name)
     if model is None:
@@ -231,7 +239,7 @@ def _folder(path: Path) -> Recognised:
 def _sd_of_folder(path: Path) -> Model | None:
     """SD 1.x and 2.x have one pipeline; the U-Net's width of text tells."""
     try:
-        config = json.loads((path / "unet" / "config.json").read_text("utf-8"))
+        config = read_json(path / "unet" / "config.json")
         width = config["cross_attention_dim"]
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -6,6 +6,7 @@ which address it belongs to, so that the next try goes on even after a kill.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from app.base_models.local import FILE_ENDINGS
-from app.base_models.recognising import recognise
+from app.base_models.recognising import examine
 from app.errors import UserError
+from app.tasks import RetryLaterError
 from app.transfer import Source, begin, fetch, length, need_room, tag_of
 
 
@@ -34,23 +36,24 @@ def bring(
     note = folder / f".{key_of(url)}.download.json"
     known = _read(note)
     opened = None
-    if not known or not _begun(folder / known["name"]):
-        opened = begin(url)
-        known = _describe(url, opened)
-        _check(known, folder)
-        note.write_text(json.dumps(known), "utf-8")
-    name, size = str(known["name"]), known["size"]
-    target = folder / name
-    part = _part(target)
-    have = part.stat().st_size if part.exists() else 0
-    need_room(folder, (size or 0) - have, reserve)
-    fetch(
-        Source(url, None, size, str(known["etag"])),
-        part,
-        lambda done: told(done, size, name),
-        reserve=reserve,
-        opened=opened,
-    )
+    with contextlib.ExitStack() as stack:
+        if not known or not _begun(folder / known["name"]):
+            opened = stack.enter_context(contextlib.closing(begin(url)))
+            known = _describe(url, opened)
+            _check(known, folder)
+            note.write_text(json.dumps(known), "utf-8")
+        name, size = str(known["name"]), known["size"]
+        target = folder / name
+        part = _part(target)
+        have = part.stat().st_size if part.exists() else 0
+        need_room(folder, (size or 0) - have, reserve)
+        fetch(
+            Source(url, None, size, str(known["etag"])),
+            part,
+            lambda done: told(done, size, name),
+            reserve=reserve,
+            opened=opened,
+        )
     return _settle(part, target, note)
 
 
@@ -58,7 +61,13 @@ def _settle(part: Path, target: Path, note: Path) -> dict[str, Any]:
     """Look at what arrived under its own ending, then give it its name."""
     whole = _whole(target)
     part.replace(whole)
-    found = recognise(whole)
+    try:
+        found = examine(whole)
+    except OSError as error:
+        whole.replace(part)
+        raise RetryLaterError(
+            f"{target.name} arrived and cannot be read back: {error.strerror or error}. It is kept."
+        ) from error
     if found.kind == "broken":
         whole.unlink()
         note.unlink(missing_ok=True)

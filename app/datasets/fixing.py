@@ -31,7 +31,7 @@ MOST_DRAWN = 1000
 def fix(dataset: Dataset, key: str) -> DatasetEdit | None:
     """Put one kind of finding right; None where there is nothing (any more)."""
     if key not in FIXES:
-        raise UserError("There is no such fix.")
+        raise UserError(f"There is no fix {key[:50]!r}. There are: {', '.join(FIXES)}.")
     return FIXES[key][1](dataset)
 
 
@@ -206,7 +206,7 @@ def _convert(dataset: Dataset) -> DatasetEdit | None:
                 target = pixels.convert(folder / name, new / stem)
             except pillow.read_errors() as error:
                 if is_full(error):
-                    raise
+                    raise UserError(pictures.DISK_FULL) from error
                 continue  # broken, or of a format that cannot be read here: it stays as it is
             made.append(Step.made_from(name, new, target))
             if stem != own:

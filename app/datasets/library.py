@@ -5,6 +5,7 @@ All functions need an application context.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -45,7 +46,13 @@ def create(name: str) -> Dataset:
         folder.mkdir()
     except FileExistsError:  # made by another request since the look above
         raise ConflictError(f"There is a folder {name} already. Choose another name.") from None
-    return _add(name, folder, managed=True)
+    try:
+        return _add(name, folder, managed=True)
+    except ConflictError:
+        # Else it would be found later, and listed as a dataset that nobody made.
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        raise
 
 
 def register(path: Path) -> Dataset:
@@ -134,7 +141,13 @@ def rename(dataset: Dataset, name: str) -> None:
         target = folder(dataset).with_name(name)
         if target.exists() and not target.samefile(folder(dataset)):
             raise ConflictError(f"There is a folder {name} already. Choose another name.")
-        folder(dataset).rename(target)
+        try:
+            folder(dataset).rename(target)
+        except OSError as error:
+            raise UserError(
+                f"The folder of {dataset.name}, {dataset.path}, cannot be renamed: "
+                f"{error.strerror}. It keeps its name."
+            ) from error
         dataset.path = str(target)
     dataset.name = name
     dataset.version += 1
@@ -166,6 +179,8 @@ def _add(name: str, path: Path, *, managed: bool) -> Dataset:
         db.session.rollback()
         known = by_path(path)
         if known is None:
-            raise ConflictError(f"There is a dataset {name} already.") from None
+            raise ConflictError(
+                f"There is a dataset {name} already. Choose another name."
+            ) from None
         return known
     return dataset

@@ -75,7 +75,9 @@ def substitute(
             "Repeats inside repeats, such as (a+)+, are the usual reason."
         ) from error
     if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["it gave no reason"]
-        raise PatternError(f"The pattern cannot be used: {last[0]}.")
+        last = done.stderr.strip().splitlines()[-1:] or [
+            f"its process ended with {done.returncode}"
+        ]
+        raise PatternError(f"The pattern could not be used: {last[0]}. Nothing was changed.")
     found: list[str] = json.loads(done.stdout)
     return found

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from app import pillow
 from app.datasets import editing
 from app.datasets.pixels import QUALITY, flat, to_rgb
+from app.datasets.seeing import in_words, is_full
 from app.datasets.steps import Step
 from app.db import db
 from app.errors import UserError
@@ -19,6 +20,7 @@ from app.models import Dataset, DatasetEdit, DatasetItem
 if TYPE_CHECKING:
     from PIL import Image
 
+DISK_FULL = "The disk is full. Nothing was changed. Free some, then try again."
 _TURNS = {"left": "ROTATE_90", "right": "ROTATE_270"}
 _WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
 _WORDS: dict[str, dict[str, Any]] = {
@@ -50,12 +52,12 @@ def crop(dataset: Dataset, item: DatasetItem, box: Box) -> DatasetEdit:
 
     def cut(image: Image.Image) -> Image.Image:
         right, bottom = box.left + box.width, box.top + box.height
-        if box.width < 1 or box.height < 1 or min(box.left, box.top) < 0:
+        if box.width < 1 or box.height < 1:
             raise UserError("The rectangle needs a width and a height of at least 1 pixel.")
-        if right > image.width or bottom > image.height:
+        if min(box.left, box.top) < 0 or right > image.width or bottom > image.height:
             raise UserError(
-                f"The rectangle ends at {right}x{bottom}; the picture has "
-                f"{image.width}x{image.height} px."
+                f"The rectangle from {box.left},{box.top} to {right},{bottom} does not lie inside "
+                f"the picture, which has {image.width}x{image.height} px."
             )
         return image.crop((box.left, box.top, right, bottom))
 
@@ -117,9 +119,7 @@ def _draw(source: Path, target: Path, draw: Callable[[Image.Image], Image.Image]
         with pillow.Image.open(source) as image:
             upright = pillow.ImageOps.exif_transpose(image)
             made = draw(upright)
-            form = _WRITABLE.get(target.suffix.lower())
-            if form is None:
-                raise UserError(f"{target.suffix} pictures cannot be written here.")
+            form = _WRITABLE[target.suffix.lower()]
             if made.mode == "CMYK":
                 made = to_rgb(made)  # its profile would not fit what is written
             elif form == "JPEG" and made.mode not in ("RGB", "L"):
@@ -127,7 +127,11 @@ def _draw(source: Path, target: Path, draw: Callable[[Image.Image], Image.Image]
             words = _keep(made) | _WORDS.get(form, {})
             made.save(target, form, **words)
     except pillow.read_errors() as error:
-        raise UserError(f"{source.name} cannot be read: {error}.") from error
+        if is_full(error):
+            raise UserError(DISK_FULL) from error
+        raise UserError(
+            f"{source.name} cannot be read: {in_words(error, source, source.name)}."
+        ) from error
 
 
 def _keep(image: Image.Image) -> dict[str, Any]:

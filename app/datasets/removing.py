@@ -81,14 +81,12 @@ def restore(dataset_id: int) -> Dataset:
     ).first()
     if taken is not None or (dataset.managed and path.exists()):
         raise ConflictError(f"There is another {name} by now. Rename that one, then undo again.")
-    if dataset.managed and not hidden.is_dir():
-        raise ConflictError(f"The folder of {name} is gone, so nothing of it can be had back.")
     if (purge := tasks.latest(_subject(dataset_id), KIND)) is not None:
         if purge.state == "running":
             raise ConflictError(f"{name} is being deleted already.")
         if purge.state == "waiting":
             tasks.cancel(purge)
-    if dataset.managed:
+    if dataset.managed and hidden.exists():  # it may have been lost before it was removed
         hidden.rename(path)
     dataset.removed, dataset.name, dataset.path = None, name, str(path)
     dataset.version += 1

@@ -19,9 +19,9 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CONFIG_HOME", "HTTPS_P
          "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")  # fmt: skip
 _HASHES = ("sha256", "sha1", "md5")
 _FATAL = {
-    3: "rclone found no such folder.",
+    3: "rclone found no such folder at {place}. Check the place of this target.",
     7: "rclone ended with a fatal error; the log tells more.",
-    8: "The limit of what may be transferred is reached.",
+    8: "rclone may transfer no more (--max-transfer). Raise that limit, then press Go on.",
 }
 
 
@@ -96,7 +96,7 @@ class RcloneRemote:
             env=self._environment, check=False,
         )  # fmt: skip
         if done.returncode in _FATAL and arguments[0] != "lsjson":
-            raise UserError(_FATAL[done.returncode])
+            raise UserError(_FATAL[done.returncode].format(place=self._place))
         if done.returncode:
             raise RetryLaterError(
                 f"rclone {arguments[0]} ended with code {done.returncode}; the log tells more."

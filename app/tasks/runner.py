@@ -21,6 +21,7 @@ from typing import IO, Any
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.errors import NotFoundError
 from app.settings import ROOT, Settings
 from app.tasks import store
 from app.tasks.kinds import KINDS, LANES, Lane
@@ -44,6 +45,8 @@ class Runner:
         self._children: dict[int, subprocess.Popen[str]] = {}
         self._lanes: dict[int, Lane] = {}
         self._told: dict[int, float] = {}
+        self._unwritten: dict[int, tuple[str, dict[str, Any], int]] = {}
+        """How work ended that the database could not take down: tried again at each tick."""
         self._adopted = False
         self.environment: dict[str, str] = {}
         """Added to each child's; tests point a child at a stand-in with it."""
@@ -57,6 +60,10 @@ class Runner:
         """One round. Needs an application context."""
         if not self._adopted:
             self._adopt()
+        for task_id, ended in list(self._unwritten.items()):
+            with contextlib.suppress(NotFoundError):
+                self._settle(task_id, *ended)
+            del self._unwritten[task_id]
         for task_id in store.to_cancel() if self._children else ():
             self._end(task_id)
         busy = Counter(self._lanes.values())
@@ -72,7 +79,7 @@ class Runner:
         """Have what is said to run, and has no child of ours, begin again."""
         self._adopted = True
         try:
-            count = store.requeue_orphans(tuple(self._children))
+            count = store.requeue_orphans((*self._children, *self._unwritten))
         except SQLAlchemyError:
             self._adopted = False
             raise
@@ -138,8 +145,13 @@ class Runner:
                 else:
                     self._note(task_id, words)
             child.wait()
-            with self._app.app_context():
-                self._settle(task_id, kind, last, child.returncode)
+            try:
+                with self._app.app_context():
+                    self._settle(task_id, kind, last, child.returncode)
+            except SQLAlchemyError:
+                # The disk may be full: without another try it would be shown as running for ever.
+                self._unwritten[task_id] = kind, last, child.returncode
+                log.exception("task %s: what became of it could not be written yet", task_id)
             settled = True
         except Exception:
             log.exception("task %s: what became of it could not be written", task_id)

@@ -33,6 +33,8 @@ class Hub:
         """The next answers with bytes break off after so many."""
         self.refuses = 0
         """So many answers are 503."""
+        self.etag = ""
+        """Told of each file in place of its own sum."""
         self.slow = threading.Event()
         self.slow.set()
         """Cleared: bytes stop after the first piece until it is set again."""
@@ -63,6 +65,8 @@ class _Handler(BaseHTTPRequestHandler):
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         self.hub.asked.append(f"{self.command} {path}")
         self.hub.logins.append(self.headers.get("Authorization", ""))
+        if path == "/api/whoami-v2" and self.hub.refuses:
+            return self._json({}, 503)
         if path == "/api/whoami-v2":
             return self._json({"name": "anna"}, 200 if token == GOOD_TOKEN else 401)
         if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/.*)?", path):
@@ -93,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         data = self.hub.files.get(repo, {}).get(name)
         if data is None:
             return self._json({}, 404, {"X-Error-Code": "EntryNotFound"})
-        digest = hashlib.sha256(data).hexdigest()
+        digest = self.hub.etag or hashlib.sha256(data).hexdigest()
         here = self.hub.url.replace("127.0.0.1", "localhost")
         return self._json(
             {}, 302,

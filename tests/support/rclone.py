@@ -2,6 +2,7 @@
 """A stand-in for rclone: remotes are folders below $RCLONE_FAKE_ROOT. Installed under its name by tests.
 
 $RCLONE_FAKE_FAIL is a file with a number: so many calls of copyto end with code 5 (a cut line).
+$RCLONE_FAKE_ENDS="cat 5" has calls of cat end with code 5.
 $RCLONE_FAKE_HASHES=none keeps no hashes. Where it would wait for somebody to type it ends with code 9.
 Each call is written to $RCLONE_FAKE_ROOT/calls.
 """
@@ -22,11 +23,14 @@ def main() -> int:
     arguments = sys.argv[1:]
     if arguments[0] == "--config":
         arguments = arguments[2:]
+    fails, _, code = os.environ.get("RCLONE_FAKE_ENDS", "").partition(" ")
     verb, rest = arguments[0], arguments[arguments.index("--") + 1 :]
 
     def place(name: str) -> Path:
         return root / name.replace(":", "/")
 
+    if verb == fails:
+        return int(code)
     if verb == "mkdir":
         place(rest[0]).mkdir(parents=True, exist_ok=True)
     elif verb == "copyto":

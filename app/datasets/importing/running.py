@@ -36,7 +36,9 @@ def run(work: Work) -> dict[str, Any]:
         dataset = library.get(work.arguments["dataset"])
         root = library.folder(dataset)
         if not root.is_dir():
-            raise UserError(f"The folder of {dataset.name}, {root}, is not there.")
+            raise UserError(
+                f"The folder of {dataset.name}, {root}, is not there. Put it back, then press Go on."
+            )
         staging = folder_of(root, work.id)
         result = tasks.result_of(tasks.get(work.id)) or _brought_in(work, dataset, staging)
         # Kept before the first file goes: a try that is killed below would find nothing to bring in.

@@ -57,8 +57,6 @@ def unpack(
             _check(opened, members, archive, shown, target)
             _unpack(opened, members, target, found, tell=tell, arrived=arrived)
     except _WORST as error:
-        if isinstance(error, UserError):
-            raise
         raise UserError(
             f"{shown} is no whole zip file: {error}. Make it again, then upload it."
         ) from error
@@ -195,10 +193,8 @@ def _write(opened: zipfile.ZipFile, info: zipfile.ZipInfo, place: Path) -> bytes
     new = place.with_name(place.name + ".part")
     left, kept = info.file_size, None
     with opened.open(info) as source, new.open("wb") as out:
-        while block := source.read(min(_IN_MEMORY, max(left, 0) + 1)):
+        while block := source.read(_IN_MEMORY):  # zipfile hands out no more than was declared
             left -= len(block)
-            if left < 0:
-                raise zipfile.BadZipFile("more comes out than was declared")
             out.write(block)
             kept = block
     if left:

@@ -81,6 +81,23 @@ def test_a_folder_that_cannot_be_read_hides_only_itself(tmp_path):
     assert len(find(output, KOHYA, "dog").loras) == 3
 
 
+class Pruning(KohyaSs):
+    """Deletes its oldest checkpoint just as it is looked at."""
+
+    def classify(self, relative, name):
+        found = super().classify(relative, name)
+        if relative.endswith("-000001.safetensors"):
+            (self.output / relative).unlink()
+        return found
+
+
+def test_a_checkpoint_that_is_pruned_while_it_is_listed_is_left_out(tmp_path):
+    engine = Pruning()
+    engine.output = kohya_output(tmp_path)
+    found = find(tmp_path, engine, "dog")
+    assert [a.path.name for a in found.loras] == ["dog-000002.safetensors", "dog.safetensors"]
+
+
 def test_the_version_changes_when_something_is_added_or_removed(tmp_path):
     output = kohya_output(tmp_path)
     first = find(output, KOHYA, "dog").version
@@ -131,10 +148,11 @@ def test_a_checkpoint_tells_its_own_step_and_a_torn_one_is_not_whole(tmp_path):
 
 
 def test_metadata_of_another_program_gives_no_step(tmp_path):
-    for number, text in enumerate(("[]", "{", '{"step": "x"}', "7")):
+    texts = ("[]", "{", '{"step": "x"}', "7", "[" * 100_000)
+    for number, text in enumerate(texts):
         lora(tmp_path / "dog" / f"dog_{number:09}.safetensors", metadata={"training_info": text})
     states = saved_states(tmp_path, TOOLKIT, "dog")
-    assert [(s.whole, s.step) for s in states] == [(True, None)] * 4
+    assert [(s.whole, s.step) for s in states] == [(True, None)] * 5
 
 
 def test_a_listing_stops_at_its_bound(tmp_path, monkeypatch):

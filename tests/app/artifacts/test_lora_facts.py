@@ -39,3 +39,9 @@ def test_a_torn_file_is_looked_at_again(tmp_path):
 def test_long_metadata_is_cut_in_a_list(tmp_path):
     path = write(tmp_path / "dog.safetensors", 4, ss_tag_frequency="dog " * 100_000)
     assert len(glance(path)[1]["ss_tag_frequency"]) == lora_facts.SHOWN
+
+
+def test_an_alpha_in_the_metadata_that_is_no_number_is_read_from_the_tensors(tmp_path):
+    tensors = {"a.lora_down.weight": ("F16", [[0.0, 0.0]] * 4), "a.alpha": ("F32", [8.0])}
+    path = safetensors(tmp_path / "dog.safetensors", tensors, {"ss_network_alpha": "as the rank"})
+    assert glance(path)[0].alpha == 8.0

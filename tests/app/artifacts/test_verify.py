@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -70,3 +72,24 @@ def test_a_check_that_takes_too_long_is_no_success(tmp_path):
     verdict = verify_in_child(path, 0.6)
     assert not verdict.ok
     assert "within 1 s" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        (lambda: OSError(12, "Cannot allocate memory"), "Cannot allocate memory"),
+        (lambda: "not what was asked for", "Expecting value"),
+        (lambda: '{"nonsense": 1}', "nonsense"),
+    ],
+)
+def test_a_check_that_could_not_be_made_is_no_success(tmp_path, monkeypatch, answers, why):
+    def run(*_command, **_how):
+        if isinstance(answer := answers(), OSError):
+            raise answer
+        return SimpleNamespace(returncode=0, stdout=answer, stderr="")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    verdict = verify_in_child(tmp_path / "a.safetensors", 1)
+    assert not verdict.ok
+    assert verdict.sentence.startswith("a.safetensors could not be checked: ")
+    assert why in verdict.sentence

@@ -94,6 +94,23 @@ def test_a_file_that_changes_meanwhile_breaks_the_download_and_is_not_sent_wrong
         whole(archive)
 
 
+def test_a_file_that_is_cut_while_it_is_sent_breaks_the_download(tmp_path, monkeypatch):
+    monkeypatch.setattr("app.artifacts.zipping._BLOCK", 100)
+    made = members(tmp_path, 5000)
+    archive = StoredZip(made)
+
+    def sent():
+        count = 0
+        for piece in archive.read(0, archive.size):
+            count += len(piece)
+            if count > 200:
+                os.truncate(made[0][1], 200)
+            yield piece
+
+    with pytest.raises(OSError, match="became shorter while it was being sent"):
+        b"".join(sent())
+
+
 def test_the_tag_changes_with_any_member(tmp_path):
     made = members(tmp_path, 10, 20)
     tags = {StoredZip(made).etag, StoredZip(made[:1]).etag}

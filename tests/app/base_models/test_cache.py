@@ -88,6 +88,8 @@ def test_a_folder_that_lacks_a_component_or_holds_a_torn_file_is_told(tmp_path):
     assert "vae/model.safetensors" in check_local(torn, "sd15")
     (tmp_path / "torn" / "model_index.json").write_text("[")
     assert "model_index.json cannot be read" in check_local(torn, "sd15")
+    (tmp_path / "torn" / "model_index.json").write_text("[]")
+    assert "model_index.json cannot be read" in check_local(torn, "sd15")
 
 
 @pytest.mark.parametrize("name", ["model.ckpt", "model.safetensors", "model.gguf"])

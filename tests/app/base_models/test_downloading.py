@@ -209,6 +209,32 @@ def test_what_is_no_model_leaves_nothing_behind(plain, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["my model.safetensors", "d\u00fcrer.safetensors"])
+def test_a_name_with_a_blank_or_a_foreign_letter_is_fetched_as_a_browser_would(tmp_path, name):
+    with serve({"any/thing": {name: BIG}}) as found:
+        url_fetch.bring(f"{found.url}/plain/{name}", tmp_path, lambda *_: None, reserve=0)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_disk_that_gives_nothing_back_for_a_moment_costs_no_second_download(
+    plain, tmp_path, monkeypatch
+):
+    real = Path.open
+
+    def fails(path, *given, **more):
+        if path.name.startswith(".dreams"):
+            raise OSError(5, "Input/output error", str(path))
+        return real(path, *given, **more)
+
+    monkeypatch.setattr(Path, "open", fails)
+    with pytest.raises(RetryLaterError, match="cannot be read back: Input/output error"):
+        from_address(plain, tmp_path, "dreams.safetensors")
+    monkeypatch.undo()
+    from_address(plain, tmp_path, "dreams.safetensors")
+    assert plain.bytes_asked() == ["bytes from 0"]
+    assert [path.name for path in tmp_path.iterdir()] == ["dreams.safetensors"]
+
+
 def test_a_file_that_is_there_is_not_overwritten_and_a_lora_is_told(plain, tmp_path):
     assert "LoRA of rank 16" in from_address(plain, tmp_path, "style.safetensors")["says"]
     with pytest.raises(UserError, match="There is a style"):
@@ -247,7 +273,7 @@ def test_a_file_that_was_whole_when_its_process_was_killed_is_not_fetched_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as killed:
-        killed.setattr(url_fetch, "recognise", die)
+        killed.setattr(url_fetch, "examine", die)
         with pytest.raises(KeyboardInterrupt):
             from_address(plain, tmp_path, "dreams.safetensors")
     from_address(plain, tmp_path, "dreams.safetensors")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.base_models import HubChecker
+from app.base_models import hub as hub_module
 from tests.support.hub import GOOD_TOKEN, hub
 
 
@@ -75,3 +76,15 @@ def test_an_unreachable_hub_is_told_and_soon_asked_again(tmp_path):
     answer = ask("http://127.0.0.1:9", tmp_path, "a/b")
     assert (answer.ok, answer.certain) == (False, False)
     assert "could not be reached" in answer.sentence
+
+
+def test_a_question_that_breaks_off_is_told_is_uncertain_and_is_asked_again(tmp_path, monkeypatch):
+    def unreadable():
+        raise PermissionError(13, "Permission denied", "secrets.json")
+
+    monkeypatch.setattr(hub_module.log, "disabled", True)
+    checker = HubChecker("http://127.0.0.1:9", unreadable, tmp_path)
+    answer = checker.wait("a/b", 10)
+    assert (answer.ok, answer.certain) == (False, False)
+    assert answer.sentence.startswith("Asking the Hub for a/b failed: [Errno 13]")
+    assert checker._asking == {}

@@ -138,3 +138,18 @@ def test_a_diffusers_folder_tells_its_family(tmp_path):
     assert "is SD 2.x, not of the family sd15" in check_local(tmp_path, "sd15")
     (tmp_path / "model_index.json").write_text('{"_class_name": "NewPipeline"}')
     assert recognise(tmp_path).says == "Not recognised: a diffusers folder of New."
+
+
+def test_what_cannot_be_read_is_broken_with_its_reason_and_a_torn_part_has_no_precision(tmp_path):
+    gone = recognise(tmp_path / "gone.safetensors")
+    assert (gone.kind, gone.problem) == (
+        "broken", "gone.safetensors cannot be read: No such file or directory.",
+    )  # fmt: skip
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet/x.safetensors").write_bytes(b"torn")
+    (tmp_path / "unet/config.json").write_text("[" * 100_000)
+    (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionXLPipeline"}')
+    folder = recognise(tmp_path)
+    assert (folder.kind, folder.precision) == ("model", "")
+    (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    assert recognise(tmp_path).families == ("sd15", "sd2"), "its U-Net's config tells nothing"

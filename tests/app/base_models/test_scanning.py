@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -167,3 +168,40 @@ def test_a_name_that_is_no_text_does_not_end_the_look_at_the_others(settings):
     (folder / "model_index.json").write_text("{}")
     (folder / os.fsdecode(b"n\xe9.txt")).write_bytes(b"x")
     assert set(found(settings)) == {"good.safetensors", "diffusers"}
+
+
+def test_an_entry_that_became_another_path_since_it_was_shown_is_left_alone(settings, tmp_path):
+    path = write(settings.models_dir / "a.safetensors", SHAPES["sdxl"])
+    other = write(settings.models_dir / "b.safetensors", SHAPES["sdxl"])
+    key = found(settings)["a.safetensors"].key
+    with pytest.raises(UserError, match=r"has changed since\. Look again"):
+        delete(settings, other, key)
+    assert path.exists()
+    assert other.exists()
+
+
+def test_what_may_not_be_looked_at_hides_no_other_model(settings, monkeypatch):
+    for name in ("a", "b"):
+        write(settings.models_dir / f"{name}.safetensors", SHAPES["sdxl"])
+    write(settings.models_dir / "closed" / "c.safetensors", SHAPES["sdxl"])
+    real = Path.is_dir
+
+    def closed(path):
+        if path.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(Path, "is_dir", closed)
+    assert list(found(settings)) == ["a.safetensors", "b.safetensors"]
+
+
+def test_an_index_nested_without_end_is_a_broken_model_and_hides_no_other(settings):
+    write(settings.models_dir / "a.safetensors", SHAPES["sdxl"])
+    deep = settings.models_dir / "deep"
+    deep.mkdir()
+    (deep / "model_index.json").write_text("[" * 100_000)
+    cached(settings, "a/b", {"model_index.json": b"[" * 100_000})
+    entries = found(settings)
+    assert entries["a.safetensors"].complete
+    assert (entries["deep"].kind, entries["deep"].complete) == ("broken", False)
+    assert not entries["a/b"].complete

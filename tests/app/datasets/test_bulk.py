@@ -78,3 +78,13 @@ def test_a_pattern_that_would_run_for_ever_is_ended_and_named():
 def test_a_pattern_that_is_none_is_refused_before_a_process_starts(pattern, replacement, why):
     with pytest.raises(patterns.PatternError, match=why):
         patterns.check(pattern, replacement)
+
+
+@pytest.mark.parametrize(
+    ("ends", "why"),
+    [("raise MemoryError", "MemoryError"), ("import os; os.kill(os.getpid(), 9)", "-9")],
+)
+def test_a_pattern_whose_process_dies_says_how(monkeypatch, ends, why):
+    monkeypatch.setattr(patterns, "_PROGRAM", ends)
+    with pytest.raises(patterns.PatternError, match=rf"could not be used: .*{why}\. Nothing was"):
+        patterns.substitute("dog", "cat", ["a dog"])

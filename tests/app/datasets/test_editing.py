@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+from types import SimpleNamespace
+
 import pytest
 
-from app.datasets import bulk, captioning, editing, grid, pictures
+from app.datasets import bulk, captioning, editing, grid, holding, pictures, scanning
 from app.datasets.holding import exclusive
 from app.datasets.steps import Step
 from app.db import db
@@ -208,6 +211,41 @@ def test_a_disk_that_is_full_in_the_middle_leaves_an_edit_to_go_on_with(dogs, mo
     assert edit.state == "writing"
     editing.settle(dogs)
     assert (folder(dogs) / "b.txt").read_text() == "ohwx, a dog, sofa"
+
+
+def test_a_caption_that_became_no_text_is_neither_undone_nor_gone_on_with(dogs):
+    edit = add_tag(dogs)
+    (folder(dogs) / "b.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConflictError, match=r"Changed since: b\.txt"):
+        editing.undo(dogs, edit)
+    later = editing._add(
+        dogs, "x", "two", [Step("b.txt", item(dogs, "b.png").id, "ohwx", "two")], state="writing"
+    )
+    editing.settle(dogs)
+    assert "b.txt" in later.summary
+    assert (folder(dogs) / "b.txt").read_bytes() == b"\xff\xfe"
+    assert (folder(dogs) / "a.txt").read_text() == "ohwx, a dog, grass"
+
+
+def test_a_caption_that_is_deleted_as_it_is_saved_is_gone_at_the_next_scan(dogs, monkeypatch):
+    monkeypatch.setattr(captioning.captions, "write", lambda path, _text: path.unlink())
+    saved = captioning.save(
+        dogs, item(dogs, "a.png"), "new", captioning.captions.version_of("a dog, grass")
+    )
+    assert saved.text == "new"
+    scanning.scan(dogs)
+    assert item(dogs, "a.png").caption is None
+
+
+def test_a_change_waits_for_one_that_is_nearly_done(dogs, monkeypatch):
+    with exclusive(dogs) as place:
+        held = (place / ".trash/lock").open("a")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    clock = SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _seconds: held.close())
+    monkeypatch.setattr(holding, "time", clock)
+    add_tag(dogs)
+    assert held.closed
+    assert (folder(dogs) / "a.txt").read_text() == "ohwx, a dog, grass"
 
 
 def test_a_caption_that_is_no_text_is_not_overwritten(dogs):

@@ -6,7 +6,8 @@ import hashlib
 
 import pytest
 
-from app.datasets import fingerprint
+from app.datasets import fingerprint, fingerprints
+from app.datasets.walking import walk
 
 
 def test_every_file_has_its_sum_and_caches_have_none(tmp_path):
@@ -25,6 +26,15 @@ def test_every_file_has_its_sum_and_caches_have_none(tmp_path):
 def test_a_file_that_is_gone_when_its_turn_comes_is_left_out(tmp_path):
     (tmp_path / "a.png").write_bytes(b"a")
     (tmp_path / "b.png").symlink_to(tmp_path / "none")
+    assert set(fingerprint(tmp_path)) == {"a.png"}
+
+
+def test_a_file_that_is_deleted_while_the_others_are_read_is_left_out(tmp_path, monkeypatch):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"a")
+    listing = walk(tmp_path, recursive=True)
+    (tmp_path / "b.png").unlink()
+    monkeypatch.setattr(fingerprints, "walk", lambda _root, recursive: listing)
     assert set(fingerprint(tmp_path)) == {"a.png"}
 
 

@@ -14,7 +14,7 @@ from app import tasks
 from app.datasets import editing, examining, fixing, grid, health, pictures, scanning
 from app.datasets.steps import Step
 from app.db import db
-from app.errors import ConflictError
+from app.errors import ConflictError, UserError
 from app.models import DatasetEdit, DatasetItem
 from tests.support.pictures import dataset, picture
 from tests.support.platform import make_app
@@ -193,3 +193,21 @@ def test_a_gif_with_a_transparent_colour_stays_transparent(dogs):
     scanning.scan(dogs)
     fixing.fix(dogs, "convert")
     assert opened(folder, "sticker.png").getpixel((0, 0))[3] == 0
+
+
+def test_a_disk_that_is_full_amid_a_conversion_changes_nothing(dogs, monkeypatch):
+    def full(_source, _stem):
+        raise OSError(28, "No space left on device")
+
+    Image.new("RGB", (32, 32)).save(Path(dogs.path) / "c.gif")
+    monkeypatch.setattr(fixing.pixels, "convert", full)
+    with pytest.raises(UserError, match=r"The disk is full\. Nothing was changed"):
+        fixing.fix(dogs, "convert")
+    assert names(dogs) == ["a.png", "a.txt", "b.png", "b.txt", "c.gif"]
+    assert DatasetEdit.query.count() == 0
+
+
+def test_a_fix_that_there_is_not_is_refused_with_those_there_are(dogs):
+    with pytest.raises(UserError, match=r"There is no fix 'all'\. There are: .*, convert, turn"):
+        fixing.order(dogs, "all")
+    assert tasks.active() == []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from app.datasets import look, seeing
+from app.datasets import look, looking, seeing
 
 BOTH = ("kohya_ss", "ai-toolkit")
 
@@ -257,3 +258,25 @@ def test_pictures_whose_names_are_no_text_are_told_since_they_are_not_counted(tm
     report = looked(tmp_path)
     assert report.facts.sizes == ((64, 48, 3),)
     assert any("1 name is not UTF-8 text and not counted (caf?.png)" in w for w in report.warnings)
+
+
+def test_a_folder_that_may_not_be_listed_is_told_in_a_sentence(tmp_path, monkeypatch):
+    def closed(_root, *, recursive):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(looking, "walk", closed)
+    report = looked(dog(tmp_path / "dog"))
+    assert report.errors == (f"{tmp_path / 'dog'} cannot be read: Permission denied.",)
+
+
+def test_a_caption_that_may_not_be_read_is_told_before_it_ends_a_run(tmp_path, monkeypatch):
+    real = Path.read_text
+
+    def closed(path, *given, **more):
+        if path.name == "1.txt":
+            raise PermissionError(13, "Permission denied")
+        return real(path, *given, **more)
+
+    monkeypatch.setattr(Path, "read_text", closed)
+    [error] = looked(dog(tmp_path / "dog")).errors
+    assert error.startswith("Captions that cannot be read would stop the run: 1.txt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -11,7 +12,8 @@ from PIL import Image
 from sqlalchemy import select
 
 from app import tasks
-from app.datasets import health, library, scanning
+from app.datasets import health, library, scanning, walking
+from app.datasets.cached import scan_lock_of
 from app.db import db
 from app.errors import UserError
 from app.models import DatasetItem
@@ -120,3 +122,44 @@ def test_a_folder_whose_name_is_no_text_is_no_dataset(app):
     assert [dataset.name for dataset in library.find_folders()] == ["good"]
     with pytest.raises(UserError, match=r"The name of .*/caf\? is not UTF-8 text\. Rename it"):
         library.register(Path(odd))
+
+
+def test_a_page_does_not_wait_for_a_scan_that_runs(dog, monkeypatch):
+    monkeypatch.setattr(scanning, "FRESH_SECONDS", 0.0)
+    (library.folder(dog) / "0.png").unlink()
+    with scan_lock_of(library.settings(), dog.id).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert not scanning.refresh(dog)
+        assert len(items(dog)) == 3
+    assert [task.kind for task in tasks.active()] == ["dataset.scan"]
+
+
+def test_a_caption_that_is_gone_when_its_turn_comes_is_none_and_read_when_it_is_back(
+    dog, monkeypatch
+):
+    caption = library.folder(dog) / "0.txt"
+    caption.write_text("another")
+    listing = walking.walk(library.folder(dog), recursive=True)
+    caption.unlink()
+    monkeypatch.setattr(scanning, "walk", lambda _root, recursive: listing)
+    scanning.scan(dog)
+    assert items(dog)["0.png"].caption is None
+    monkeypatch.undo()
+    caption.write_text("it is back")
+    scanning.scan(dog)
+    assert items(dog)["0.png"].caption == "it is back"
+
+
+def test_what_cannot_be_listed_leaves_the_rest_of_the_folder_readable(dog, monkeypatch):
+    (library.folder(dog) / "round.png").symlink_to("round.png")
+    (library.folder(dog) / "closed").mkdir()
+    real = os.scandir
+
+    def closed(path):
+        if str(path).rstrip("/").endswith("closed"):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    assert scanning.scan(dog)
+    assert list(items(dog)) == ["0.png", "1.png", "2.png"]

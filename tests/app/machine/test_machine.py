@@ -45,6 +45,15 @@ def test_memory_is_the_containers_and_cached_files_are_not_in_use(tmp_path, file
     assert memory(tmp_path, Whole) == (4 << 30, 8 << 30)
 
 
+@pytest.mark.parametrize("stat", [None, "no rows at all\n"])
+def test_memory_whose_cached_files_cannot_be_told_counts_all_of_it_as_in_use(tmp_path, stat):
+    (tmp_path / "memory.max").write_text(f"{8 << 30}\n")
+    (tmp_path / "memory.current").write_text(f"{5 << 30}\n")
+    if stat is not None:
+        (tmp_path / "memory.stat").write_text(stat)
+    assert memory(tmp_path, Whole) == (5 << 30, 8 << 30)
+
+
 def test_without_a_limit_it_is_the_machines(tmp_path):
     (tmp_path / "memory.max").write_text("max\n")
     (tmp_path / "memory.current").write_text("5\n")

@@ -7,13 +7,14 @@ import json
 import pytest
 
 from app import notify, tasks
-from app.errors import InvalidSpecError
+from app.errors import InvalidSpecError, UserError
 from app.jobs import store
 from app.jobs.states import JobState
 from app.notify import sending
 from app.platform import EXTENSION
 from app.preferences import load
 from app.tasks import RetryLaterError, Work
+from app.vault import Vault
 from tests.support.finished import finished_job
 from tests.support.platform import make_app
 from tests.support.receiver import receiver
@@ -170,3 +171,23 @@ def test_a_cut_line_is_tried_again_and_a_refusal_is_told(work):
         sending.run(sender)
     assert sending.run(sender) == {"sent": "yes"}
     assert len(held.messages) == 1
+
+
+def test_a_test_message_that_reaches_nobody_says_what_to_check_and_can_be_sent_again(work):
+    held, sender = work
+    sender.arguments["event"] = "test"
+    held.answers = [503]
+    with pytest.raises(UserError, match=r"with HTTP 503\. Check the address and the network"):
+        sending.run(sender)
+    assert sending.run(sender) == {"sent": "yes"}
+
+
+def test_an_address_that_apprise_does_not_understand_is_told_without_it(work):
+    held, sender = work
+    name = f"notify.{sender.arguments['target']}"
+    Vault(sender.settings.data_dir).put(name, "tgram://no-token-but-a-secret")
+    with pytest.raises(UserError, match="Apprise does not understand this address") as told:
+        sending.run(sender)
+    assert "secret" not in str(told.value)
+    assert held.messages == []
+    assert not sender.log.with_suffix(".sent").exists()

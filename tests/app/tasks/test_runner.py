@@ -180,25 +180,6 @@ def test_one_disk_task_runs_at_a_time(app, runner, tmp_path):
         assert (store.get(first).state, store.get(second).state) == ("running", "waiting")
 
 
-@pytest.mark.parametrize("failing", ["progress", "end"])
-def test_a_database_that_takes_nothing_for_a_moment_leaves_no_work_running_for_ever(
-    app, runner, tmp_path, monkeypatch, failing
-):
-    change, refused = store.change, []
-
-    def full(task_id, **values):
-        if ("state" in values) == (failing == "end") and not refused:
-            refused.append(values)
-            raise OperationalError("UPDATE task", {}, Exception("database or disk is full"))
-        change(task_id, **values)
-
-    monkeypatch.setattr(store, "change", full)
-    monkeypatch.setattr(runner_log, "disabled", True)
-    task = ticked_until(app, runner, work(app, tmp_path, 3), "done")
-    assert refused
-    assert store.result_of(task) == {"counted": 3}
-
-
 def test_a_long_queue_of_downloads_keeps_no_other_work_from_starting(
     app, runner, tmp_path, monkeypatch
 ):
@@ -209,3 +190,47 @@ def test_a_long_queue_of_downloads_keeps_no_other_work_from_starting(
             store.start("fetch", f"thing:{number}", words)
     task = ticked_until(app, runner, work(app, tmp_path, 2), "done")
     assert store.result_of(task) == {"counted": 2}
+
+
+@pytest.mark.parametrize("what", ["message", "state"], ids=["its progress", "its end"])
+def test_work_goes_on_and_ends_though_the_database_is_full_for_a_moment(
+    app, runner, tmp_path, monkeypatch, what
+):
+    change, refused = store.change, []
+
+    def full_once(task_id, **columns):
+        if what in columns and not refused:
+            refused.append(columns)
+            raise OperationalError("UPDATE task", {}, OSError("database or disk is full"))
+        change(task_id, **columns)
+
+    monkeypatch.setattr(store, "change", full_once)
+    monkeypatch.setattr(runner_log, "disabled", True)
+    task = ticked_until(app, runner, work(app, tmp_path, 3), "done")
+    assert store.result_of(task) == {"counted": 3}
+    assert refused
+    assert (tmp_path / "n").read_text() == "3"
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        ({"file": "/none/n"}, "No such file or directory (/none/n)."),
+        ({"to": "three"}, "It broke off: TypeError: "),
+    ],
+)
+def test_an_error_that_nobody_foresaw_is_told_and_the_log_holds_the_whole(
+    app, runner, tmp_path, broken, sentence
+):
+    task_id = work(app, tmp_path, **{"to": 1, **broken})
+    task = ticked_until(app, runner, task_id, "failed")
+    assert task.error.startswith(sentence)
+    assert "Traceback" in store.log_path(runner._settings, task_id).read_text()
+
+
+def test_only_what_failed_or_was_cancelled_can_go_on(app, tmp_path):
+    with app.app_context():
+        task = store.get(work(app, tmp_path, 1))
+        with pytest.raises(ConflictError, match="This is waiting; only what failed"):
+            store.retry(task)
+        assert store.get(task.id).state == "waiting"
