@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import BadHost, HTTPException
 
 from app.db import db
 from app.errors import InvalidSpecError, UserError
-from app.web import htmx
+from app.web import homes, htmx
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,8 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
         )
     if status < 400 or (error.response is not None):
         return error
+    if status == 405 and request.method == "GET" and not request.path.startswith("/api/"):
+        return redirect(homes.of_action(request.path), 303)
     return _answer(texts.get(status, error.description or error.name), status, error.name)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, jsonify, redirect, request
+from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -42,7 +42,7 @@ def begin(dataset_id: int) -> ResponseReturnValue:
 def _about(file: Any) -> tuple[str, int, str]:
     try:
         return str(file["name"]), int(file["size"]), str(file.get("modified", ""))
-    except (TypeError, KeyError, ValueError, AttributeError):
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
         raise UserError("Each file needs a name and a size.") from None
 
 
@@ -74,16 +74,6 @@ def bring_in(dataset_id: int) -> ResponseReturnValue:
         raise UserError("Name the uploads to import.")
     task = importing.from_uploads(dataset, [here.get(each) for each in ids])
     return {"task": task.id}
-
-
-@bp.post("/forget")
-def forget(dataset_id: int) -> ResponseReturnValue:
-    """Remove what is half uploaded (a plain form)."""
-    dataset = library.get(dataset_id)
-    here = place(dataset)
-    for upload in here.halves():
-        here.forget(upload.id)
-    return redirect(f"/datasets/{dataset.id}", 303)
 
 
 @bp.errorhandler(uploads.WrongOffsetError)

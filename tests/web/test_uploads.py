@@ -192,3 +192,19 @@ def test_a_full_disk_while_unpacking_adds_nothing_and_goes_on_once_there_is_room
     client.post("/tasks/1/retry")
     assert tasks.run_all()[0] == ""
     assert [path.name for path in folder.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("size", ["1e999", "NaN", "-5", "[]"])
+def test_a_size_that_no_file_has_is_answered_in_words(client, begin, size):
+    begin()
+    body = f'{{"files": [{{"name": "a.png", "size": {size}}}]}}'
+    answer = client.post("/datasets/1/uploads", data=body, content_type="application/json")
+    assert (answer.status_code, "size" in answer.json["error"]) == (400, True)
+
+
+def test_the_halves_of_a_dataset_that_is_gone_are_forgotten_with_a_page_that_says_so(client, begin):
+    begin()
+    assert client.post("/datasets/1/halves/forget").location == "/datasets/1"
+    answer = client.post("/datasets/7/halves/forget")
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
+    assert "To the datasets" in answer.text
