@@ -44,6 +44,7 @@
     if (shown && !note) {
       note = document.createElement("div");
       note.id = "offline";
+      note.className = "floating";
       note.setAttribute("role", "status");
       note.textContent = "No connection to the dashboard. Trying again; running jobs go on.";
       document.body.append(note);
@@ -58,9 +59,33 @@
     return true;
   };
 
+  // What a region shows may be deleted in another tab: that is said once, and then it asks no more.
+  const gone = new WeakSet();
+  const isPoll = (ctx) => ctx?.sourceEvent?.type === "every";
+
+  // A page that is drawn anew because its work is done would take away what a person is typing, or send
+  // a refused form again. It waits until nothing is typed any more, and says so.
+  const KEPT = "[name=caption], [data-curve]";  // saved by themselves
+  const isChanged = (input) => {
+    if (input.matches(KEPT)) return false;
+    if (input.type === "checkbox" || input.type === "radio") return input.checked !== input.defaultChecked;
+    if (input.tagName !== "SELECT") return input.type !== "hidden" && input.value !== input.defaultValue;
+    return input.selectedIndex !== Math.max(0, [...input.options].findIndex((option) => option.defaultSelected));
+  };
+  const isAtWork = () => document.body.hasAttribute("data-answer") || [...document.querySelectorAll("main :is(input, textarea, select)")].some(isChanged);
+  const waits = () => {
+    if (document.getElementById("news")) return;
+    const note = Object.assign(document.createElement("div"), { id: "news", className: "floating", textContent: "There is news. It is shown when what you typed is sent. " });
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "small", textContent: "Show it now" });
+    button.addEventListener("click", () => location.replace(location.pathname + location.search));
+    note.setAttribute("role", "status");
+    note.append(button);
+    document.body.append(note);
+  };
+
   document.addEventListener("htmx:before:request", (event) => {
     const ctx = event.detail?.ctx;
-    if (document.hidden && ctx?.sourceEvent?.type === "every" && !tells(event.target)) event.preventDefault();
+    if (isPoll(ctx) && (gone.has(event.target) || document.hidden && !tells(event.target))) event.preventDefault();
     // What a region shows goes with each of its polls. It stands beside hx-get, because HTMX wires a region
     // anew at each change of that, again and again on a page that is open for hours.
     const shown = event.target.dataset?.shown;
@@ -71,6 +96,10 @@
     const response = event.detail?.ctx?.response;
     if (response?.headers?.has("X-Portal-Placeholder")) event.preventDefault();
     offline(false);
+    if (response?.headers?.has("HX-Refresh") && isAtWork()) { event.preventDefault(); waits(); }
+    if (response?.status !== 404 || !isPoll(event.detail.ctx)) return;
+    gone.add(event.target);
+    if (document.getElementById("flash").textContent.trim()) event.preventDefault();
   });
   document.addEventListener("htmx:error", () => offline(true));
 
@@ -169,6 +198,9 @@
   });
 
   document.addEventListener("DOMContentLoaded", () => {
+    // The answer to a form takes the address of its page: a reload sends nothing again.
+    const { answer } = document.body.dataset;
+    if (answer) history.replaceState(history.state, "", answer);
     document.querySelector("[data-theme-switch]")?.removeAttribute("hidden");  // where the styles do not know of scripting
     document.querySelector("[data-first-error]")?.focus();
     if (location.hash.startsWith("#sample-")) document.querySelectorAll("#job-samples[data-lazy]").forEach(bring);
