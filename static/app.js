@@ -119,6 +119,20 @@
     if (link?.closest("#job-form, .notice") && reveal(link.hash.slice(1))) event.preventDefault();
   });
 
+  // A form is sent once, however often its button is pressed, until its answer is there or does not come.
+  // What answers with a file leaves the page as it is, and may be asked for again.
+  const PATIENCE = 10_000;
+  const ready = (form, button) => { delete form.dataset.sending; button?.removeAttribute("aria-disabled"); };
+  document.addEventListener("submit", (event) => {
+    const { target: form, submitter: button } = event;
+    if (event.defaultPrevented || form.method !== "post" || button?.hasAttribute("data-again")) return;
+    if ("sending" in form.dataset) { event.preventDefault(); return; }
+    form.dataset.sending = "";
+    button?.setAttribute("aria-disabled", "true");
+    setTimeout(() => ready(form, button), PATIENCE);
+    addEventListener("pagehide", () => ready(form, button), { once: true });
+  });
+
   // A native file is copied as it will be written, without the names of fields beside it.
   const copy = async (button) => {
     const box = document.getElementById(button.dataset.copy);
@@ -189,9 +203,9 @@
 
   // A menu closes when a person turns to something else.
   const openMenus = () => document.querySelectorAll("details.menu[open]");
-  document.addEventListener("click", (event) => {
+  ["click", "focusin"].forEach((type) => document.addEventListener(type, (event) => {
     openMenus().forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
-  });
+  }));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     openMenus().forEach((menu) => { menu.open = false; menu.querySelector("summary").focus(); });

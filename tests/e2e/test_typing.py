@@ -1,4 +1,4 @@
-"""What a person typed outlives a look elsewhere, a reload, and work that ends meanwhile."""
+"""What a person typed outlives a look elsewhere, a reload, and work that ends meanwhile; it is sent once."""
 
 from __future__ import annotations
 
@@ -56,6 +56,23 @@ def test_a_refused_form_has_the_address_of_its_page_and_a_reload_sends_nothing_a
     assert is_as_typed(page)
     assert page.input_value("[name='optimizer.learning_rate']") == "abc"
     assert sent == []
+
+
+def test_a_button_that_is_pressed_three_times_makes_one_job(page, server, document):
+    server.post("/api/v1/jobs?hold=1", document)
+    page.goto(f"{server.url}/jobs/new?clone=1")
+    page.wait_for_selector("#job-preview h3")
+    page.locator("button[name=hold]").scroll_into_view_if_needed()
+    box = page.locator("button[name=hold]").bounding_box()
+    for _ in range(3):
+        page.mouse.click(box["x"] + 20, box["y"] + 10)
+    page.wait_for_url(f"{server.url}/jobs/2")
+    assert len(server.get("/api/v1/jobs")["jobs"]) == 2
+    # Who comes back may send it again.
+    page.go_back()
+    page.wait_for_selector("#job-preview h3")
+    page.click("button[name=hold]")
+    page.wait_for_url(f"{server.url}/jobs/3")
 
 
 def test_work_that_ends_takes_nothing_away_that_is_being_typed(page, server):

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from app.jobs import store
+from app.jobs import service, store
 from app.jobs.states import JobState
+from tests.support.finished import finished_job
 
 
 def test_what_a_job_took_is_the_time_of_its_attempts_and_not_what_lay_between(client, job):
@@ -39,3 +40,17 @@ def test_time_left_is_never_told_as_nothing_while_a_pause_goes_on(
     page = client.get("/jobs/1/status").text
     shown = page.partition("<dt>Time left</dt>")[2].partition("</div>")[0]
     assert " ".join(re.sub("<.*?>", " ", shown).split()).startswith(told)
+
+
+def test_a_job_that_succeeded_offers_its_lora_beside_its_name(app, client):
+    offer = re.compile(r'<a class="button main" href="([^"]*)">(?:(?!</a>).)*Download<')
+    with app.app_context():
+        made = finished_job(app, name="dog")
+        finished_job(app, JobState.FAILED, name="cat")
+        output = service.run_dir(made).output
+    shown = client.get("/jobs/1").text
+    assert offer.search(shown)[1] == "/jobs/1/files/dog.safetensors"
+    assert client.get("/jobs/1/files/dog.safetensors", buffered=True).status_code == 200
+    assert not offer.search(client.get("/jobs/2/status").text)
+    (output / "dog.safetensors").unlink()
+    assert not offer.search(client.get("/jobs/1/status").text)
