@@ -36,7 +36,8 @@ def _answer(text: str, status: int, title: str) -> ResponseReturnValue:
 def _user_error(error: UserError) -> ResponseReturnValue:
     if isinstance(error, InvalidSpecError) and request.path.startswith("/api/"):
         return jsonify({"error": str(error), "errors": error.errors}), error.status
-    return _answer(str(error), error.status, "That did not work")
+    title = "Not found" if error.status == 404 else "That did not work"
+    return _answer(str(error), error.status, title)
 
 
 def _database_error(error: OperationalError) -> ResponseReturnValue:

@@ -57,12 +57,6 @@ def piece(dataset_id: int, upload_id: str) -> ResponseReturnValue:
     return {"offset": here.append(upload, offset, request.stream)}
 
 
-@bp.get("/<upload_id>")
-def offset(dataset_id: int, upload_id: str) -> ResponseReturnValue:
-    """How much of it is here."""
-    return {"offset": place(library.get(dataset_id)).get(upload_id).offset}
-
-
 @bp.post("/import")
 def bring_in(dataset_id: int) -> ResponseReturnValue:
     """``{"ids": [...]}``: import what has arrived."""
