@@ -39,8 +39,8 @@
   const versus = make("div", { className: "versus", hidden: true }, make("span", { textContent: "B:" }), stepB, promptB, button("Swap", "Swap A and B (X)", () => swap()), slider);
   const hint = make("p", { className: "hint", textContent: "← → step · ↑ ↓ prompt · Home End · C compare · Z zoom · D download · Esc" });
   const dialog = make("dialog", { className: "viewer", aria: { labelledby: "viewer-title" } },
-    make("header", {}, title, words, make("div", { className: "row" }, comparer, zoomer, download, closer)),
-    stage, make("footer", {}, versus, make("div", { className: "timeline" }, first, scrubber, last), film, hint));
+    make("div", { className: "top" }, title, words, make("div", { className: "row" }, comparer, zoomer, download, closer)),
+    stage, make("div", { className: "bottom" }, versus, make("div", { className: "timeline" }, first, scrubber, last), film, hint));
 
   const load = async () => {
     const box = section();
