@@ -97,7 +97,8 @@
     if (response?.headers?.has("X-Portal-Placeholder")) event.preventDefault();
     offline(false);
     if (response?.headers?.has("HX-Refresh") && isAtWork()) { event.preventDefault(); waits(); }
-    if (response?.status !== 404 || !isPoll(event.detail.ctx)) return;
+    const isOurs = response?.headers?.has("Content-Security-Policy");  // a proxy may say 404 for us
+    if (response?.status !== 404 || !isOurs || !isPoll(event.detail.ctx)) return;
     gone.add(event.target);
     if (document.getElementById("flash").textContent.trim()) event.preventDefault();
   });

@@ -10,7 +10,7 @@ from flask import Flask, current_app
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-_FORM = tuple(f"/jobs/{what}" for what in ("", "new", "import", "export", "preview", "fields"))
+_FORM = ("/jobs/", "/jobs/import", "/jobs/export", "/jobs/preview", "/jobs/fields")
 _FRAGMENTS = ("tasks.progress", "first_steps.show", "curves.fragment")
 """Answers that are a part of a page, on the way up from an action."""
 
@@ -21,15 +21,16 @@ def install(app: Flask) -> None:
 
 
 def of_action(path: str) -> str:
-    """Where the answer of an action belongs: the nearest page above it, the start page at last."""
+    """Where the answer of an action belongs: the nearest page at or above it, the start page at last."""
     if path in _FORM:
         return "/jobs/new"
     routes = current_app.url_map.bind("")
-    while path := path.rpartition("/")[0]:
+    while path:
         try:
             endpoint, _ = routes.match(path, method="GET")
         except (HTTPException, RequestRedirect):
-            continue
-        if endpoint not in _FRAGMENTS:
+            endpoint = None
+        if endpoint and endpoint not in _FRAGMENTS:
             return path
+        path = path.rpartition("/")[0]
     return "/"

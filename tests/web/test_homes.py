@@ -60,3 +60,4 @@ def test_the_answer_to_a_refused_form_names_its_page_and_marks_it_in_the_navigat
         assert f'data-answer="{page}"' in answer.text
         assert f'<a href="{page}" aria-current="page"' in answer.text
     assert "data-answer" not in client.get("/models").text
+    assert 'data-answer="/login"' in client.post("/login", data={"token": "x"}).text
