@@ -44,6 +44,7 @@
     if (shown && !note) {
       note = document.createElement("div");
       note.id = "offline";
+      note.className = "floating";
       note.setAttribute("role", "status");
       note.textContent = "No connection to the dashboard. Trying again; running jobs go on.";
       document.body.append(note);
@@ -58,9 +59,33 @@
     return true;
   };
 
+  // What a region shows may be deleted in another tab: that is said once, and then it asks no more.
+  const gone = new WeakSet();
+  const isPoll = (ctx) => ctx?.sourceEvent?.type === "every";
+
+  // A page that is drawn anew because its work is done would take away what a person is typing, or send
+  // a refused form again. It waits until nothing is typed any more, and says so.
+  const KEPT = "[name=caption], [data-curve]";  // saved by themselves
+  const isChanged = (input) => {
+    if (input.matches(KEPT)) return false;
+    if (input.type === "checkbox" || input.type === "radio") return input.checked !== input.defaultChecked;
+    if (input.tagName !== "SELECT") return input.type !== "hidden" && input.value !== input.defaultValue;
+    return input.selectedIndex !== Math.max(0, [...input.options].findIndex((option) => option.defaultSelected));
+  };
+  const isAtWork = () => document.body.hasAttribute("data-answer") || [...document.querySelectorAll("main :is(input, textarea, select)")].some(isChanged);
+  const waits = () => {
+    if (document.getElementById("news")) return;
+    const note = Object.assign(document.createElement("div"), { id: "news", className: "floating", textContent: "There is news. It is shown when what you typed is sent. " });
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "small", textContent: "Show it now" });
+    button.addEventListener("click", () => location.replace(location.pathname + location.search));
+    note.setAttribute("role", "status");
+    note.append(button);
+    document.body.append(note);
+  };
+
   document.addEventListener("htmx:before:request", (event) => {
     const ctx = event.detail?.ctx;
-    if (document.hidden && ctx?.sourceEvent?.type === "every" && !tells(event.target)) event.preventDefault();
+    if (isPoll(ctx) && (gone.has(event.target) || document.hidden && !tells(event.target))) event.preventDefault();
     // What a region shows goes with each of its polls. It stands beside hx-get, because HTMX wires a region
     // anew at each change of that, again and again on a page that is open for hours.
     const shown = event.target.dataset?.shown;
@@ -71,6 +96,11 @@
     const response = event.detail?.ctx?.response;
     if (response?.headers?.has("X-Portal-Placeholder")) event.preventDefault();
     offline(false);
+    if (response?.headers?.has("HX-Refresh") && isAtWork()) { event.preventDefault(); waits(); }
+    const isOurs = response?.headers?.has("Content-Security-Policy");  // a proxy may say 404 for us
+    if (response?.status !== 404 || !isOurs || !isPoll(event.detail.ctx)) return;
+    gone.add(event.target);
+    if (document.getElementById("flash").textContent.trim()) event.preventDefault();
   });
   document.addEventListener("htmx:error", () => offline(true));
 
@@ -88,6 +118,20 @@
     if (copier) copy(copier);
     const link = event.target.closest('a[href^="#"]');
     if (link?.closest("#job-form, .notice") && reveal(link.hash.slice(1))) event.preventDefault();
+  });
+
+  // A form is sent once, however often its button is pressed, until its answer is there or does not come.
+  // What answers with a file leaves the page as it is, and may be asked for again.
+  const PATIENCE = 10_000;
+  const ready = (form, button) => { delete form.dataset.sending; button?.removeAttribute("aria-disabled"); };
+  document.addEventListener("submit", (event) => {
+    const { target: form, submitter: button } = event;
+    if (event.defaultPrevented || form.method !== "post" || button?.hasAttribute("data-again")) return;
+    if ("sending" in form.dataset) { event.preventDefault(); return; }
+    form.dataset.sending = "";
+    button?.setAttribute("aria-disabled", "true");
+    setTimeout(() => ready(form, button), PATIENCE);
+    addEventListener("pagehide", () => ready(form, button), { once: true });
   });
 
   // A native file is copied as it will be written, without the names of fields beside it.
@@ -160,15 +204,18 @@
 
   // A menu closes when a person turns to something else.
   const openMenus = () => document.querySelectorAll("details.menu[open]");
-  document.addEventListener("click", (event) => {
+  ["click", "focusin"].forEach((type) => document.addEventListener(type, (event) => {
     openMenus().forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
-  });
+  }));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     openMenus().forEach((menu) => { menu.open = false; menu.querySelector("summary").focus(); });
   });
 
   document.addEventListener("DOMContentLoaded", () => {
+    // The answer to a form takes the address of its page: a reload sends nothing again.
+    const { answer } = document.body.dataset;
+    if (answer) history.replaceState(history.state, "", answer);
     document.querySelector("[data-theme-switch]")?.removeAttribute("hidden");  // where the styles do not know of scripting
     document.querySelector("[data-first-error]")?.focus();
     if (location.hash.startsWith("#sample-")) document.querySelectorAll("#job-samples[data-lazy]").forEach(bring);

@@ -52,7 +52,7 @@
     const tool = (name) => tools.querySelector(`[data-curve="${name}"]`);
     const choice = { series: "loss", smooth: 90, log: false, clip: false, axis: "step", ...stored() };
     let chart = null, built = "", zoom = null, all = null, timer = 0, asking = 0;
-    const data = new Map(), versions = new Map(), births = new Map();
+    const data = new Map(), versions = new Map(), births = new Map(), gone = new Set();
     // Several jobs over time begin together; one shows the clock.
     const since = (job) => choice.axis === "time" && jobs.length > 1 ? births.get(job) ?? 0 : 0;
     // Several curves over each other need no point for each pixel: the page stays as light as one.
@@ -74,6 +74,7 @@
         const have = data.get(job), shown = have?.series[choice.series];
         if (again && !zoom && shown?.count && (have.grown || 0) < 2 * box.clientWidth) query.set("since", shown.count);
         const answer = await fetch(`/jobs/${job}/curves.json?${query}`);
+        if (answer.status === 404) gone.add(job);
         return answer.status === 200 && !answer.headers.has("X-Portal-Placeholder") ? answer.json() : null;
       })).catch(() => []);
       if (turn !== asking || !figure.isConnected) return;
@@ -81,10 +82,10 @@
       answers.forEach((answer, at) => {
         if (answer) { data.set(jobs[at], joined(data.get(jobs[at]), answer)); versions.set(jobs[at], answer.version); fresh = true; grow(answer); }
       });
-      data.forEach((answer) => { alive ||= !answer.final; });
+      data.forEach((answer, job) => { alive ||= !answer.final && !gone.has(job); });
       if (fresh) { draw(); tell(); }
       clearTimeout(timer);
-      if (alive || data.size < jobs.length) timer = setTimeout(tick, pace(data.get(jobs[0])?.series[choice.series]?.x.length ?? 0));
+      if (alive || jobs.some((job) => !data.has(job) && !gone.has(job))) timer = setTimeout(tick, pace(data.get(jobs[0])?.series[choice.series]?.x.length ?? 0));
     };
     const joined = (old, answer) => {
       const more = answer.series[choice.series], have = old?.series[choice.series];

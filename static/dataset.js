@@ -10,7 +10,7 @@
   const dirty = new Set();
   const say = (tile, text, look = "") => {
     const place = tile.querySelector("[role=status]");
-    place.textContent = text;
+    if (place.textContent !== text) place.textContent = text;  // else it is read out at each key
     place.className = look;
   };
   const post = (address, data) => fetch(address, {

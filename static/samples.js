@@ -23,7 +23,7 @@
   const label = (place) => `${grid.steps[place.step].label} · prompt ${place.prompt + 1}`;
 
   // The parts. Made once; the page's polls never touch them.
-  const title = make("h2", { id: "viewer-title" }), words = make("p", { tabIndex: -1 });
+  const title = make("h2", { id: "viewer-title", aria: { live: "polite" } }), words = make("p", { tabIndex: -1 });
   const canvas = make("div", { className: "canvas" }), stage = make("div", { className: "stage", tabIndex: 0, aria: { role: "group", label: "Sample. Arrow keys: step and prompt." } }, canvas);
   const button = (text, tip, act, props = {}) => { const b = make("button", { type: "button", title: tip, ...props }, ...[].concat(text)); b.addEventListener("click", act); return b; };
   const word = (text) => make("span", { className: "word", textContent: text });
@@ -39,8 +39,8 @@
   const versus = make("div", { className: "versus", hidden: true }, make("span", { textContent: "B:" }), stepB, promptB, button("Swap", "Swap A and B (X)", () => swap()), slider);
   const hint = make("p", { className: "hint", textContent: "← → step · ↑ ↓ prompt · Home End · C compare · Z zoom · D download · Esc" });
   const dialog = make("dialog", { className: "viewer", aria: { labelledby: "viewer-title" } },
-    make("header", {}, title, words, make("div", { className: "row" }, comparer, zoomer, download, closer)),
-    stage, make("footer", {}, versus, make("div", { className: "timeline" }, first, scrubber, last), film, hint));
+    make("div", { className: "top" }, title, words, make("div", { className: "row" }, comparer, zoomer, download, closer)),
+    stage, make("div", { className: "bottom" }, versus, make("div", { className: "timeline" }, first, scrubber, last), film, hint));
 
   const load = async () => {
     const box = section();
@@ -89,7 +89,8 @@
 
   const draw = () => {
     const row = grid.steps[at.step], found = cell(at);
-    title.textContent = other ? `A: ${label(at)}` : `${row.label} · prompt ${at.prompt + 1} of ${grid.prompts.length}`;
+    const told = other ? `A: ${label(at)}` : `${row.label} · prompt ${at.prompt + 1} of ${grid.prompts.length}`;
+    if (title.textContent !== told) title.textContent = told;
     words.textContent = grid.prompts[at.prompt];
     canvas.replaceChildren(picture(at));
     stage.classList.toggle("comparing", other !== null);

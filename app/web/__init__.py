@@ -25,6 +25,7 @@ def register(app: Flask) -> None:
         errors,
         filters,
         guard,
+        homes,
         machines,
         meter,
         routing,
@@ -44,6 +45,7 @@ def register(app: Flask) -> None:
     for noun in NOUNS:
         app.register_blueprint(import_module(f"app.web.{noun}").bp)
     errors.install(app)
+    homes.install(app)
     filters.install(app)
     statics.install(app)
     styles.install(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -132,6 +133,4 @@ def back(dataset_id: int, *, anchor: str = "") -> ResponseReturnValue:
 
 def url_pairs(query: str) -> list[tuple[str, str]]:
     """The names and values of a query."""
-    from urllib.parse import parse_qsl
-
     return parse_qsl(query[:2000])

@@ -123,6 +123,16 @@ def upload(dataset_id: int) -> ResponseReturnValue:
     return _to(dataset)
 
 
+@bp.post("/<int:dataset_id>/halves/forget")
+def forget_uploads(dataset_id: int) -> ResponseReturnValue:
+    """Remove what is half uploaded."""
+    dataset = library.get(dataset_id)
+    here = uploads.place(dataset)
+    for upload in here.halves():
+        here.forget(upload.id)
+    return _to(dataset)
+
+
 def _kept(dataset: Dataset, file: FileStorage) -> Upload:
     place = uploads.place(dataset)
     size = file.stream.seek(0, 2)

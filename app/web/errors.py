@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import BadHost, HTTPException
 
 from app.db import db
 from app.errors import InvalidSpecError, UserError
-from app.web import disk_errors, htmx
+from app.web import disk_errors, homes, htmx
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,8 @@ def _answer(text: str, status: int, title: str) -> ResponseReturnValue:
 def _user_error(error: UserError) -> ResponseReturnValue:
     if isinstance(error, InvalidSpecError) and request.path.startswith("/api/"):
         return jsonify({"error": str(error), "errors": error.errors}), error.status
-    return _answer(str(error), error.status, "That did not work")
+    title = "Not found" if error.status == 404 else "That did not work"
+    return _answer(str(error), error.status, title)
 
 
 def _database_error(error: DBAPIError) -> ResponseReturnValue:
@@ -80,6 +81,8 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
         )
     if status < 400 or (error.response is not None):
         return error
+    if status == 405 and request.method == "GET" and not request.path.startswith("/api/"):
+        return redirect(homes.of_action(request.path), 303)
     return _answer(texts.get(status, error.description or error.name), status, error.name)
 
 

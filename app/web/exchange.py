@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, redirect, request, url_for
+from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -25,13 +25,6 @@ bp = Blueprint("exchange", __name__)
 MOST_BYTES = 2 * 1024 * 1024
 MOST_FILES = 50
 PASTED = "Pasted text"
-
-
-@bp.get("/jobs/import")
-def no_import() -> ResponseReturnValue:
-    """The address of an answer that was reloaded or shared."""
-    # Its anchor lies within the fold, which browsers then open.
-    return redirect(url_for("new_job.form", _anchor="import-files"), 303)
 
 
 @bp.post("/jobs/import")

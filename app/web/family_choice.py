@@ -31,8 +31,9 @@ class Entry:
 def groups(installed: Container[EngineName], card_gb: float | None) -> dict[str, list[Entry]]:
     """All families: those most people look for first, the rest by what they make and by name.
 
-    ``installed`` may be empty: then a newcomer is not told the same at every line. ``card_gb`` is
-    None where no card is known.
+    Within a group those that nothing speaks against come first, so that what can be trained here
+    stands together. ``installed`` may be empty: then a newcomer is not told the same at every line.
+    ``card_gb`` is None where no card is known.
     """
     found: dict[str, list[Entry]] = {name: [] for name in (_OFTEN, *_GROUPS.values())}
     for family in families.families().values():
@@ -44,6 +45,7 @@ def groups(installed: Container[EngineName], card_gb: float | None) -> dict[str,
     for name, entries in found.items():
         if name != _OFTEN:
             entries.sort(key=lambda entry: entry.label.lower())
+        entries.sort(key=lambda entry: bool(entry.against))
     return {name: entries for name, entries in found.items() if entries}
 
 

@@ -64,6 +64,7 @@ def status(job: Job, found: Outputs | None = None) -> dict[str, Any]:
         "waits": turn.why_waiting(current(), job),
         "version": version,
         "lost": _lost_steps(job, attempt, found),
+        "made": _made(job, found),
         "can_save": not why_no_order,
         "why_no_order": why_no_order,
         "others": exporting.others(job.family, job.engine),
@@ -82,6 +83,14 @@ def _cluster_notice(job: Job) -> str:
     words = elsewhere.notice(current()) if job.status.is_active else ""
     attempt = store.attempt_of(job) if words else None
     return words if attempt is not None and attempt.executor == "slurm" else ""
+
+
+def _made(job: Job, found: Outputs | None) -> str:
+    """The finished LoRA below the output folder; empty where there is none, or several."""
+    if job.state != "succeeded":
+        return ""
+    finished = [lora for lora in (found or gallery.outputs_of(job)).loras if lora.file.final]
+    return finished[0].file.path if len(finished) == 1 else ""
 
 
 def _lost_steps(job: Job, attempt: Attempt | None, found: Outputs | None) -> int | None:

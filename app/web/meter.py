@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Blueprint, Flask, redirect, render_template, request
@@ -45,20 +45,30 @@ def countdown() -> dict[str, Any]:
     """What the banner says; ``kind`` is empty where there is nothing to say."""
     state = _autostop().state
     live = current().vast.client is not None and state.phase != "off"
-    shown = {"live": live, "kind": "", "text": "", "keep": False, "now": False, "state": state}
+    shown = {
+        "live": live,
+        "kind": "",
+        "text": "",
+        "told": "",
+        "keep": False,
+        "now": False,
+        "state": state,
+    }
     if live:
-        shown.update(_words(state))
+        shown.update(_words(state, _minutes))
+        shown["told"] = _words(state, _roughly).get("text", "")
     return {**shown, "version": _version(shown)}
 
 
-def _words(state: Any) -> dict[str, Any]:
+def _words(state: Any, span: Callable[[float], str]) -> dict[str, Any]:
+    """``span`` puts seconds into words."""
     verb = "destroyed" if state.act == "destroy" else "stopped"
     if state.phase == "idle" and state.left is not None and state.left < SOON_SECONDS:
         but = f"; {state.reason}" if state.reason else ""
-        text = f"Nothing runs here. This machine is {verb} in {_minutes(state.left)}{but}."
+        text = f"Nothing runs here. This machine is {verb} in {span(state.left)}{but}."
         return {"kind": "warn", "text": text, "keep": True, "now": True}
     if state.phase == "busy" and state.cap_left is not None and state.cap_left < SOON_SECONDS:
-        text = f"The cap is reached in {_minutes(state.cap_left)}: what runs is asked to save and stop."
+        text = f"The cap is reached in {span(state.cap_left)}: what runs is asked to save and stop."
         return {"kind": "warn", "text": f"{text} Then this machine is stopped.", "keep": True}
     if state.phase in ("held", "capped"):
         text = f"This machine would be {verb} now, but something holds it: {state.reason}"
@@ -69,14 +79,14 @@ def _words(state: Any) -> dict[str, Any]:
         text = f"Dry run: this machine would be {verb} now, because {state.reason}."
         return {"kind": "warn", "text": text, "keep": True}
     if state.phase in ("stopping", "ordered"):
-        return _leaving(state, verb)
+        return _leaving(state, verb, span)
     return {}
 
 
-def _leaving(state: Any, verb: str) -> dict[str, Any]:
+def _leaving(state: Any, verb: str, span: Callable[[float], str]) -> dict[str, Any]:
     text = f"This machine is being {verb}, because {state.reason}."
     if state.problem:
-        next_try = _minutes(max(0.0, state.next_try - _autostop().clock()))
+        next_try = span(max(0.0, state.next_try - _autostop().clock()))
         text = f"This machine should be {verb}, because {state.reason}. {state.problem} Next try in {next_try}."
     if state.late:
         text += " It still costs money: stop it in Vast's console."
@@ -89,6 +99,14 @@ def _minutes(seconds: float) -> str:
     if seconds >= 120:
         return f"{round(seconds / 60)} minutes"
     return f"{max(10, -(-round(seconds) // 10) * 10)} seconds"
+
+
+def _roughly(seconds: float) -> str:
+    """For a screen reader, which reads out each change: five in a quarter of an hour, not twenty-five."""
+    least = next((bound for bound in (1, 2, 5, 10, 15) if seconds <= bound * 60), None)
+    if least is None:
+        return "more than 15 minutes"
+    return f"less than {least} minute{'' if least == 1 else 's'}"
 
 
 def _version(shown: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, jsonify, redirect, request
+from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -57,12 +57,6 @@ def piece(dataset_id: int, upload_id: str) -> ResponseReturnValue:
     return {"offset": here.append(upload, offset, request.stream)}
 
 
-@bp.get("/<upload_id>")
-def offset(dataset_id: int, upload_id: str) -> ResponseReturnValue:
-    """How much of it is here."""
-    return {"offset": place(library.get(dataset_id)).get(upload_id).offset}
-
-
 @bp.post("/import")
 def bring_in(dataset_id: int) -> ResponseReturnValue:
     """``{"ids": [...]}``: import what has arrived."""
@@ -74,16 +68,6 @@ def bring_in(dataset_id: int) -> ResponseReturnValue:
         raise UserError("Name the uploads to import.")
     task = importing.from_uploads(dataset, [here.get(each) for each in ids])
     return {"task": task.id}
-
-
-@bp.post("/forget")
-def forget(dataset_id: int) -> ResponseReturnValue:
-    """Remove what is half uploaded (a plain form)."""
-    dataset = library.get(dataset_id)
-    here = place(dataset)
-    for upload in here.halves():
-        here.forget(upload.id)
-    return redirect(f"/datasets/{dataset.id}", 303)
 
 
 @bp.errorhandler(uploads.WrongOffsetError)

@@ -104,7 +104,7 @@ class Batch(Section):
         ai="train.batch_size", kohya="datasets[].batch_size", ge=1, le=1024,
     )  # fmt: skip
     gradient_accumulation: int = about(
-        1, "Gradient accumulation", "Passes collected into one step, at no cost in memory.", unit="passes",
+        1, "Gradient accumulation", "Passes collected into one step, at no cost in memory.",
         ai="train.gradient_accumulation", kohya="gradient_accumulation_steps", ge=1, le=1024,
     )  # fmt: skip
 

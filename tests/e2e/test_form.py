@@ -150,3 +150,30 @@ def test_an_engine_chosen_while_the_familys_fields_are_on_their_way_stays_chosen
     page.wait_for_selector("#job-preview h2:has-text('kohya_ss')")
     assert page.input_value("#engine") == "kohya_ss"
     assert page.input_value("#family") == "sd15"
+
+
+def test_no_name_of_an_advanced_field_takes_two_lines(page, make_server):
+    open_form(page, make_server)
+    page.evaluate(
+        "document.querySelectorAll('#job-fields details').forEach((d) => { d.open = true; })"
+    )
+    tall = """() => [...document.querySelectorAll("#job-fields details .field > label")]
+      .filter((label) => label.clientHeight > 1.6 * parseFloat(getComputedStyle(label).lineHeight))
+      .map((label) => label.textContent)"""
+    for width in (740, 1100, 1200, 1280, 1440, 1700, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        until(lambda: page.evaluate(tall) == [], 5, f"one line each at {width} px")
+
+
+def test_a_printed_form_holds_what_was_filled_in_and_no_buttons(page, make_server):
+    open_form(page, make_server)
+    page.emulate_media(media="print")
+    assert page.is_visible("#name")
+    assert page.is_visible("#job-preview")
+    assert not page.is_visible("#job-form button:has-text('Start')")
+
+
+def test_twice_the_size_of_letters_leaves_room_for_the_form_beside_its_preview(page, make_server):
+    open_form(page, make_server)
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    until(lambda: page.locator("#name").bounding_box()["width"] > 250, 5, "a name can be typed")

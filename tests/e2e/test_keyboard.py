@@ -97,3 +97,14 @@ def watch_and_stop(page):
         tab_to(page, "#stop-dialog button.danger")
     page.keyboard.press("Enter")
     page.wait_for_selector("#job-status [data-state=cancelled]", timeout=60_000)
+
+
+def test_a_menu_closes_when_the_keyboard_leaves_it(page, server, document):
+    server.post("/api/v1/jobs?hold=1", document)
+    page.goto(f"{server.url}/jobs/1")
+    tab_to(page, "#job-more > summary")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#job-more[open]")
+    tab_to(page, "#job-more a.danger")
+    page.keyboard.press("Tab")
+    until(lambda: not page.locator("#job-more[open]").count(), 5, "it is closed")

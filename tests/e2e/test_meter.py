@@ -27,5 +27,5 @@ def test_destroy_has_to_be_typed_and_stop_now_reaches_vast(page, make_server):
         assert api.orders == ["stop"]
         assert "Stop now" in json.loads((server.data / "auto-stop.json").read_text())["reason"]
         page.goto(f"{server.url}/engines")
-        page.get_by_text("This machine is being stopped").wait_for()
+        page.get_by_role("status").get_by_text("This machine is being stopped").wait_for()
         assert KEY not in server.log.read_text()

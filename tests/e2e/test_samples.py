@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
+from tests.support import vitals
 from tests.support.wait import until
 
 pytestmark = pytest.mark.e2e
@@ -65,6 +66,14 @@ def test_samples_are_walked_over_by_keyboard_and_a_poll_changes_nothing(page, wa
     # The browser gives the focus back to the opener first and tells the page of the end afterwards.
     focused = "document.activeElement.dataset.step === '10'"
     until(lambda: page.evaluate(focused), 5, "the focus is on what was looked at last")
+
+
+def test_the_viewer_is_clear_to_a_screen_reader(page, watched):
+    page.click(".shot[data-step='20'][data-prompt='0']")
+    page.wait_for_selector("dialog.viewer[open]")
+    page.keyboard.press("c")
+    page.wait_for_selector("dialog.viewer .divider")
+    assert vitals.axe(page, vitals.axe_source())[0] == []
 
 
 def test_regions_without_news_do_not_ask(page, watched):

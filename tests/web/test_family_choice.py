@@ -28,6 +28,17 @@ def test_each_family_stands_once_the_often_trained_first_and_the_others_by_name(
         assert name == "Often trained" or labels == sorted(labels)
 
 
+def test_within_a_group_those_that_can_be_trained_here_come_first():
+    groups = family_choice.groups(("ai-toolkit",), 12)
+    marks = {name: [bool(entry.against) for entry in group] for name, group in groups.items()}
+    assert marks == {name: sorted(found) for name, found in marks.items()}
+    assert sorted(marks["Pictures"]) != [False] * len(marks["Pictures"])
+    often = [entry.key for entry in groups["Often trained"] if not entry.against]
+    assert often == [key for key in families.FIRST if key in often]
+    first = [entry.label.lower() for entry in groups["Pictures"] if not entry.against]
+    assert first == sorted(first)
+
+
 @pytest.mark.parametrize(
     ("key", "installed", "card_gb", "words"),
     [

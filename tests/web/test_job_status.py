@@ -9,6 +9,7 @@ import pytest
 
 from app.jobs import service, store
 from app.jobs.states import JobState
+from tests.support.finished import finished_job
 from tests.web.test_pages import write_lora
 
 
@@ -71,3 +72,17 @@ def test_before_the_first_step_a_page_that_nothing_redraws_tells_a_time_not_how_
 def poll_region(page):
     """The status of a job's page, in which spaces of an "ago" do not break."""
     return page.partition('id="job-status"')[2].partition("</section>")[0].replace("\u00a0", " ")
+
+
+def test_a_job_that_succeeded_offers_its_lora_beside_its_name(app, client):
+    offer = re.compile(r'<a class="button main" href="([^"]*)">(?:(?!</a>).)*Download<')
+    with app.app_context():
+        made = finished_job(app, name="dog")
+        finished_job(app, JobState.FAILED, name="cat")
+        output = service.run_dir(made).output
+    shown = client.get("/jobs/1").text
+    assert offer.search(shown)[1] == "/jobs/1/files/dog.safetensors"
+    assert client.get("/jobs/1/files/dog.safetensors", buffered=True).status_code == 200
+    assert not offer.search(client.get("/jobs/2/status").text)
+    (output / "dog.safetensors").unlink()
+    assert not offer.search(client.get("/jobs/1/status").text)

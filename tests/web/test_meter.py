@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from app import preferences
@@ -108,6 +110,22 @@ def test_its_poll_is_silent_while_nothing_is_new(rented):
     assert "console" in answer.text
     show(phase="ordered", reason="nothing ran")
     assert "Keep running" not in rented.get("/").text
+
+
+def told_at(client, **state):
+    show(**state)
+    page = client.get("/").text
+    return re.search(r'<p class="hidden" role="status">(.*?)</p>', page)[1]
+
+
+def test_a_screen_reader_hears_the_countdown_a_few_times_not_at_each_poll(rented):
+    heard = [told_at(rented, phase="idle", left=float(left)) for left in range(890, 0, -10)]
+    assert len(set(heard)) == 5
+    assert "stopped in less than 15 minutes" in heard[0]
+    assert "stopped in less than 1 minute." in heard[-1]
+    assert "in less than 5 minutes" in told_at(rented, phase="busy", cap_left=200.0)
+    ill = {"phase": "stopping", "reason": "nothing ran", "problem": "It is ill."}
+    assert "It is ill." in told_at(rented, **ill)
 
 
 def test_keep_running_and_stop_now_lead_back_and_are_heard(rented):

@@ -206,6 +206,16 @@ def test_the_form_sends_a_gated_model_to_its_licence_and_the_token(app, client):
     assert "/models#token" in told
 
 
+def test_a_refused_form_says_once_at_the_field_why_its_model_cannot_be_had(app, client, form):
+    with app.app_context():
+        current().hub.wait("gated/flux", 5)
+    page = client.post("/jobs/", data={**form, "base_model": "gated/flux"})
+    field = page.text.partition('for="base_model"')[2].partition('id="base_model-help"')[0]
+    assert page.status_code == 422
+    assert field.count("Accept its licence") == 1
+    assert "/models#token" in field
+
+
 def test_a_job_waits_for_the_download_of_its_model(app, client, form, work):
     data = {**form, "base_model": "open/flux"}
     client.post("/models/download", data={"what": "open/flux"})

@@ -44,7 +44,7 @@ def test_pieces_in_order_make_the_file_and_the_import_brings_it_in(app, client, 
     platform = app.extensions[EXTENSION]
     assert platform.tasks.run_all()[0] == ""
     assert (platform.settings.datasets_dir / "cat" / "a.png").read_bytes() == data
-    assert client.get(address).status_code == 404
+    assert client.put(f"{address}?offset=0", data=b"").status_code == 404
 
 
 def test_a_piece_in_the_wrong_place_is_told_where_to_go_on(client, begin):
@@ -52,7 +52,7 @@ def test_a_piece_in_the_wrong_place_is_told_where_to_go_on(client, begin):
     client.put(f"/datasets/1/uploads/{upload}?offset=0", data=b"12345")
     answer = client.put(f"/datasets/1/uploads/{upload}?offset=3", data=b"45")
     assert (answer.status_code, answer.json["offset"]) == (409, 5)
-    assert client.get(f"/datasets/1/uploads/{upload}").json == {"offset": 5}
+    assert begin().json["uploads"] == [{"id": upload, "offset": 5}]
 
 
 def test_a_piece_of_what_was_given_up_a_moment_ago_is_refused_and_not_an_error(app, begin):
@@ -159,9 +159,9 @@ def test_a_full_disk_in_mid_upload_is_one_sentence_and_the_upload_goes_on_later(
     answer = client.put(f"/datasets/1/uploads/{upload}?offset=0", data=b"x" * 3_000_000)
     assert answer.status_code == 507
     assert answer.json["error"].startswith("The disk is full")
-    here = client.get(f"/datasets/1/uploads/{upload}").json["offset"]
-    assert 0 < here < 3_000_000
     filler.unlink()
+    here = client.post("/datasets/1/uploads", json=body).json["uploads"][0]["offset"]
+    assert 0 < here < 3_000_000
     rest = client.put(f"/datasets/1/uploads/{upload}?offset={here}", data=b"x" * (3_000_000 - here))
     assert rest.json == {"offset": 3_000_000}
 
@@ -200,9 +200,17 @@ def test_half_a_character_in_a_name_is_refused_in_words(begin):
     assert begin("a.png", modified="\ud800").status_code == 200
 
 
-@pytest.mark.parametrize("size", ["1e999", "1" + "0" * 400, "-1"])
-def test_a_size_that_no_file_has_is_refused(client, size):
-    client.post("/datasets", data={"name": "cat"})
+@pytest.mark.parametrize("size", ["1e999", "1" + "0" * 400, "NaN", "-5", "[]"])
+def test_a_size_that_no_file_has_is_answered_in_words(client, begin, size):
+    begin()
     body = f'{{"files": [{{"name": "a.png", "size": {size}}}]}}'
     answer = client.post("/datasets/1/uploads", data=body, content_type="application/json")
     assert (answer.status_code, "size" in answer.json["error"]) == (400, True)
+
+
+def test_the_halves_of_a_dataset_that_is_gone_are_forgotten_with_a_page_that_says_so(client, begin):
+    begin()
+    assert client.post("/datasets/1/halves/forget").location == "/datasets/1"
+    answer = client.post("/datasets/7/halves/forget")
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
+    assert "To the datasets" in answer.text
