@@ -25,7 +25,7 @@ BACK_OFF_SECONDS = 30.0
 LONGEST_BACK_OFF_SECONDS = 600.0
 
 _NOTHING_LEFT: dict[str, Any] = {"stalled": False, "phase": "", "wish": ""}
-"""What the row of a job that is over says of its last attempt."""
+"""What the row of a job says of an attempt that is over."""
 _OUTCOMES = {
     JobState.SUCCEEDED: "succeeded",
     JobState.FAILED: "failed",
@@ -160,8 +160,7 @@ def _queue_again(platform: Platform, job: Job, reason: str, *, counts: bool = Tr
         reason,
         interruptions=count,
         not_before=time.time() + (back_off(count) if counts else 0.0),
-        phase="",
-        stalled=False,
+        **_NOTHING_LEFT,
     )
 
 

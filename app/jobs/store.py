@@ -119,19 +119,19 @@ def note(job: Job, reason: str) -> None:
     change(job)
 
 
-def change(job: Job, **columns: Any) -> None:
-    """Write columns other than the state, and let every open page see it."""
+def change(job: Job, only: JobState | None = None, **columns: Any) -> bool:
+    """Write columns other than the state, and let every open page see it.
+
+    With ``only`` where the job still is in that state, and nothing else; whether it was.
+    """
     if "state" in columns:
         raise ValueError("The state is changed by move() alone.")
-    statement = (
-        update(Job)
-        .where(Job.id == job.id)
-        .values(version=Job.version + 1, **columns)
-        .execution_options(synchronize_session=False)
-    )
-    db.session.execute(statement)
+    which = [Job.id == job.id] if only is None else [Job.id == job.id, Job.state == only.value]
+    statement = update(Job).where(*which).values(version=Job.version + 1, **columns)
+    done = db.session.execute(statement.execution_options(synchronize_session=False))
     db.session.commit()
     db.session.refresh(job)
+    return bool(cast(CursorResult[Any], done).rowcount)
 
 
 def change_all(job_ids: Sequence[int], **columns: Any) -> None:
