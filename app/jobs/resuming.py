@@ -8,7 +8,8 @@ import uuid
 from pathlib import Path
 
 from app import artifacts
-from app.jobs import store, workspace
+from app.errors import UserError
+from app.jobs import checking, store, workspace
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
 from app.models import Job
@@ -23,7 +24,7 @@ def resume_point(
     """Where the attempt starts. A fresh start moves what is there out of the engine's sight.
 
     ai-toolkit takes the newest file of its folder whether asked or not, so torn files are
-    moved away as well.
+    moved away as well. Raises UserError where what the job was to begin with is gone.
     """
     earlier = job.attempt > 1 and run.output.exists() and any(run.output.iterdir())
     if earlier and (job.fresh or spec.resume == "never"):
@@ -35,14 +36,23 @@ def resume_point(
         )
         earlier = False
     if not earlier:
-        return workspace.starting_point(spec, platform.settings)
+        return _beginning(platform, spec)
     states = artifacts.saved_states(run.output, installation.engine, spec.name)
     bad = {file.path for file in installation.engine.quarantine(states)}
     for state in states:
         if state.file.path in bad:
             _set_aside(job, run, state.path)
     left = [_with_step(job, state) for state in states if state.file.path not in bad]
-    return installation.engine.resume_point(left, known_steps_per_epoch(job))
+    # An attempt that was cut short before its first save begins as the first one did.
+    own = installation.engine.resume_point(left, known_steps_per_epoch(job))
+    return own or _beginning(platform, spec)
+
+
+def _beginning(platform: Platform, spec: JobSpec) -> ResumePoint | None:
+    """Where a job begins that has saved nothing: with the weights that it names, if it names any."""
+    if problem := checking.start_problem(platform, spec):
+        raise UserError(f"{problem} Clone the job and choose another start.")
+    return workspace.starting_point(spec, platform.settings)
 
 
 def _with_step(job: Job, state: SavedState) -> SavedState:

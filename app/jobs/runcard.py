@@ -12,7 +12,7 @@ from typing import Any
 from app import datasets
 from app.jobs import installations
 from app.jobs.installations import Installation
-from app.jobs.rundir import RunDir, read_json, write_json_atomic
+from app.jobs.rundir import RunDir, TornFileError, read_json, write_json_atomic
 from engines.base import LaunchPlan
 from engines.spec import JobSpec
 
@@ -64,5 +64,9 @@ def fingerprint_later(run: RunDir, spec: JobSpec) -> None:
 
 def _merge(run: RunDir, values: dict[str, Any]) -> None:
     with _lock:
-        path = run.root / "run-card.json"
-        write_json_atomic(path, {**(read_json(path) or {}), **values})
+        try:
+            known = read_json(run.run_card) or {}
+        except TornFileError as error:
+            log.warning("%s: written anew", error)
+            known = {}
+        write_json_atomic(run.run_card, {**known, **values})
