@@ -21,7 +21,7 @@ from app.jobs import (
     workspace,
 )
 from app.jobs.installations import Installation
-from app.jobs.rundir import RunDir
+from app.jobs.rundir import MOUNT_IT, RunDir
 from app.platform import Platform
 from engines import families, presets
 from engines.base import DatasetFacts, LaunchPlan, UnsupportedError
@@ -269,9 +269,10 @@ def start_problem(platform: Platform, spec: JobSpec) -> str:
 
 def _disk(data_dir: Path) -> dict[str, str]:
     jobs = data_dir / "jobs"
-    place = jobs if jobs.exists() else data_dir
-    if not os.access(place, os.W_OK):
+    if not jobs.is_dir():
+        return {"name": f"{jobs} is not there, so no job can start. {MOUNT_IT}"}
+    if not os.access(jobs, os.W_OK):
         return {
-            "name": f"{place} cannot be written, so no job can start. Check its owner and the disk."
+            "name": f"{jobs} cannot be written, so no job can start. Check its owner and the disk."
         }
     return {}

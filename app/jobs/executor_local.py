@@ -149,7 +149,7 @@ class LocalExecutor:
 def _without_folder(attempt: AttemptDir) -> Status:
     """Somebody took the run directory away, perhaps from under a trainer; or the disk is away."""
     if not attempt.root.parents[2].is_dir():
-        where = f"{attempt.root.parents[2]} cannot be seen: is its disk mounted?"
+        where = f"{attempt.root.parents[2]} is not there: mount its disk, or make the folder again"
         return Running(trainer_started=True, waiting=where)
     return Lost(
         f"its run directory {attempt.root} is gone",

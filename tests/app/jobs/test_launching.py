@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.errors import InvalidSpecError
 from app.gpu import Gpu
 from app.jobs import launching, service, store
 from app.jobs.states import JobState as S
@@ -148,7 +149,9 @@ def test_while_the_disk_of_the_jobs_is_away_nothing_starts_in_its_place(app, doc
     jobs.rename(jobs.with_name("away"))
     current().supervisor.tick()
     assert store.counts() == {"queued": 1}
-    assert "is its disk mounted?" in store.fact("held")
+    assert "is not there. Mount its disk" in store.fact("held")
+    with pytest.raises(InvalidSpecError, match="Mount its disk"):
+        service.submit({**document, "name": "cat"})
     assert not jobs.exists()
     jobs.with_name("away").rename(jobs)
     tick_until(lambda: store.get(1).status is S.RUNNING, "running")

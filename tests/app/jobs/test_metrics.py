@@ -26,7 +26,7 @@ REPLAY = Path(__file__).parents[2] / "replay"
 @pytest.fixture
 def run(tmp_path):
     made = RunDir(tmp_path)
-    made.create()
+    made.output.mkdir()
     return made
 
 
