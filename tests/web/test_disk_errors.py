@@ -1,4 +1,4 @@
-"""A disk or a database that takes nothing is told as that, on pages and by the API, never as an error of the program."""
+"""A disk or database that takes nothing is told as that, on pages and by the API, not as an error of the program."""
 
 from __future__ import annotations
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
+import os
 import shutil
 import sqlite3
 import struct
@@ -63,6 +65,24 @@ def test_a_step_is_told_once_it_is_complete_and_the_last_one_at_the_end(run):
     assert (last.step, last.loss) == (2, 0.25)
     assert last.learning_rate == pytest.approx(1e-4)
     assert steps(read_points(run.metrics)) == [1, 2]
+
+
+def test_records_on_a_disk_that_gives_nothing_back_end_the_reading_at_the_end(run, monkeypatch):
+    path = event_file(run.root, 1)
+    append(path, bytes(2 * metrics.MOST_BYTES))
+    recorder = Recorder(run, "kohya_ss", attempt=1)
+    looks = []
+
+    def broken(self, *words, **more):
+        if self == path:
+            looks.append(self)
+            assert len(looks) < 10, "it is read again and again"
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(self))
+        return real(self, *words, **more)
+
+    real = Path.open
+    monkeypatch.setattr(Path, "open", broken)
+    assert recorder.flush() == []
 
 
 def test_the_rate_told_is_that_of_the_unet_and_the_one_that_prodigy_found(run):
