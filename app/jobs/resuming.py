@@ -27,7 +27,9 @@ def resume_point(
     moved away as well. Raises UserError where what the job was to begin with is gone.
     """
     earlier = job.attempt > 1 and run.output.exists() and any(run.output.iterdir())
-    if earlier and (job.fresh or spec.resume == "never"):
+    # "never" is about attempts that were cut short; a finished run is continued because somebody asks for it.
+    anew = job.fresh or (spec.resume == "never" and not job.target_steps)
+    if earlier and anew:
         kept = run.attempt(job.attempt - 1).root / "output"
         kept.parent.mkdir(parents=True, exist_ok=True)
         run.output.rename(kept)

@@ -141,7 +141,8 @@ def retry(job: Job, *, resume: bool = True) -> None:
     """Queue a final job again. ``resume`` goes on from the newest whole save; else from step 0."""
     if not job.status.is_final:
         raise ConflictError(f"Job {job.id} is {job.state}; only a finished job can be tried again.")
-    why = "tried again from the newest save" if resume else "tried again from the start"
+    goes_on = resume and (job.target_steps or spec_of(job).resume != "never")
+    why = "tried again from the newest save" if goes_on else "tried again from the start"
     _queue_again(job, why, fresh=not resume)
 
 

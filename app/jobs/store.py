@@ -9,8 +9,9 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, bindparam, func, select, update
+from sqlalchemy import CursorResult, Float, bindparam, func, select, update
 from sqlalchemy import delete as delete_rows
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import defer
 
 from app.db import connection, db
@@ -36,11 +37,11 @@ _NEWEST_EVENT_OF = select(func.max(_EVENT.id)).where(_EVENT.job_id == bindparam(
 _ACTIVE = select(Job).where(_IS_ACTIVE).order_by(Job.id).execution_options(populate_existing=True)
 
 _LONG = (defer(Job.document), defer(Job.notes))
-_MAY_START = (
-    (Job.state == JobState.QUEUED.value)
-    & Job.held.is_(False)
-    & (Job.not_before <= bindparam("now"))
-)
+LONGEST_BACK_OFF_SECONDS = 600.0
+_NOW = bindparam("now", type_=Float)
+# What is to begin later than the longest back-off was written by a clock that has been set back since.
+_IS_TIME = (Job.not_before <= _NOW) | (Job.not_before > _NOW + LONGEST_BACK_OFF_SECONDS)
+_MAY_START = (Job.state == JobState.QUEUED.value) & Job.held.is_(False) & _IS_TIME
 _IS_LAUNCHABLE = select(Job.id).where(_MAY_START).limit(1)
 _AT_ONCE = 50
 _LAUNCHABLE = (
@@ -285,6 +286,11 @@ def fact(key: str) -> str:
 
 
 def remember(key: str, value: str) -> None:
-    """Remember a fact about the queue."""
-    db.session.merge(Fact(key=key, value=value))
-    db.session.commit()
+    """Remember a fact about the queue; of two that do so at once the later one stays."""
+    try:
+        db.session.merge(Fact(key=key, value=value))
+        db.session.commit()
+    except IntegrityError:  # for the first time, and somebody else was quicker
+        db.session.rollback()
+        db.session.merge(Fact(key=key, value=value))
+        db.session.commit()

@@ -168,3 +168,21 @@ def test_a_job_whose_start_was_deleted_while_it_waited_does_not_begin_with_nothi
     job = store.get(job.id)
     assert job.status is S.FAILED
     assert "Job 1 has written no LoRA to start from." in job.reason
+
+
+def test_a_finished_run_that_is_continued_goes_on_also_where_attempts_start_anew(app, document):
+    """The spec says "never" of interruptions; "Continue for" is a wish of its own."""
+    job = end(running({**document, "resume": "never"}))
+    service.extend(job, 8)
+    tick_until(lambda: store.get(job.id).status is S.RUNNING, "running")
+    assert (service.run_dir(job).output / "dog.safetensors").is_file()
+    job = end(store.get(job.id), code=1, lora=False)
+    assert not [e for e in job.events if "was moved" in e.reason]
+
+
+def test_a_retry_of_a_job_that_starts_anew_does_not_say_that_it_goes_on(app, document):
+    job = end(running({**document, "resume": "never"}), code=1)
+    service.retry(job)
+    assert store.get(job.id).reason == "tried again from the start"
+    tick_until(lambda: store.get(job.id).status is S.RUNNING, "running")
+    assert [e for e in store.get(job.id).events if "was moved" in e.reason]
