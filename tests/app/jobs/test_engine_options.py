@@ -209,3 +209,20 @@ def test_a_dataset_key_that_the_checkout_lacks_is_told_at_its_field(home, librar
         "buckets.max",
         "buckets.upscale",
     }
+
+
+def test_however_often_it_is_asked_while_it_is_read_one_thread_reads(home, library, monkeypatch):
+    gate = threading.Event()
+
+    def slow(installation):
+        gate.wait(10)
+        return read_here(installation)
+
+    monkeypatch.setattr(engine_options, "_read_in_child", slow)
+    before = threading.active_count()
+    for _ in range(20):
+        assert library.now(installed(home)).pending
+    more = threading.active_count() - before
+    gate.set()
+    until(lambda: not library.now(installed(home)).pending, 10, "it is read")
+    assert more <= 5  # a few may come before the first has begun
