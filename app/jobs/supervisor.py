@@ -213,10 +213,11 @@ class Supervisor:
             following.write_progress(job, attempt)
         following.tell_removed(job)
         following.note_memory(telemetry.note_peak(self._platform, job, attempt))
-        if job.wish and job.status is not JobState.STOPPING:
+        if job.status is JobState.STOPPING:
+            return
+        if job.wish:
             orders.give(job, folder)
-        elif job.status is not JobState.STOPPING:
-            guards.watch(self._platform, job, following, folder)
+        guards.watch(self._platform, job, following, folder)
 
     def _follow(self, job: Job, attempt: Attempt) -> Following:
         following = self._following.get(job.id)
