@@ -18,6 +18,10 @@ from engines.base import ResumePoint, SavedState
 from engines.spec import JobSpec
 
 
+_LATE_SECONDS = 60.0
+"""The clock that stamps files may be so much ahead of the one that tells when an attempt ended."""
+
+
 def resume_point(
     platform: Platform, job: Job, spec: JobSpec, run: RunDir, installation: Installation
 ) -> ResumePoint | None:
@@ -58,10 +62,16 @@ def _beginning(platform: Platform, spec: JobSpec) -> ResumePoint | None:
 
 
 def _with_step(job: Job, state: SavedState) -> SavedState:
-    """sd-scripts' own count in a state is of one attempt; a finished run's is ours."""
-    if state.file.kind == "state" and state.file.final and job.target_steps:
-        return dataclasses.replace(state, step=job.step)
-    return state
+    """sd-scripts' own count in a state is of one attempt; a finished run's is ours, as far as the
+    attempt came that wrote it. A later one, cut off before its first save, came further.
+    """
+    if state.file.kind != "state" or not state.file.final or not job.target_steps:
+        return state
+    over = [attempt for attempt in job.attempts if attempt.ended is not None]
+    wrote = [a for a in over if a.started <= state.mtime <= (a.ended or 0.0) + _LATE_SECONDS]
+    # None where the files were copied without their times.
+    wrote = wrote or [attempt for attempt in over if attempt.outcome == "succeeded"]
+    return dataclasses.replace(state, step=wrote[-1].last_step if wrote else job.step)
 
 
 def _set_aside(job: Job, run: RunDir, path: Path) -> None:
