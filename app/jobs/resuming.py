@@ -17,7 +17,6 @@ from app.platform import Platform
 from engines.base import ResumePoint, SavedState
 from engines.spec import JobSpec
 
-
 _LATE_SECONDS = 60.0
 """The clock that stamps files may be so much ahead of the one that tells when an attempt ended."""
 
