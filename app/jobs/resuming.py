@@ -29,18 +29,12 @@ def resume_point(
     ai-toolkit takes the newest file of its folder whether asked or not, so torn files are
     moved away as well. Raises UserError where what the job was to begin with is gone.
     """
-    earlier = job.attempt > 1 and run.output.exists() and any(run.output.iterdir())
+    earlier = job.attempt > 1 and bool(_written(job, run))
     # "never" is about attempts that were cut short; a finished run is continued because somebody asks for it.
     anew = job.fresh or (spec.resume == "never" and not job.target_steps)
     if earlier and anew:
-        kept = run.attempt(job.attempt - 1).root / "output"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        run.output.rename(kept)
-        store.note(
-            job, f"what attempt {job.attempt - 1} wrote was moved to {kept.relative_to(run.root)}"
-        )
-        earlier = False
-    if not earlier:
+        _move_away(job, run)
+    if anew or not earlier:
         return _beginning(platform, spec)
     states = artifacts.saved_states(run.output, installation.engine, spec.name)
     bad = {file.path for file in installation.engine.quarantine(states)}
@@ -51,6 +45,26 @@ def resume_point(
     # An attempt that was cut short before its first save begins as the first one did.
     own = installation.engine.resume_point(left, known_steps_per_epoch(job))
     return own or _beginning(platform, spec)
+
+
+def _written(job: Job, run: RunDir) -> list[Path]:
+    """What earlier attempts left in the output folder, but for what a person pinned."""
+    pinned = artifacts.kept_folder(job.name)
+    there = run.output.iterdir() if run.output.exists() else ()
+    return [path for path in there if path.name != pinned]
+
+
+def _move_away(job: Job, run: RunDir) -> None:
+    """Out of the engine's sight with what was written; what is pinned stays where it is."""
+    pinned = artifacts.kept_folder(job.name)
+    away = run.attempt(job.attempt - 1).root / "output"
+    away.parent.mkdir(parents=True, exist_ok=True)
+    run.output.rename(away)
+    if (away / pinned).is_dir():
+        run.output.mkdir()
+        (away / pinned).rename(run.output / pinned)
+    where = away.relative_to(run.root)
+    store.note(job, f"what attempt {job.attempt - 1} wrote was moved to {where}")
 
 
 def _beginning(platform: Platform, spec: JobSpec) -> ResumePoint | None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from app import artifacts
-from app.jobs import installations, resuming, service, store
+from app.jobs import gallery, installations, resuming, retention, service, store
 from app.platform import current
 from engines.base import OutputFile, SavedState
-from tests.support.supervised import end, running
+from tests.support.supervised import end, running, tick_until, write_lora
 
 EPOCH = 40
 
@@ -59,3 +59,19 @@ def test_where_the_times_of_the_files_were_lost_it_is_of_the_last_run_that_finis
 def test_a_state_that_the_later_attempt_wrote_at_its_end_is_of_that_one(app, document, monkeypatch):
     point = continued(document, monkeypatch, written=1095.0)
     assert (point.step, point.epoch) == (2080, 52)
+
+
+def test_a_pinned_checkpoint_stays_where_it_is_when_a_job_begins_again_at_step_0(app, document):
+    job = running(document)
+    output = service.run_dir(job).output
+    write_lora(output / "dog-000001.safetensors")
+    kept = retention.pin(job, "dog-000001.safetensors")
+    job = end(job)
+    for attempt in (2, 3):
+        service.retry(job, resume=False)
+        tick_until(lambda: store.get(1).status.value == "running", "running again")
+        assert kept.is_file()
+        assert not (output / "dog.safetensors").exists()
+        job = end(store.get(job.id), lora=attempt == 2)
+    assert (service.run_dir(job).attempt(1).root / "output" / "dog-000001.safetensors").is_file()
+    assert [lora.path for lora in gallery.outputs_of(job).kept] == [kept]
