@@ -260,6 +260,7 @@ def _delete(arguments: argparse.Namespace) -> int:
 
 def _logs(arguments: argparse.Namespace) -> int:
     from app.commands.following import follow
+    from app.errors import NotFoundError
     from app.jobs import service
 
     with application():
@@ -267,9 +268,12 @@ def _logs(arguments: argparse.Namespace) -> int:
         if arguments.follow:
             follow(job.id, sys.stdout)
             return 0
-        path = service.run_dir(job).attempt(arguments.attempt or job.attempt or 1).log
-        if path.exists():
-            with path.open("rb") as log:
-                while block := log.read(1 << 20):
-                    sys.stdout.buffer.write(block)
+        number = job.attempt if arguments.attempt is None else arguments.attempt
+        path = service.run_dir(job).attempt(number).log
+        if not path.exists():
+            newest = f"its newest is attempt {job.attempt}" if job.attempt else "it has not started"
+            raise NotFoundError(f"Job {job.id} has no log of attempt {number}; {newest}.")
+        with path.open("rb") as log:
+            while block := log.read(1 << 20):
+                sys.stdout.buffer.write(block)
     return 0

@@ -234,6 +234,9 @@ def test_following_a_log_prints_all_of_it_however_long_also_of_a_job_that_is_ove
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 20_001
     assert done.stdout.endswith("line 19999 of a long log\nthe last words\n")
+    missing = lora(tmp_path, "logs", "1", "--attempt", "7")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert "Job 1 has no log of attempt 7; its newest is attempt 2." in missing.stderr
 
 
 def test_numbers_of_no_job_are_told_as_that(tmp_path):
