@@ -32,7 +32,7 @@ from app.jobs import (
     telemetry,
 )
 from app.jobs.autostop import Autostop
-from app.jobs.beside import Beside, Complaints
+from app.jobs.beside import Beside
 from app.jobs.calm import Calm
 from app.jobs.executor import Ended, Lost, Running
 from app.jobs.following import Following
@@ -62,8 +62,7 @@ class Supervisor:
         self._quit = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock: IO[str] | None = None
-        self._complaints = Complaints()
-        self._beside = Beside(self._complaints, done=lambda: ring(platform.settings.data_dir))
+        self._beside = Beside(done=lambda: ring(platform.settings.data_dir))
         self._handing: set[int] = set()
         """Those of its jobs that are being made ready for Slurm, and some that were."""
         self._asleep = elsewhere.Asleep()
@@ -107,9 +106,8 @@ class Supervisor:
                 if self._take_lock():
                     self._round(rung=rung)
                 self.last_tick = time.monotonic()
-                self._complaints.over("tick")
-            except Exception as error:  # noqa: BLE001 - whatever it is, another round comes
-                self._complaints.tell("tick", "a tick failed; the next one starts afresh", error)
+            except Exception:
+                log.exception("a tick failed; the next one starts afresh")
             rung = self._bell.wait(self.pause)
 
     @property
@@ -157,24 +155,20 @@ class Supervisor:
         elsewhere.tell_notice(self._platform)
 
     def _look(self, watcher: Watcher) -> None:
-        name = type(watcher).__module__
         try:
             watcher.tick()
-            self._complaints.over(name)
-        except Exception as error:  # noqa: BLE001 - the others have their turn all the same
-            self._complaints.tell(name, f"{name} failed; it looks again at the next tick", error)
+        except Exception:
+            log.exception("%s failed; it looks again at the next tick", type(watcher).__module__)
             db.session.rollback()
 
     def _safely(self, job: Job, act: Callable[[Job], None]) -> None:
         job_id = job.id
         try:
             act(job)
-            self._complaints.over(job_id)
         except IllegalMoveError as error:
             log.info("%s (somebody else was first)", error)
-        except Exception as error:  # noqa: BLE001 - a poisoned job stops no other
-            words = f"job {job_id}: this tick failed; the next one tries again"
-            self._complaints.tell(job_id, words, error)
+        except Exception:
+            log.exception("job %s: this tick failed; the next one tries again", job_id)
             db.session.rollback()
 
     def _advance(self, job: Job, attempt: Attempt | None) -> None:

@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadHost, HTTPException
 
 from app.db import db
 from app.errors import InvalidSpecError, UserError
-from app.web import disk_errors, htmx
+from app.web import htmx
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,6 @@ def install(app: Flask) -> None:
     app.register_error_handler(UserError, _user_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(OperationalError, _database_error)
-    app.register_error_handler(OSError, _file_error)
     app.register_error_handler(OverflowError, _too_large)
     app.register_error_handler(Exception, _unforeseen)
 
@@ -41,15 +40,12 @@ def _user_error(error: UserError) -> ResponseReturnValue:
 
 
 def _database_error(error: OperationalError) -> ResponseReturnValue:
+    """A full disk is the user's to mend; any other trouble of the database is not."""
     db.session.rollback()
-    told = disk_errors.of_database(error)
-    return _answer(*told) if told else _unforeseen(error)
-
-
-def _file_error(error: OSError) -> ResponseReturnValue:
-    db.session.rollback()
-    told = disk_errors.of_file(error)
-    return _answer(*told) if told else _unforeseen(error)
+    if getattr(error.orig, "sqlite_errorname", "") not in ("SQLITE_FULL", "SQLITE_IOERR_WRITE"):
+        return _unforeseen(error)
+    text = "The disk is full, so nothing could be written down. Free some, then try again."
+    return _answer(text, 507, "The disk is full")
 
 
 def _too_large(error: OverflowError) -> ResponseReturnValue:

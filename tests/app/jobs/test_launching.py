@@ -124,25 +124,6 @@ def test_a_job_that_waits_for_a_gpu_that_is_not_here_says_so(app, document):
     tick_until(lambda: store.get(chosen.id).status is S.RUNNING, "it runs on the GPU that came")
 
 
-def test_an_error_that_lasts_is_written_down_once_and_again_when_it_comes_back(
-    app, document, caplog
-):
-    job = running(document)
-    executor = current().executor
-    poll = executor.poll
-
-    def broken(attempt):
-        raise PermissionError(13, "Permission denied", str(attempt.root))
-
-    for _ in range(2):
-        executor.poll = broken
-        for _ in range(3):
-            current().supervisor.tick()
-        executor.poll = poll
-        current().supervisor.tick()
-    assert len([r for r in caplog.records if f"job {job.id}: this tick failed" in r.message]) == 2
-
-
 def test_while_the_disk_of_the_jobs_is_away_nothing_starts_in_its_place(app, document):
     service.submit(document)
     jobs = current().settings.jobs_dir
