@@ -17,7 +17,7 @@ def create_app(settings: Settings) -> Flask:
 
     from app import delivery, notify, web
     from app.db import db
-    from app.jobs import curve_building
+    from app.jobs import curve_building, deleting
     from app.machine import cache
     from app.platform import EXTENSION, Platform
     from app.settings import ROOT
@@ -36,7 +36,8 @@ def create_app(settings: Settings) -> Flask:
     db.init_app(app)
     platform = Platform(app, settings)
     platform.watchers = [
-        notify.Watcher(), delivery.Watcher(), curve_building.Watcher(), cache.Watcher()
+        notify.Watcher(), delivery.Watcher(), curve_building.Watcher(), cache.Watcher(),
+        deleting.Watcher(),
     ]  # fmt: skip
     platform.undelivered = delivery.undelivered
     app.extensions[EXTENSION] = platform

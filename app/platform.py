@@ -16,7 +16,8 @@ from app import gpu
 from app.base_models import HubChecker, hf_token
 from app.jobs import installations
 from app.jobs.engine_options import OptionLibrary
-from app.jobs.executor import ClusterExecutor, Executor, LocalExecutor
+from app.jobs.executor import ClusterExecutor, Executor
+from app.jobs.executor_local import LocalExecutor
 from app.machine import HostMeter, MachineWatch, Snapshot
 from app.settings import ROOT, Settings
 from app.slurm.commands import Slurm

@@ -24,7 +24,6 @@ PLACE = {
     "gpu_type": "as the cluster names it, such as a100",
     "options": "further long options of sbatch, in one text",
 }
-POLL_SECONDS = 0.5
 
 
 def add_to(commands: Subparsers) -> None:
@@ -155,6 +154,7 @@ def _submit(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from app.commands.following import follow
     from app.jobs import service
     from app.platform import current
 
@@ -164,34 +164,12 @@ def _run(arguments: argparse.Namespace) -> int:
         # Where a server is running it holds the lock and does the work; else we do it here.
         platform.start_supervisor()
         try:
-            _follow(job.id, out=sys.stderr if arguments.json else sys.stdout)
+            follow(job.id, out=sys.stderr if arguments.json else sys.stdout)
         finally:
             platform.stop_supervisor()
         job = service.get(job.id)
         _print(job, arguments.json)
         return 0 if job.state == "succeeded" else 1
-
-
-def _follow(job_id: int, out: Any) -> None:
-    """Print the log as it grows, over all attempts, until the job is final."""
-    from app.db import db
-    from app.jobs import logtail, service
-
-    attempt, offset = 0, 0
-    while True:
-        db.session.expire_all()
-        job = service.get(job_id)
-        if job.attempt != attempt:
-            attempt, offset = job.attempt, 0
-        if attempt:
-            chunk = logtail.read(service.run_dir(job).attempt(attempt).log, offset, skip=False)
-            offset = chunk.end
-            for line in chunk.lines:
-                print(line, file=out)
-            out.flush()
-        if job.status.is_final:
-            return
-        time.sleep(POLL_SECONDS)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -277,16 +255,21 @@ def _delete(arguments: argparse.Namespace) -> int:
 
 
 def _logs(arguments: argparse.Namespace) -> int:
+    from app.commands.following import follow
+    from app.errors import NotFoundError
     from app.jobs import service
 
     with application():
         job = service.get(arguments.id)
         if arguments.follow:
-            _follow(job.id, sys.stdout)
+            follow(job.id, sys.stdout)
             return 0
-        path = service.run_dir(job).attempt(arguments.attempt or job.attempt or 1).log
-        if path.exists():
-            with path.open("rb") as log:
-                while block := log.read(1 << 20):
-                    sys.stdout.buffer.write(block)
+        number = job.attempt if arguments.attempt is None else arguments.attempt
+        path = service.run_dir(job).attempt(number).log
+        if not path.exists():
+            newest = f"its newest is attempt {job.attempt}" if job.attempt else "it has not started"
+            raise NotFoundError(f"Job {job.id} has no log of attempt {number}; {newest}.")
+        with path.open("rb") as log:
+            while block := log.read(1 << 20):
+                sys.stdout.buffer.write(block)
     return 0

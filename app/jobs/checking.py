@@ -21,7 +21,7 @@ from app.jobs import (
     workspace,
 )
 from app.jobs.installations import Installation
-from app.jobs.rundir import RunDir
+from app.jobs.rundir import MOUNT_IT, RunDir
 from app.platform import Platform
 from engines import families, presets
 from engines.base import DatasetFacts, LaunchPlan, UnsupportedError
@@ -143,7 +143,7 @@ def _check(
     errors.update(model_problems(platform, spec, seconds=HUB_SECONDS if thorough else 0))
     warnings = (*warnings, *_on_their_way(platform, spec))
     errors.update(_disk(platform.settings.data_dir))
-    errors.update(_start(spec, platform))
+    errors.update(_start(platform, spec))
     known = not found and all(dataset.path.strip() for dataset in spec.datasets)
     plan, refused = _plan(platform, spec, installation, facts if known else None, gpus)
     if plan is None and known and not thorough:
@@ -245,13 +245,18 @@ def material(spec: JobSpec) -> datasets.Material:
     return "clips" if family is not None and family.video else "pictures"
 
 
-def _start(spec: JobSpec, platform: Platform) -> dict[str, str]:
-    """Another job's LoRA or a file to start from has to be there."""
+def _start(platform: Platform, spec: JobSpec) -> dict[str, str]:
+    problem = start_problem(platform, spec)
+    return {"resume": problem} if problem else {}
+
+
+def start_problem(platform: Platform, spec: JobSpec) -> str:
+    """Why it cannot begin with another job's LoRA, or a file, that it names; else empty."""
     if not isinstance(spec.resume, ResumeFrom):
-        return {}
+        return ""
     point = workspace.starting_point(spec, platform.settings)
     if point is None:
-        return {"resume": f"Job {spec.resume.source} has written no LoRA to start from."}
+        return f"Job {spec.resume.source} has written no LoRA to start from."
     there = os.path.exists(point.path)  # Path raises for what no system can hold
     problem = "" if there else f"There is no {str(point.path)[:300]} to start from."
     if not problem and point.path.suffix == ".safetensors":
@@ -259,14 +264,15 @@ def _start(spec: JobSpec, platform: Platform) -> dict[str, str]:
             artifacts.read_header(point.path)
         except artifacts.TornSafetensorsError as error:
             problem = str(error)
-    return {"resume": problem} if problem else {}
+    return problem
 
 
 def _disk(data_dir: Path) -> dict[str, str]:
     jobs = data_dir / "jobs"
-    place = jobs if jobs.exists() else data_dir
-    if not os.access(place, os.W_OK):
+    if not jobs.is_dir():
+        return {"name": f"{jobs} is not there, so no job can start. {MOUNT_IT}"}
+    if not os.access(jobs, os.W_OK):
         return {
-            "name": f"{place} cannot be written, so no job can start. Check its owner and the disk."
+            "name": f"{jobs} cannot be written, so no job can start. Check its owner and the disk."
         }
     return {}

@@ -27,8 +27,8 @@ FIRST = (LOSS, RATE, SECONDS, MEMORY)
 MOST_WIDTH = 2000
 _BUILT = ".built"
 _LONGEST_STEP = 86_400.0
-_LONGEST_NAME = 80
-"""Of a series, as the engine calls it: with each sign written as three it is still a file's name."""
+_LONGEST_NAME = 240
+"""Of a series, as its files write it: more than that is no file's name."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Curves:
 
     def series(self, name: str) -> Series:
         """The series of that name, which need not exist."""
-        return Series(self._folder / quote(name[:_LONGEST_NAME], safe=""))
+        return Series(self._folder / _file_name(name))
 
     def version(self) -> str:
         """Changes with every new point."""
@@ -146,6 +146,13 @@ class Curves:
                     batch = []
             self.append(samples_of(batch, pace))
             (self._folder / _BUILT).touch()
+
+
+def _file_name(name: str) -> str:
+    """Each sign that is no letter of English stands there as three to twelve."""
+    while len(quoted := quote(name, safe="")) > _LONGEST_NAME:
+        name = name[:-1]
+    return quoted
 
 
 def after(newest: Sample, samples: Iterable[Sample]) -> list[Sample]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from app import datasets
-from app.jobs.rundir import RunDir, read_json
+from app.jobs.rundir import RunDir, TornFileError, read_json
 
 MOST_REMEMBERED = 50_000
 _Key = tuple[str, int, int]
@@ -46,7 +46,10 @@ class Change:
 
 def since(run: RunDir) -> list[Change]:
     """One for each dataset that the run card holds; empty where none was fingerprinted."""
-    card = read_json(run.root / "run-card.json") or {}
+    try:
+        card = read_json(run.run_card) or {}
+    except TornFileError:
+        return []  # the next start writes it anew
     stored = card.get("datasets")
     if not isinstance(stored, dict):
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ def as_json(job: Job) -> dict[str, Any]:
         "phase": job.phase,
         "step": job.step,
         "total_steps": job.total_steps,
-        "loss": job.loss if job.loss is not None and job.loss == job.loss else None,
+        "loss": job.loss if job.loss is not None and math.isfinite(job.loss) else None,
         "seconds_per_step": job.seconds_per_step,
         "gpus": job.gpus,
         "held": job.held,

@@ -22,10 +22,9 @@ log = logging.getLogger(__name__)
 TIME_LIMIT = "time-limit"
 """The wish that the runner has by itself when Slurm tells it that its time is nearly up."""
 BACK_OFF_SECONDS = 30.0
-LONGEST_BACK_OFF_SECONDS = 600.0
 
 _NOTHING_LEFT: dict[str, Any] = {"stalled": False, "phase": "", "wish": ""}
-"""What the row of a job that is over says of its last attempt."""
+"""What the row of a job says of an attempt that is over."""
 _OUTCOMES = {
     JobState.SUCCEEDED: "succeeded",
     JobState.FAILED: "failed",
@@ -160,8 +159,7 @@ def _queue_again(platform: Platform, job: Job, reason: str, *, counts: bool = Tr
         reason,
         interruptions=count,
         not_before=time.time() + (back_off(count) if counts else 0.0),
-        phase="",
-        stalled=False,
+        **_NOTHING_LEFT,
     )
 
 
@@ -169,4 +167,4 @@ def back_off(interruptions: int) -> float:
     """Seconds until the next attempt: none for the first two, then doubling from 30 s to 10 min."""
     if interruptions < 3:
         return 0.0
-    return min(LONGEST_BACK_OFF_SECONDS, BACK_OFF_SECONDS * 2.0 ** (interruptions - 3))
+    return min(store.LONGEST_BACK_OFF_SECONDS, BACK_OFF_SECONDS * 2.0 ** (interruptions - 3))

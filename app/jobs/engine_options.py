@@ -73,7 +73,8 @@ class OptionLibrary:
         found = self._remembered(installation, mark)
         if found is not None:
             return found
-        threading.Thread(target=self.wait, args=(installation,), daemon=True).start()
+        if not self._reading[installation.name].locked():  # else somebody reads already
+            threading.Thread(target=self.wait, args=(installation,), daemon=True).start()
         return Known(installation.engine.shipped_options(), pending=True)
 
     def wait(self, installation: Installation) -> Known:

@@ -196,11 +196,15 @@ class Handing:
         last, now = self._released.get(attempt.root, first), time.time()
         return now - last > AGAIN_SECONDS and (now - first < FORGET_SECONDS or back_at > last)
 
+    def forget(self, attempt: AttemptDir) -> None:
+        """It is over."""
+        for kept in (self._unsent, self._tried, self._released):
+            kept.pop(attempt.root, None)
+
     def give_up(self, attempt: AttemptDir) -> None:
         """It never turned up. Should it still do so, it is held, and ``is_orphan``."""
         (attempt.root / _GIVEN_UP).touch()
-        self._unsent.pop(attempt.root, None)
-        self._tried.pop(attempt.root, None)
+        self.forget(attempt)
 
     def is_orphan(self, marker: str, number: int) -> bool:
         """Whether a held job is one of ours that nothing waits for."""

@@ -44,11 +44,13 @@ class SlurmExecutor:
         self._known: dict[Path, Known] = {}
 
     def start(self, attempt: AttemptDir, launch: Launch, environment: Mapping[str, str]) -> None:
-        """See ``Executor``. Where nobody answers it counts as started, and is handed over later."""
+        """See ``Executor``. Where nobody answers, or the answer cannot be written down, it counts as
+        started: the job that Slurm holds is found, or handed over, later.
+        """
         self._handing.prepare(attempt, launch, environment)
         try:
             self._handing.submit(attempt)
-        except ControllerDownError as error:
+        except (ControllerDownError, OSError) as error:
             log.warning("job %s, attempt %s: %s", launch.job_id, launch.attempt, error)
         self.rounds.soon()
 
@@ -57,6 +59,7 @@ class SlurmExecutor:
         status = self._poll(attempt)
         if not isinstance(status, Running):
             self._known.pop(attempt.root, None)
+            self._handing.forget(attempt)
             self.words.forget(attempt)
         return status
 

@@ -158,7 +158,9 @@ class Following:
             "phase": str(seen.phase or job.phase or ""),
         }
         wanted["finish_at"] = self._finish_at(job, wanted["step"], wanted["total_steps"])
-        new = {key: value for key, value in wanted.items() if not _same(getattr(job, key), value)}
+        # What is no number is told as none: SQLite keeps it so, and it never equals itself.
+        told = {key: None if value != value else value for key, value in wanted.items()}
+        new = {key: value for key, value in told.items() if getattr(job, key) != value}
         of_attempt: dict[str, Any] = {}
         if self._log.offset != attempt.log_offset:
             # Written with the job, in one transaction: each waits for the disk.
@@ -177,12 +179,6 @@ class Following:
         for name in self._removed:
             store.note(job, f"the engine removed {name}: only the newest {self._keep} are kept")
         self._removed.clear()
-
-
-def _same(old: object, new: object) -> bool:
-    if isinstance(old, float) and isinstance(new, float) and math.isnan(old) and math.isnan(new):
-        return True
-    return old == new
 
 
 def _interval(document: dict[str, Any]) -> int | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.jobs import logcap, store
 from app.jobs.following import Following
-from app.jobs.rundir import AttemptDir
+from app.jobs.rundir import MOUNT_IT, AttemptDir
 from app.jobs.states import JobState
 from app.models import Job
 
@@ -27,9 +27,11 @@ def free_gb(platform: Platform) -> float:
 
 def holds_queue(platform: Platform) -> str:
     """Why nothing may start now; empty when jobs may start."""
-    free, soft = free_gb(platform), platform.settings.disk_soft_gb
+    jobs, soft = platform.settings.jobs_dir, platform.settings.disk_soft_gb
     reason = ""
-    if free < soft:
+    if not jobs.is_dir():
+        reason = f"{jobs} is not there. {MOUNT_IT} Jobs start again when it is back."
+    elif (free := free_gb(platform)) < soft:
         reason = (
             f"Only {free:.1f} GB of disk are free; jobs start again above {soft:g} GB "
             "(DISK_SOFT_GB). Delete old jobs or checkpoints."

@@ -84,13 +84,15 @@ def _sentence(error: Exception) -> str:
 
 def _give_up(job_id: int, number: int, reason: str) -> None:
     job = store.get(job_id)
+    stopping = job.status is JobState.STOPPING
+    new, outcome = JobState.FAILED, "failed"
+    if stopping:
+        new, outcome = JobState.CANCELLED, "cancelled"
     attempt = store.attempt_of(job, number)
     if attempt is not None:
-        store.change_attempt(attempt, outcome="failed", reason=reason, ended=time.time())
+        store.change_attempt(attempt, outcome=outcome, reason=reason, ended=time.time())
     with contextlib.suppress(IllegalMoveError):
-        stopping = job.status is JobState.STOPPING
-        new = JobState.CANCELLED if stopping else JobState.FAILED
-        store.move(job, new, reason, finished=time.time(), phase="", suggestion="")
+        store.move(job, new, reason, finished=time.time(), phase="", suggestion="", wish="")
 
 
 def _launch(platform: Platform, job: Job, number: int) -> None:
@@ -122,16 +124,17 @@ def _launch(platform: Platform, job: Job, number: int) -> None:
         raise PreparationError(f"{installation.name} cannot do this: {error}") from error
     if attempt.executor == "slurm":
         plan = elsewhere.plan_for_a_node(plan, platform.slurm.there)
-    _write(run, plan)
+    _write(job, run, plan)
     _write_actions(run.attempt(number), plan)
     _record(job, attempt, plan, resume)
     if store.get(job.id).status is JobState.STOPPING:
         raise PreparationError("stopped before the trainer was started")
     token = base_models.hf_token(platform.settings)
     given = environment(os.environ, plan, gpu=bool(space.gpus), token=token)
-    executor.start(run.attempt(number), _launch_record(job, number, plan), given)
     runcard.write(run, spec, installation, plan, space.gpus)
     runcard.fingerprint_later(run, spec)
+    # The last act: whatever failed after it would leave a trainer that nobody looks after.
+    executor.start(run.attempt(number), _launch_record(job, number, plan), given)
 
 
 def _gpus(job: Job, attempt: Attempt, spec: JobSpec) -> tuple[int, ...]:
@@ -177,7 +180,9 @@ def _look(
     return tuple(facts)
 
 
-def _write(run: RunDir, plan: LaunchPlan) -> None:
+def _write(job: Job, run: RunDir, plan: LaunchPlan) -> None:
+    if not run.spec.exists():
+        service.write_spec(job)
     run.output.mkdir(parents=True, exist_ok=True)
     service.files_of(plan, run.native)
     if plan.control is not None:

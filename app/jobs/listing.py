@@ -17,7 +17,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Select, bindparam, cast, func, or_, select
+from sqlalchemy import BigInteger, Select, bindparam, case, cast, func, or_, select
 
 from app.db import connection
 from app.jobs import store
@@ -157,7 +157,8 @@ def seconds_of(ids: Collection[int]) -> dict[int, float]:
     """How long the attempts of these jobs ran, where there was one; for jobs that are over."""
     if not ids:
         return {}
-    ran = func.sum(Attempt.ended - Attempt.started).label("ran")
+    took = Attempt.ended - Attempt.started
+    ran = func.sum(case((took > 0, took), else_=0.0)).label("ran")
     found = connection().execute(
         select(Attempt.job_id, ran)
         .where(Attempt.job_id.in_(ids), Attempt.ended.is_not(None))

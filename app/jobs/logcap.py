@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 HEAD_BYTES = 1_000_000
 TAIL_BYTES = 8_000_000
 _PUNCH_HOLE_KEEP_SIZE = 0x03
+_refused: set[Path] = set()
+"""Logs on a filesystem that gives nothing back: asked once, not each second."""
 
 
 def keep_small(job: Job, path: Path, cap: int) -> None:
@@ -27,13 +29,22 @@ def keep_small(job: Job, path: Path, cap: int) -> None:
         stat = path.stat()
     except FileNotFoundError:
         return
-    tail = min(TAIL_BYTES, cap // 2)
-    if not cap or stat.st_blocks * 512 <= cap or stat.st_size <= HEAD_BYTES + tail:
+    head, tail = min(HEAD_BYTES, cap // 4), min(TAIL_BYTES, cap // 2)
+    kept = head + tail + 2 * stat.st_blksize
+    if not cap or path in _refused or stat.st_blocks * 512 <= max(cap, kept):
         return
-    removed = punch(path, HEAD_BYTES, stat.st_size - tail)
-    if removed:
-        what = f"its first {HEAD_BYTES // 1_000_000} MB and its end are kept"
-        store.note(job, f"the log grew beyond {cap / 1e6:.0f} MB (LOG_CAP_MB); {what}")
+    told = _has_hole(path, stat.st_size)
+    if not punch(path, head, stat.st_size - tail):
+        _refused.add(path)
+    elif not told:
+        what = f"its first {head / 1e6:.3g} MB and its end are kept"
+        store.note(job, f"the log grew beyond {cap / 1e6:.3g} MB (LOG_CAP_MB); {what}")
+
+
+def _has_hole(path: Path, size: int) -> bool:
+    """Whether its middle was given back before: that is told once, however often it happens."""
+    with path.open("rb") as log:
+        return os.lseek(log.fileno(), 0, os.SEEK_HOLE) < size
 
 
 def punch(path: Path, start: int, end: int) -> int:

@@ -77,8 +77,10 @@ class Recorder:
     def flush(self) -> list[Point]:
         """Everything there is, the last step too, once the writer is gone."""
         points: list[Point] = []
-        while (new := self.collect()) or self._more_events():
-            points += new
+        read: dict[Path, int] | None = None
+        # A disk that gives nothing back is not asked for ever.
+        while (new := self.collect()) or (self._more_events() and self._offsets != read):
+            points, read = points + new, dict(self._offsets)
         left = [self._point(step, self._pending.pop(step)) for step in sorted(self._pending)]
         return points + self._take(left)
 

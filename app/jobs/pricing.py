@@ -73,7 +73,8 @@ def seconds_used(job: Job) -> float:
 
 def _seconds(attempts: Iterable[Attempt]) -> float:
     now = time.time()
-    return sum((attempt.ended or now) - attempt.started for attempt in attempts)
+    # A clock that was set back, or a node's own, may tell that one ended before it began.
+    return sum(max(0.0, (attempt.ended or now) - attempt.started) for attempt in attempts)
 
 
 def cost_so_far(platform: Platform, job: Job) -> float | None:

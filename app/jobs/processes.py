@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,17 +75,39 @@ def marked(marker: str) -> list[Process]:
 
     A process that we may not read, or that has overwritten its environment, is not found.
     """
-    wanted = f"{MARKER}={marker}".encode()
+    return _those(lambda pid: marker_of(pid) == marker)
+
+
+def marker_of(pid: int) -> str:
+    """Which attempt the environment of a process names; empty where it names none, or cannot be read."""
+    wanted = f"{MARKER}=".encode()
+    words = _words(pid, "environ")
+    return next(
+        (w[len(wanted) :].decode("utf-8", "replace") for w in words if w.startswith(wanted)), ""
+    )
+
+
+def with_arguments(words: Collection[str]) -> list[Process]:
+    """Every living process in whose command each of these words stands as a whole argument."""
+    wanted = {os.fsencode(word) for word in words}
+    return _those(lambda pid: wanted <= set(_words(pid, "cmdline")))
+
+
+def _those(fits: Callable[[int], bool]) -> list[Process]:
     found = []
     for pid in _pids():
         started = start_time(pid)
-        try:
-            environment = (_PROC / str(pid) / "environ").read_bytes()
-        except OSError:  # gone meanwhile, or another user's
-            continue
-        if started is not None and wanted in environment.split(b"\0") and is_alive(pid, started):
+        if started is not None and fits(pid) and is_alive(pid, started):
             found.append(Process(pid, started))
     return found
+
+
+def _words(pid: int, file: str) -> list[bytes]:
+    """What stands in ``environ`` or ``cmdline``; nothing of a process that is gone or another user's."""
+    try:
+        return (_PROC / str(pid) / file).read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def send(process: Process, number: signal.Signals) -> bool:

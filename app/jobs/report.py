@@ -74,6 +74,7 @@ def run(work: Work) -> dict[str, Any]:
             job, tries = store.get(job.id), tries - 1
         text = render(job, work)
         path = service.run_dir(job).report
+        path.parent.mkdir(parents=True, exist_ok=True)  # of a job that never came to its start
         partial = path.with_name(f".{path.name}.tmp")
         partial.write_text(text, "utf-8")
         os.replace(partial, path)

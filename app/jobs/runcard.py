@@ -12,12 +12,12 @@ from typing import Any
 from app import datasets
 from app.jobs import installations
 from app.jobs.installations import Installation
-from app.jobs.rundir import RunDir, read_json, write_json_atomic
+from app.jobs.rundir import RunDir, TornFileError, read_json, write_json_atomic
 from engines.base import LaunchPlan
 from engines.spec import JobSpec
 
 log = logging.getLogger(__name__)
-_lock = threading.Lock()
+_lock, _reading = threading.Lock(), threading.Lock()
 
 
 def write(
@@ -52,17 +52,35 @@ def fingerprint_later(run: RunDir, spec: JobSpec) -> None:
 
     def work() -> None:
         try:
-            # Times and sizes first: what is changed while it is read shows as changed later.
-            seen = {d.path: datasets.stamps(Path(d.path)) for d in spec.datasets}
-            sums = {d.path: datasets.fingerprint(Path(d.path)) for d in spec.datasets}
-            _merge(run, {"datasets": sums, "dataset_stamps": seen})
+            with _reading:  # one job's at a time: trainings want the same disk
+                _merge(run, _sums(run, spec))
         except OSError as error:
             log.warning("no fingerprint for %s: %s", run.root, error)
 
     threading.Thread(target=work, name=f"fingerprint-{run.root.name}", daemon=True).start()
 
 
+def _sums(run: RunDir, spec: JobSpec) -> dict[str, Any]:
+    """Sums of what is there now; those of an earlier attempt where no file changed its size or time."""
+    known = _known(run)
+    had, when = known.get("datasets") or {}, known.get("dataset_stamps") or {}
+    seen, sums = {}, {}
+    for path in (dataset.path for dataset in spec.datasets):
+        # Times and sizes first: what is changed while it is read shows as changed later.
+        seen[path] = {name: list(stamp) for name, stamp in datasets.stamps(Path(path)).items()}
+        same = path in had and when.get(path) == seen[path]
+        sums[path] = had[path] if same else datasets.fingerprint(Path(path))
+    return {"datasets": sums, "dataset_stamps": seen}
+
+
 def _merge(run: RunDir, values: dict[str, Any]) -> None:
     with _lock:
-        path = run.root / "run-card.json"
-        write_json_atomic(path, {**(read_json(path) or {}), **values})
+        write_json_atomic(run.run_card, {**_known(run), **values})
+
+
+def _known(run: RunDir) -> dict[str, Any]:
+    try:
+        return read_json(run.run_card) or {}
+    except TornFileError as error:
+        log.warning("%s: written anew", error)
+        return {}

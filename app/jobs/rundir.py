@@ -17,6 +17,8 @@ from app.jobs.processes import Process
 
 VERSION = 1
 LOOK_SECONDS = 5.0
+MOUNT_IT = "Mount its disk, or make the folder again."
+"""What to do where the folder of all jobs is not there: the program made it when it started."""
 REPORT = "report.html"
 """Lies in the output folder, for people."""
 
@@ -93,7 +95,6 @@ class Launch:
     env_names: tuple[str, ...] = ()
     stop: tuple[Mapping[str, Any], ...] = ()
     gpus: tuple[int, ...] = ()
-    log: str = "log.txt"
     ask: Mapping[str, Any] = field(default_factory=dict)
     slurm: Mapping[str, Any] | None = None
     near_end: tuple[Mapping[str, Any], ...] = ()
@@ -109,7 +110,7 @@ class Launch:
         data.update((name, getattr(self, name)) for name in ("job_id", "attempt", "cwd", "marker"))
         for name in ("argv", "env_names", "gpus"):
             data[name] = list(getattr(self, name))
-        data.update(log=self.log, look=self.look, stop=[dict(step) for step in self.stop])
+        data.update(look=self.look, stop=[dict(step) for step in self.stop])
         if self.slurm is not None:
             data.update(slurm=dict(self.slurm), ask=dict(self.ask))
             data["near_end"] = [dict(step) for step in self.near_end]
@@ -135,7 +136,6 @@ class Launch:
             env_names=tuple(data["env_names"]),
             stop=tuple(data["stop"]),
             gpus=tuple(data["gpus"]),
-            log=str(data["log"]),
             slurm=data.get("slurm"),
             ask=data.get("ask") or {},
             near_end=tuple(data.get("near_end") or ()),
@@ -292,8 +292,3 @@ class RunDir:
     def attempt(self, number: int) -> AttemptDir:
         """Attempt ``number``, from 1; its folder need not exist yet."""
         return AttemptDir(self.attempts / str(number))
-
-    def create(self) -> None:
-        """Make the folders that are not there yet."""
-        for folder in (self.native, self.attempts, self.output):
-            folder.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,9 @@ process itself. All functions need an application context.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,25 +17,26 @@ from typing import Any
 from app import waking, yaml_text
 from app.datasets import library
 from app.errors import ConflictError, InvalidSpecError, UserError
-from app.jobs import checking, describing, elsewhere, installations, previewing, store
+from app.jobs import checking, deleting, describing, elsewhere, installations, previewing, store
 from app.jobs.checking import Checked
 from app.jobs.cluster_card import usual_card_gb
 from app.jobs.installations import Installation
 from app.jobs.rundir import RunDir
-from app.jobs.states import JobState
+from app.jobs.states import IllegalMoveError, JobState
 from app.models import Job
 from app.numbers import thousands
 from app.platform import current
 from engines.adapter import ENGINES
 from engines.base import LaunchPlan, UnsupportedError
 from engines.registry import EngineName
+from engines.sections.table import MOST_STEPS
 from engines.spec import JobSpec
 from engines.switching import Switched, switch
 
 HIGHEST_PRIORITY = 1000
-MOST_STEPS = 10_000_000
 
 get = store.get
+delete = deleting.delete
 as_json = describing.as_json
 preview = previewing.preview
 
@@ -90,7 +92,8 @@ def submit(
         gpu_choice=gpu,
         **columns,
     )
-    _write_spec(run_dir(job), spec)
+    with contextlib.suppress(OSError):
+        write_spec(job)  # where it cannot be written now, the start does it, or tells why not
     wake()
     return job
 
@@ -99,9 +102,11 @@ def _as_json(spec: JobSpec) -> str:
     return json.dumps(spec.model_dump(mode="json", by_alias=True), ensure_ascii=False)
 
 
-def _write_spec(run: RunDir, spec: JobSpec) -> None:
+def write_spec(job: Job) -> None:
+    """Put what was asked for into the run directory, for people. Raises OSError."""
+    run = run_dir(job)
     run.root.mkdir(parents=True, exist_ok=True)
-    run.spec.write_text(yaml_text.dump(spec.model_dump(mode="json", by_alias=True)), "utf-8")
+    run.spec.write_text(yaml_text.dump(json.loads(job.document)), "utf-8")
 
 
 def spec_of(job: Job) -> JobSpec:
@@ -123,8 +128,11 @@ def stop(job: Job, *, save: bool = False) -> None:
     """Ask for the end. A queued job is cancelled at once; a running one says STOPPING until
     its exit is seen. ``save`` wants the engine to save first, where it can."""
     if job.status is JobState.QUEUED:
-        store.move(job, JobState.CANCELLED, "cancelled before it started")
-        return
+        why, now = "cancelled before it started", time.time()
+        with contextlib.suppress(IllegalMoveError):
+            store.move(job, JobState.CANCELLED, why, finished=now, phase="")
+            return
+        job = store.get(job.id)  # it started in this very moment
     store.move(job, JobState.STOPPING, "stop asked for", wish="save-and-stop" if save else "stop")
     wake()
 
@@ -133,7 +141,8 @@ def retry(job: Job, *, resume: bool = True) -> None:
     """Queue a final job again. ``resume`` goes on from the newest whole save; else from step 0."""
     if not job.status.is_final:
         raise ConflictError(f"Job {job.id} is {job.state}; only a finished job can be tried again.")
-    why = "tried again from the newest save" if resume else "tried again from the start"
+    goes_on = resume and (job.target_steps or spec_of(job).resume != "never")
+    why = "tried again from the newest save" if goes_on else "tried again from the start"
     _queue_again(job, why, fresh=not resume)
 
 
@@ -163,17 +172,22 @@ def extend(job: Job, steps: int) -> None:
         raise ConflictError(f"Job {job.id} is {job.state}; only a finished run can be continued.")
     if not 1 <= steps <= MOST_STEPS:
         raise UserError(f"Give a whole number of further steps, from 1 to {thousands(MOST_STEPS)}.")
-    target = (job.total_steps or job.step) + steps
+    done = job.total_steps or job.step
+    if done + steps > MOST_STEPS:
+        raise UserError(
+            f"A run has at most {thousands(MOST_STEPS)} steps, and this one has {thousands(done)}: "
+            f"continue it for {thousands(MOST_STEPS - done)} at most."
+        )
+    target = done + steps
     _queue_again(job, f"continued for {steps} more steps", fresh=False, target_steps=target)
 
 
 def order(job: Job, what: str) -> None:
     """Have a running trainer save or draw its samples now: save-now or sample-now."""
-    if job.status is not JobState.RUNNING:
-        raise ConflictError(f"Job {job.id} is {job.state}; only a running one can do that.")
     if why := why_no_order(job):
         raise ConflictError(why)
-    store.change(job, wish=what)
+    if not store.change(job, JobState.RUNNING, wish=what):
+        raise ConflictError(f"Job {job.id} is {job.state}; only a running one can do that.")
     wake()
 
 
@@ -187,49 +201,31 @@ def why_no_order(job: Job) -> str:
 
 def run_next(job: Job) -> None:
     """Put a queued job before all others, and release it."""
-    set_priority(job, store.highest_priority() + 1)
-    store.change(job, held=False, not_before=0.0)
+    # Beyond what people can give, where somebody gave that.
+    _change_queued(job, priority=store.highest_priority() + 1, held=False, not_before=0.0)
     wake()
 
 
 def hold(job: Job) -> None:
     """Keep a queued job from starting."""
-    _queued_only(job)
-    store.change(job, held=True)
+    _change_queued(job, held=True)
 
 
 def release(job: Job) -> None:
     """Let a held job start."""
-    _queued_only(job)
-    store.change(job, held=False, not_before=0.0)
+    _change_queued(job, held=False, not_before=0.0)
     wake()
 
 
 def set_priority(job: Job, priority: int) -> None:
-    """Higher starts earlier; equal ones by age."""
-    _queued_only(job)
-    store.change(job, priority=max(-HIGHEST_PRIORITY, min(HIGHEST_PRIORITY, priority)))
+    """Higher starts earlier; equal ones by age. Whoever asks keeps to HIGHEST_PRIORITY."""
+    _change_queued(job, priority=priority)
     wake()
 
 
-def _queued_only(job: Job) -> None:
-    if job.status is not JobState.QUEUED:
+def _change_queued(job: Job, **columns: Any) -> None:
+    if not store.change(job, JobState.QUEUED, **columns):
         raise ConflictError(f"Job {job.id} is {job.state}; only a queued job can be changed so.")
-
-
-def delete(job: Job) -> None:
-    """Forget a job that is not active, and remove its folder.
-
-    The row goes first: a folder without a row is litter, a row without its folder a lie.
-    """
-    number, folder = job.id, run_dir(job).root
-    gone = folder.with_name(f".deleted-{folder.name}")
-    if not store.delete(job):
-        state = store.get(number).state
-        raise ConflictError(f"Job {number} is {state}. Stop it first, then delete it.")
-    if folder.exists():
-        folder.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
 
 
 def clone(job: Job) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from app.gpu import Gpu
@@ -24,8 +24,10 @@ FOREIGN_BYTES = 2_000_000_000
 class Slots:
     """The free places of one tick. ``take`` hands one out and remembers it."""
 
-    def __init__(self, free: set[int], cpu: bool, in_slurm: int, settings: Settings) -> None:
-        self._free = free
+    def __init__(
+        self, free: set[int], cpu: bool, in_slurm: int, settings: Settings, here: frozenset[int]
+    ) -> None:
+        self._free, self._here = free, here
         self._cpu = cpu
         self._in_slurm = in_slurm
         self._settings = settings
@@ -46,7 +48,9 @@ class Slots:
         }
         # A driver that fails is no reason to train on the CPU of a GPU machine.
         cpu = not report.gpus and not report.broken and len(handed) == len(active)
-        return cls(free, cpu, room, platform.settings)
+        usable = (gpu for gpu in report.gpus if gpu.usable)
+        here = frozenset(g.index for g in usable if _is_allowed(g, platform.settings.gpus))
+        return cls(free, cpu, room, platform.settings, here)
 
     @property
     def none(self) -> bool:
@@ -70,14 +74,30 @@ class Slots:
         if self._cpu:
             self._cpu = False
             return ()
-        chosen = {int(g) for g in job.gpu_choice.split(",") if g}
-        able = sorted(self._free & chosen if chosen else self._free)
-        wanted = _gpus_of(job)
+        able, wanted = sorted(_chosen(job, self._free)), _gpus_of(job)
         if not able or len(able) < wanted:
             return None
         gpus = tuple(able[:wanted])
         self._free -= set(gpus)
         return gpus
+
+    def lacking(self, job: Job) -> str:
+        """What it waits for that this machine does not have, as after a move to another one; empty
+        where it only waits for its turn.
+        """
+        here = bool(self._here) and elsewhere.runs_at(job.executor, self._settings) == "local"
+        wanted = _gpus_of(job)
+        if not here or len(_chosen(job, self._here)) >= wanted:
+            return ""
+        if job.gpu_choice:
+            return f"waits for GPU {job.gpu_choice}, which jobs cannot have here"
+        return f"waits for {wanted} GPUs; jobs can have {len(self._here)} here"
+
+
+def _chosen(job: Job, gpus: Collection[int]) -> set[int]:
+    """Those of these GPUs that it may run on."""
+    chosen = {int(g) for g in job.gpu_choice.split(",") if g}
+    return {gpu for gpu in gpus if not chosen or gpu in chosen}
 
 
 def _gpus_of(job: Job) -> int:
@@ -94,11 +114,15 @@ def _room_in_slurm(platform: Platform, handed: int, being_handed: int) -> int:
     return most if slurm.max_jobs is None else min(most, slurm.max_jobs - handed)
 
 
+def _is_allowed(gpu: Gpu, allowed: frozenset[int] | None) -> bool:
+    return allowed is None or gpu.index in allowed
+
+
 def why_not(gpu: Gpu, allowed: frozenset[int] | None) -> str:
     """Why no job may start on a GPU that none of ours holds; empty when one may."""
     if not gpu.usable:
         return "it has fallen off the bus; restart the machine"
-    if allowed is not None and gpu.index not in allowed:
+    if not _is_allowed(gpu, allowed):
         return "GPUS leaves it out"
     if (gpu.memory_used or 0) > FOREIGN_BYTES:
         return "another program is using its memory"

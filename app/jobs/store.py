@@ -9,8 +9,9 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, bindparam, func, select, update
+from sqlalchemy import CursorResult, Float, bindparam, func, select, update
 from sqlalchemy import delete as delete_rows
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import defer
 
 from app.db import connection, db
@@ -36,11 +37,11 @@ _NEWEST_EVENT_OF = select(func.max(_EVENT.id)).where(_EVENT.job_id == bindparam(
 _ACTIVE = select(Job).where(_IS_ACTIVE).order_by(Job.id).execution_options(populate_existing=True)
 
 _LONG = (defer(Job.document), defer(Job.notes))
-_MAY_START = (
-    (Job.state == JobState.QUEUED.value)
-    & Job.held.is_(False)
-    & (Job.not_before <= bindparam("now"))
-)
+LONGEST_BACK_OFF_SECONDS = 600.0
+_NOW = bindparam("now", type_=Float)
+# What is to begin later than the longest back-off was written by a clock that has been set back since.
+_IS_TIME = (Job.not_before <= _NOW) | (Job.not_before > _NOW + LONGEST_BACK_OFF_SECONDS)
+_MAY_START = (Job.state == JobState.QUEUED.value) & Job.held.is_(False) & _IS_TIME
 _IS_LAUNCHABLE = select(Job.id).where(_MAY_START).limit(1)
 _AT_ONCE = 50
 _LAUNCHABLE = (
@@ -119,19 +120,19 @@ def note(job: Job, reason: str) -> None:
     change(job)
 
 
-def change(job: Job, **columns: Any) -> None:
-    """Write columns other than the state, and let every open page see it."""
+def change(job: Job, only: JobState | None = None, **columns: Any) -> bool:
+    """Write columns other than the state, and let every open page see it.
+
+    With ``only`` where the job still is in that state, and nothing else; whether it was.
+    """
     if "state" in columns:
         raise ValueError("The state is changed by move() alone.")
-    statement = (
-        update(Job)
-        .where(Job.id == job.id)
-        .values(version=Job.version + 1, **columns)
-        .execution_options(synchronize_session=False)
-    )
-    db.session.execute(statement)
+    which = [Job.id == job.id] if only is None else [Job.id == job.id, Job.state == only.value]
+    statement = update(Job).where(*which).values(version=Job.version + 1, **columns)
+    done = db.session.execute(statement.execution_options(synchronize_session=False))
     db.session.commit()
     db.session.refresh(job)
+    return bool(cast(CursorResult[Any], done).rowcount)
 
 
 def change_all(job_ids: Sequence[int], **columns: Any) -> None:
@@ -285,6 +286,11 @@ def fact(key: str) -> str:
 
 
 def remember(key: str, value: str) -> None:
-    """Remember a fact about the queue."""
-    db.session.merge(Fact(key=key, value=value))
-    db.session.commit()
+    """Remember a fact about the queue; of two that do so at once the later one stays."""
+    try:
+        db.session.merge(Fact(key=key, value=value))
+        db.session.commit()
+    except IntegrityError:  # for the first time, and somebody else was quicker
+        db.session.rollback()
+        db.session.merge(Fact(key=key, value=value))
+        db.session.commit()

@@ -32,6 +32,7 @@ from app.jobs import (
     telemetry,
 )
 from app.jobs.autostop import Autostop
+from app.jobs.beside import Beside
 from app.jobs.calm import Calm
 from app.jobs.executor import Ended, Lost, Running
 from app.jobs.following import Following
@@ -61,9 +62,9 @@ class Supervisor:
         self._quit = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock: IO[str] | None = None
-        self._busy: dict[int, threading.Thread] = {}
+        self._beside = Beside(done=lambda: ring(platform.settings.data_dir))
         self._handing: set[int] = set()
-        """Those among them that are being made ready for Slurm."""
+        """Those of its jobs that are being made ready for Slurm, and some that were."""
         self._asleep = elsewhere.Asleep()
         self._waiting = elsewhere.Waiting()
         self._following: dict[int, Following] = {}
@@ -91,7 +92,7 @@ class Supervisor:
     @property
     def tasks(self) -> tuple[threading.Thread, ...]:
         """What is being done beside the ticks: preparing, settling."""
-        return tuple(self._busy.values())
+        return self._beside.threads
 
     @property
     def is_first(self) -> bool:
@@ -116,7 +117,7 @@ class Supervisor:
 
     def _round(self, *, rung: bool) -> None:
         """What this second needs: everything, a look at the runs alone, or nothing."""
-        busy = bool(self._busy or self._platform.tasks.busy)
+        busy = bool(self._beside.jobs or self._platform.tasks.busy)
         due = self._calm.is_due(rung=rung, busy=busy)
         if due or self._following:
             with self._platform.app.app_context():
@@ -146,7 +147,7 @@ class Supervisor:
     def follow(self) -> None:
         """The part of a round that is about what runs."""
         # Looked at before the rows are read: what a thread is about to change, we know only of old.
-        busy = frozenset(self._busy)
+        busy = self._beside.jobs
         for job, attempt in progress.followed(self._asleep.now(self._platform)):
             if job.id not in busy:
                 self._safely(job, lambda job, attempt=attempt: self._advance(job, attempt))  # type: ignore[misc]
@@ -178,11 +179,15 @@ class Supervisor:
         if isinstance(status, Ended):
             record = status.record
             self._following.pop(job_id, None)
-            self._work(job, lambda: ending.settle(self._platform, job_id, folder, record))
+            self._beside.start(
+                job_id, lambda: ending.settle(self._platform, job_id, folder, record)
+            )
         elif isinstance(status, Lost):
             self._following.pop(job_id, None)
             lost = status
-            self._work(job, lambda: ending.interrupted(self._platform, job_id, folder, lost))
+            self._beside.start(
+                job_id, lambda: ending.interrupted(self._platform, job_id, folder, lost)
+            )
         elif attempt is not None:
             self._watch(job, attempt, folder, status)
 
@@ -202,10 +207,11 @@ class Supervisor:
             following.write_progress(job, attempt)
         following.tell_removed(job)
         following.note_memory(telemetry.note_peak(self._platform, job, attempt))
-        if job.wish and job.status is not JobState.STOPPING:
+        if job.status is JobState.STOPPING:
+            return
+        if job.wish:
             orders.give(job, folder)
-        elif job.status is not JobState.STOPPING:
-            guards.watch(self._platform, job, following, folder)
+        guards.watch(self._platform, job, following, folder)
 
     def _follow(self, job: Job, attempt: Attempt) -> Following:
         following = self._following.get(job.id)
@@ -234,6 +240,7 @@ class Supervisor:
         # A notice that is over is taken away, also where nothing waits any more.
         if ((waits or store.fact("held")) and guards.holds_queue(self._platform)) or not waits:
             return
+        self._handing &= self._beside.jobs
         free = slots.Slots.now(self._platform, store.active(), being_handed=len(self._handing))
         if free.none:
             return
@@ -246,19 +253,21 @@ class Supervisor:
     ) -> bool:
         """Launch who finds a place; True as soon as fewer wishes can be met than before."""
         for job in store.launchable(now, wishes):
-            if job.id in self._busy or self._has_to_wait(job, coming):
-                continue
-            gpus = free.take(job)
-            if gpus is not None:
-                self._safely(job, lambda job, gpus=gpus: self._launch(job, gpus))  # type: ignore[misc]
+            if job.id not in self._beside.jobs:
+                self._safely(job, lambda job: self._launch_if_it_can(job, free, coming))
                 if free.wishes != wishes:
                     return True
         return False
 
-    def _has_to_wait(self, job: Job, coming: frozenset[str]) -> bool:
-        """Whether what a queued job needs is still on its way, which its page then tells."""
+    def _launch_if_it_can(self, job: Job, free: slots.Slots, coming: frozenset[str]) -> None:
+        if not self._has_to_wait(job, free, coming) and (gpus := free.take(job)) is not None:
+            self._launch(job, gpus)
+
+    def _has_to_wait(self, job: Job, free: slots.Slots, coming: frozenset[str]) -> bool:
+        """Whether what a queued job needs is not here (yet), which its page then tells."""
         settings = self._platform.settings
         why = installing.why_waiting(settings, job) or model_use.why_waiting(settings, job, coming)
+        why = why or free.lacking(job)
         if job.phase != why:
             store.change(job, phase=why)
         return bool(why)
@@ -278,23 +287,5 @@ class Supervisor:
         job_id = job.id
         if executor == "slurm":
             self._handing.add(job_id)
-        self._work(job, lambda: launching.launch(self._platform, job_id, number))
+        self._beside.start(job_id, lambda: launching.launch(self._platform, job_id, number))
         self._hurry = time.monotonic() + HURRY_FOR
-
-    def _work(self, job: Job, task: Callable[[], None]) -> None:
-        """Run ``task`` beside the ticks; the job is left alone until it is done."""
-        job_id = job.id
-
-        def run() -> None:
-            try:
-                task()
-            except Exception:
-                log.exception("a task of a job failed; the next tick looks again")
-            finally:
-                self._handing.discard(job_id)
-                del self._busy[job_id]
-                ring(self._platform.settings.data_dir)
-
-        thread = threading.Thread(target=run, name=f"job-{job_id}", daemon=True)
-        self._busy[job_id] = thread
-        thread.start()

@@ -97,7 +97,7 @@ def create() -> ResponseReturnValue:
         job = service.submit(
             document,
             hold=request.form.get("hold") == "1",
-            gpu=chosen if chosen.isdigit() else "",
+            gpu=chosen if chosen.isdecimal() and chosen.isascii() else "",
             card_gb=memory_choice.card_of(request.form),
             place=place_fields.read(request.form),
         )

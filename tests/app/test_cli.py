@@ -232,6 +232,29 @@ def test_a_file_that_is_no_spec_is_refused_in_words(tmp_path, text, told):
     assert told in done.stderr
 
 
+def test_following_a_log_prints_all_of_it_however_long_also_of_a_job_that_is_over(
+    tmp_path, migrated
+):
+    from app.commands import application
+    from app.jobs import store
+    from app.jobs.states import JobState
+
+    with mock.patch.dict(os.environ, environment(tmp_path), clear=True), application():
+        job = store.add(name="dog", family="sd15", engine="kohya_ss", document="{}")
+        store.move(job, JobState.STARTING, attempt=2)
+        store.move(job, JobState.FAILED)
+    log = tmp_path / "data" / "jobs" / "1" / "attempts" / "2" / "log.txt"
+    log.parent.mkdir(parents=True)
+    log.write_text("".join(f"line {n} of a long log\n" for n in range(20_000)) + "the last words")
+    done = lora(tmp_path, "logs", "-f", "1")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 20_001
+    assert done.stdout.endswith("line 19999 of a long log\nthe last words\n")
+    missing = lora(tmp_path, "logs", "1", "--attempt", "7")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert "Job 1 has no log of attempt 7; its newest is attempt 2." in missing.stderr
+
+
 def test_numbers_of_no_job_are_told_as_that(tmp_path):
     assert lora(tmp_path, "migrate").returncode == 0
     done = lora(tmp_path, "show", "9" * 30)

@@ -199,3 +199,11 @@ def test_complaints_stand_in_the_order_of_the_page(client, form):
     notice = page.partition("Nothing was started.")[2].partition("</ul>")[0]
     links = [part.partition('"')[0] for part in notice.split('href="#')[1:]]
     assert links == ["name", "length.steps", "optimizer.learning_rate", "batch.size"]
+
+
+def test_a_gpu_that_is_no_number_is_no_choice_and_holds_up_no_queue(app, client, form):
+    """``²`` is a digit to Python, and no number."""
+    assert client.post("/jobs/", data={**form, "gpu": "²"}).status_code == 303
+    assert client.post("/jobs/", data={**form, "gpu": "1"}).status_code == 303
+    with app.app_context():
+        assert [service.get(number).gpu_choice for number in (1, 2)] == ["", "1"]

@@ -18,6 +18,7 @@ from app.web.api.shapes import (
     JobWithSpec,
     State,
 )
+from engines.sections.table import MOST_STEPS
 from engines.spec import JobSpec
 
 TAG = "Jobs"
@@ -70,7 +71,7 @@ class EventsQuery(Given):
 class Extension(Given):
     """How much further."""
 
-    steps: int = Field(ge=1, le=service.MOST_STEPS, description="So many further steps.")
+    steps: int = Field(ge=1, le=MOST_STEPS, description="So many further steps.")
 
 
 class Priority(Given):

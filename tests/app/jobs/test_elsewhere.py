@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from app.gpu import Gpu
@@ -12,6 +14,7 @@ from app.platform import current
 from engines.base import Phase
 from tests.support.platform import FakeGpus
 from tests.support.supervised import tick_until
+from tests.support.wait import until
 
 QUEUED = Running(False, waiting="waiting in Slurm: Resources", queued=True)
 
@@ -177,7 +180,10 @@ def test_jobs_that_wait_for_this_machine_keep_none_behind_them_from_the_cluster(
 
 def test_runs_that_are_being_settled_keep_no_job_from_being_handed_over(app, document):
     supervisor = current().supervisor
-    supervisor._busy = {1000 + n: None for n in range(slots.HANDED_AT_ONCE)}
+    settled = threading.Event()
+    for number in range(slots.HANDED_AT_ONCE):
+        supervisor._beside.start(1000 + number, lambda: settled.wait(20))
     handed(document)
-    supervisor._busy = {n: one for n, one in supervisor._busy.items() if one is not None}
-    assert supervisor._handing == set()
+    settled.set()
+    until(lambda: not supervisor.tasks, 20, "all is settled")
+    assert not supervisor._handing & supervisor._beside.jobs

@@ -240,3 +240,20 @@ def test_a_reader_that_meets_torn_sources_says_so_in_a_line_and_ends_with_1(
     monkeypatch.setattr(engine_options.os, "nice", lambda _by: None)
     assert engine_options.main() == 1
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_however_often_it_is_asked_while_it_is_read_one_thread_reads(home, library, monkeypatch):
+    gate = threading.Event()
+
+    def slow(installation):
+        gate.wait(10)
+        return read_here(installation)
+
+    monkeypatch.setattr(engine_options, "_read_in_child", slow)
+    before = threading.active_count()
+    for _ in range(20):
+        assert library.now(installed(home)).pending
+    more = threading.active_count() - before
+    gate.set()
+    until(lambda: not library.now(installed(home)).pending, 10, "it is read")
+    assert more <= 5  # a few may come before the first has begun

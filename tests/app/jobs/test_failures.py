@@ -14,7 +14,8 @@ import pytest
 from app.artifacts.verify import verify_in_child
 from app.errors import NotFoundError
 from app.jobs import launching, points, retention, service, settling, store
-from app.jobs.executor import LocalExecutor, Lost
+from app.jobs.executor import Lost
+from app.jobs.executor_local import LocalExecutor
 from app.jobs.rundir import ExitRecord, RunDir, write_json_atomic
 from app.jobs.series import Sample, Series
 from app.jobs.states import JobState

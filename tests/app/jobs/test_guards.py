@@ -236,3 +236,28 @@ def test_the_trainer_gets_the_servers_environment_less_secrets_it_does_not_need(
         "PATH": "/bin", "HF_TOKEN": "h", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": "1",
     }  # fmt: skip
+
+
+def test_a_log_whose_cap_is_below_what_is_always_kept_tells_it_once(app):
+    job = running()
+    log = service.run_dir(job).attempt(1).log
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"x" * 3_000_000)
+    if not logcap.punch(log, 0, 1_000_000):
+        pytest.skip("this file system punches no holes")
+    log.write_bytes(b"x" * 3_000_000)
+    before = len(store.get(job.id).events)
+    for _ in range(3):
+        logcap.keep_small(job, log, 1_000_000)
+    assert len(store.get(job.id).events) <= before + 1
+
+
+def test_a_log_that_cannot_be_made_smaller_is_told_once_not_each_second(app, monkeypatch, caplog):
+    job = running()
+    log = service.run_dir(job).attempt(1).log
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"x" * 30_000_000)
+    monkeypatch.setattr(logcap, "_PUNCH_HOLE_KEEP_SIZE", 0x7FFFFFFF)
+    for _ in range(3):
+        logcap.keep_small(job, log, 10_000_000)
+    assert len(caplog.records) == 1

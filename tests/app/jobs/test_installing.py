@@ -10,7 +10,7 @@ import pytest
 
 from app import tasks
 from app.errors import ConflictError
-from app.jobs import autostop, installing, store
+from app.jobs import autostop, installing, slots, store
 from app.jobs.states import JobState
 from app.platform import current
 from app.tasks import store as rows
@@ -104,7 +104,8 @@ def test_a_job_waits_for_its_engine_also_when_the_installation_broke_off(app):
     rows.change(task.id, state="done")
     store.change(job, phase="waits for something of long ago")
     assert queue() == (1, 0)
-    assert not current().supervisor._has_to_wait(job, frozenset())
+    free = slots.Slots.now(current(), [])
+    assert not current().supervisor._has_to_wait(job, free, frozenset())
     assert store.get(job.id).phase == ""
 
 

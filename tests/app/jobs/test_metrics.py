@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
+import os
 import shutil
 import sqlite3
 import struct
@@ -12,12 +14,10 @@ from pathlib import Path
 import pytest
 
 from app.jobs import curves, metrics
-from app.jobs.control import create_control
 from app.jobs.metrics import Recorder
 from app.jobs.points import Point, append_points, read_points
 from app.jobs.rundir import Launch, RunDir, write_json_atomic
 from app.jobs.series import Series
-from engines.ai_toolkit import control
 from tests.support.records import LossDatabase, event, event_file, step_events
 
 REPLAY = Path(__file__).parents[2] / "replay"
@@ -26,7 +26,7 @@ REPLAY = Path(__file__).parents[2] / "replay"
 @pytest.fixture
 def run(tmp_path):
     made = RunDir(tmp_path)
-    made.create()
+    made.output.mkdir()
     return made
 
 
@@ -63,6 +63,24 @@ def test_a_step_is_told_once_it_is_complete_and_the_last_one_at_the_end(run):
     assert (last.step, last.loss) == (2, 0.25)
     assert last.learning_rate == pytest.approx(1e-4)
     assert steps(read_points(run.metrics)) == [1, 2]
+
+
+def test_records_on_a_disk_that_gives_nothing_back_end_the_reading_at_the_end(run, monkeypatch):
+    path = event_file(run.root, 1)
+    append(path, bytes(2 * metrics.MOST_BYTES))
+    recorder = Recorder(run, "kohya_ss", attempt=1)
+    looks = []
+
+    def broken(self, *words, **more):
+        if self == path:
+            looks.append(self)
+            assert len(looks) < 10, "it is read again and again"
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(self))
+        return real(self, *words, **more)
+
+    real = Path.open
+    monkeypatch.setattr(Path, "open", broken)
+    assert recorder.flush() == []
 
 
 def test_the_rate_told_is_that_of_the_unet_and_the_one_that_prodigy_found(run):
@@ -262,31 +280,3 @@ def test_a_full_disk_delays_the_rows_and_stops_nothing(run, monkeypatch):
     append(path, step_events(4, 1.0))
     recorder.flush()
     assert steps(read_points(run.metrics)) == [1, 2, 3, 4]
-
-
-# the control table
-
-
-def row_of(path):
-    with contextlib.closing(sqlite3.connect(path)) as db:
-        return db.execute("SELECT step, status FROM Job").fetchone()
-
-
-def test_a_control_table_begins_with_every_order_cleared(tmp_path):
-    path = tmp_path / "sub" / "control.db"
-    create_control(control.table(path, "7", 40))
-    with contextlib.closing(sqlite3.connect(path)) as db, db:
-        db.execute("UPDATE Job SET stop = 1, save_now = 1, status = 'running', info = 'Training'")
-    create_control(control.table(path, "7", 80))
-    with contextlib.closing(sqlite3.connect(path)) as db:
-        row = db.execute("SELECT stop, save_now, return_to_queue, sample_now FROM Job").fetchone()
-    assert row == (0, 0, 0, 0)
-    assert row_of(path) == (80, "queued")
-
-
-def test_a_spoilt_control_file_is_made_anew(tmp_path):
-    path = tmp_path / "control.db"
-    path.write_bytes(b"spoilt" * 1000)
-    path.with_name("control.db-wal").write_bytes(b"spoilt")
-    create_control(control.table(path, "7", 0))
-    assert row_of(path) == (0, "queued")

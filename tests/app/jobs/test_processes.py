@@ -101,6 +101,33 @@ def test_marked_processes_are_found_by_their_whole_marker(spawn: Spawn) -> None:
     assert found == [known(child)]
 
 
+def test_a_command_is_known_by_whole_arguments_alone(spawn: Spawn, tmp_path: Path) -> None:
+    """Attempt 1 of a job is not attempt 11, and whoever only looks at its folder is no runner."""
+    code, folder = "import time; time.sleep(60)", f"{tmp_path}/jobs/5/attempts/1"
+    spawn(f"{code} # {folder}")
+    other = subprocess.Popen([sys.executable, "-S", "-c", code, "run_job.py", f"{folder}1"])
+    child = subprocess.Popen([sys.executable, "-S", "-c", code, "run_job.py", folder])
+    try:
+        words = {"run_job.py", folder}
+        found = until(lambda: processes.with_arguments(words), what="the runner")
+        assert found == [known(child)]
+    finally:
+        for one in (child, other):
+            one.kill()
+            one.wait()
+
+
+def test_a_process_tells_its_attempt_by_its_environment(spawn: Spawn) -> None:
+    code = "import time; time.sleep(60)"
+    child = spawn(code, env={**os.environ, processes.MARKER: "7.1.abc"})
+    plain = spawn(code, env={"PATH": os.environ["PATH"]})
+    until(lambda: processes.marker_of(child.pid) == "7.1.abc", what="its attempt")
+    assert processes.marker_of(plain.pid) == ""
+    plain.kill()
+    plain.wait()
+    assert processes.marker_of(plain.pid) == ""
+
+
 def test_a_reused_pid_is_never_signalled(spawn: Spawn) -> None:
     child = spawn("import time; time.sleep(60)")
     one = known(child)

@@ -117,3 +117,14 @@ def test_active_jobs_come_with_their_newest_attempt_and_those_asleep_only_when_t
     assert [(j.id, a and a.id) for j, a in progress.followed()] == [(1, 1), (other.id, newest.id)]
     assert [j.id for j, _ in progress.followed({1, other.id})] == [1]
     assert progress.followed({other.id, 99}) != ()
+
+
+def test_a_loss_that_is_no_number_is_written_once_not_each_second(log, watcher):
+    """SQLite keeps no such number: the row says that there is none."""
+    with log.open("ab") as file:
+        file.write(b"steps:  25%|##   | 2/8 [00:01<00:03, 2.00it/s, avr_loss=nan]\r")
+    quiet_round()
+    version = store.get(1).version
+    quiet_round()
+    quiet_round()
+    assert store.get(1).version == version

@@ -61,14 +61,6 @@ def test_a_run_directory_names_every_part_of_the_contract(tmp_path: Path) -> Non
     ]
 
 
-def test_making_a_run_directory_twice_keeps_what_is_there(tmp_path: Path) -> None:
-    run = RunDir(tmp_path / "7")
-    run.create()
-    (run.output / "lora.safetensors").write_text("x")
-    run.create()
-    assert (run.output / "lora.safetensors").read_text() == "x"
-
-
 def test_a_launch_survives_its_file(tmp_path: Path) -> None:
     attempt = AttemptDir(tmp_path)
     whole = Launch(**{**vars(LAUNCH), "boot_id": "b", "runner": Process(3, 4), "started": 1.5})

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.jobs import curves
 from app.jobs.series import FAN, Sample, Series, thin
 
 
@@ -124,3 +125,12 @@ def test_short_attempts_among_many_points_are_read_in_groups_too(series):
 def test_a_step_that_is_none_is_left_out(series):
     series.append([Sample(-1, 1, 1.0, 0.5), Sample(1 << 40, 1, 1.0, 0.5), Sample(2, 1, 1.0, 0.5)])
     assert [s.step for s in series.last(9)] == [2]
+
+
+def test_a_curve_may_bear_any_name_however_its_letters_are_written(tmp_path):
+    found = curves.Curves(tmp_path)
+    name = "損失/検証-" * 20
+    found.append({name: [Sample(1, 1, 1.0, 0.5)], "loss": [Sample(1, 1, 1.0, 0.25)]})
+    (kept,) = set(found.names()) - {"loss"}
+    assert name.startswith(kept)
+    assert len(found.series(name)) == len(found.series(kept)) == 1

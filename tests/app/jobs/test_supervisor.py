@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from app.jobs import service, store
+from app.jobs import guards, orders, report, service, store
 from app.jobs.executor import Running
 from app.jobs.states import JobState
 from app.jobs.supervisor import HURRY_FOR, HURRY_SECONDS, TICK_SECONDS, Supervisor
@@ -238,3 +238,24 @@ def test_an_active_job_cannot_be_deleted_and_a_final_one_takes_its_folder_along(
     root = service.run_dir(job).root
     service.delete(job)
     assert not root.exists()
+
+
+def test_an_order_that_cannot_be_given_yet_does_not_stop_the_guards(app, document, monkeypatch):
+    job = running(document)
+    watched = []
+    monkeypatch.setattr(orders, "give", lambda job, folder: None)  # the trainer's table is busy
+    monkeypatch.setattr(guards, "watch", lambda *given: watched.append(given))
+    store.change(job, wish="save-now")
+    current().supervisor.tick()
+    assert store.get(job.id).wish == "save-now"
+    assert watched
+
+
+def test_a_job_that_never_came_to_its_start_has_a_report_too(app, document, data):
+    job = service.submit(document, hold=True)
+    data.rename(data.with_name("elsewhere"))
+    service.release(job)
+    tick_until(lambda: store.get(job.id).status.is_final, "final")
+    report.start(store.get(job.id))
+    current().tasks.run_all()
+    assert "Upload the pictures there" in service.run_dir(job).report.read_text()

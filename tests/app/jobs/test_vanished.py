@@ -7,7 +7,9 @@ import threading
 import pytest
 
 from app.jobs import ending, progress, service, store
-from app.jobs.executor import Lost
+from app.jobs.executor import Lost, Running
+from app.jobs.executor_local import LocalExecutor
+from app.jobs.rundir import RunDir
 from app.jobs.states import JobState as S
 from app.platform import current
 from tests.support.supervised import running, tick_until
@@ -104,3 +106,20 @@ def test_a_stop_that_cancels_a_job_in_slurm_does_not_blame_an_administrator(app,
         "cancelled",
         "stopped",
     )
+
+
+def test_a_folder_that_was_taken_away_ends_its_run_and_one_that_is_out_of_sight_does_not(tmp_path):
+    executor = LocalExecutor("/bin/true", tmp_path / "run_job.py")
+    jobs = tmp_path / "data" / "jobs"
+    attempt = RunDir(jobs / "7").attempt(1)
+    attempt.root.mkdir(parents=True)
+    assert executor.poll(attempt) == Lost()
+    jobs.rename(tmp_path / "elsewhere")
+    away = executor.poll(attempt)
+    assert isinstance(away, Running)
+    assert f"{jobs} is not there: mount its disk" in away.waiting
+    jobs.mkdir()
+    gone = executor.poll(attempt)
+    assert isinstance(gone, Lost)
+    assert (gone.then, gone.why) == ("failed", f"its run directory {attempt.root} is gone")
+    assert executor.end_leftovers(attempt) == 0

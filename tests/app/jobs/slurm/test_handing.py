@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs import elsewhere, executor_slurm
+from app.jobs import elsewhere, executor_handing, executor_slurm
 from app.jobs.executor import AttemptTakenError, ExecutorError, Lost, Running
 from app.jobs.rundir import LOOK_SECONDS, read_json, write_json_atomic
 from app.settings import ROOT
 from app.slurm.paths import PathMap
 from app.slurm.settings import SlurmSettings
 from engines.base import LaunchPlan
-from tests.support.slurm_attempts import MARKER, NUMBER, begin, launch, long_ago, start
+from tests.support.slurm_attempts import MARKER, NUMBER, begin, end, launch, long_ago, start
 
 
 def test_a_job_is_handed_over_held_and_released_once_its_number_is_written(
@@ -77,6 +77,34 @@ def test_while_the_controller_is_down_nothing_is_lost_and_the_job_follows_later(
     executor.poll(attempt)
     assert len(slurm.queue) == 1
     assert read_json(attempt.launch)["slurm"]["job_id"] == NUMBER
+
+
+def test_a_number_that_cannot_be_written_down_leaves_no_held_job_behind(
+    executor, attempt, slurm, monkeypatch
+):
+    write = executor_handing.write_json_atomic
+
+    def full(path, data):
+        if data["slurm"]["job_id"]:
+            raise OSError(28, "No space left on device", str(path))
+        write(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(executor_handing, "write_json_atomic", full)
+        start(executor, attempt)
+        assert isinstance(executor.poll(attempt), Running)
+    executor.poll(attempt)
+    assert (slurm.submissions, read_json(attempt.launch)["slurm"]["job_id"]) == (1, NUMBER)
+    assert ("scontrol", "release", str(NUMBER)) in slurm.said
+
+
+def test_what_was_released_is_forgotten_with_its_attempt(executor, attempt, slurm):
+    start(executor, attempt)
+    assert executor._handing._released
+    slurm.queue.clear()
+    end(attempt)
+    executor.poll(attempt)
+    assert not executor._handing._released
 
 
 def test_a_submission_with_unknown_outcome_is_found_again_by_its_name(executor, attempt, slurm):
