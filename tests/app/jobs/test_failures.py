@@ -124,6 +124,7 @@ def test_a_stop_while_the_job_is_prepared_starts_no_trainer(app, document, monke
     tick_until(lambda: store.get(1).status.is_final, "final")
     job = store.get(1)
     assert (job.status, job.reason) == (S.CANCELLED, "stopped before the trainer was started")
+    assert (job.wish, job.attempts[0].outcome) == ("", "cancelled")
     assert current().executor.started == []
 
 

@@ -42,22 +42,6 @@ def test_where_the_run_card_cannot_be_written_nothing_is_started(app, document, 
     assert current().executor.started == []
 
 
-def test_an_attempt_that_was_stopped_while_it_was_prepared_counts_as_cancelled(
-    app, document, monkeypatch
-):
-    write = launching._write_actions
-
-    def stopped_meanwhile(folder, plan):
-        write(folder, plan)
-        service.stop(store.get(1))
-
-    monkeypatch.setattr(launching, "_write_actions", stopped_meanwhile)
-    service.submit(document)
-    tick_until(lambda: store.get(1).status.is_final, "final")
-    job = store.get(1)
-    assert (job.status, job.wish, job.attempts[0].outcome) == (S.CANCELLED, "", "cancelled")
-
-
 def test_an_attempt_cut_short_before_its_first_save_begins_again_with_the_weights_it_was_given(
     app, document
 ):
