@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -11,8 +10,6 @@ import time
 import pytest
 import yaml
 
-from app.jobs import processes
-from app.jobs.rundir import read_json
 from app.settings import ROOT
 
 pytestmark = pytest.mark.e2e
@@ -97,22 +94,3 @@ def test_run_without_a_server_does_the_work_itself(make_server, document, tmp_pa
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["state"] == "succeeded"
     assert "40/40" in done.stderr
-
-
-def test_a_run_whose_folder_is_taken_away_is_ended_and_never_trained_beside_itself(
-    make_server, document
-):
-    server = make_server(STANDIN_SECONDS="0.2", STANDIN_ARGUMENTS="--children 1")
-    server.post("/api/v1/jobs", document)
-    server.wait_for(1, "running")
-    marker = read_json(server.data / "jobs/1/attempts/1/launch.json")["marker"]
-    shutil.rmtree(server.data / "jobs/1")
-    job = server.wait_for(1, "failed")
-    assert "its run directory" in job["reason"]
-    assert "is gone" in job["reason"]
-    assert job["attempt"] == 1
-    assert processes.marked(marker) == []
-    # A retry is a run of its own.
-    server.post("/api/v1/jobs/1/retry")
-    job = server.wait_for(1, "succeeded")
-    assert job["attempt"] == 2
