@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from app.errors import InvalidSpecError
 from app.gpu import Gpu
 from app.jobs import launching, service, store
+from app.jobs.executor import AttemptTakenError, RunnerStartError
+from app.jobs.executor_local import LocalExecutor
+from app.jobs.rundir import AttemptDir, Launch
 from app.jobs.states import JobState as S
 from app.platform import current
+from engines.base import Refusal, UnsupportedError
 from engines.sections.table import MOST_STEPS
 from tests.support.platform import FakeGpus
 from tests.support.supervised import end, running, tick_until
@@ -151,3 +157,52 @@ def test_a_retry_of_a_job_that_starts_anew_does_not_say_that_it_goes_on(app, doc
     assert store.get(job.id).reason == "tried again from the start"
     tick_until(lambda: store.get(job.id).status is S.RUNNING, "running")
     assert [e for e in store.get(job.id).events if "was moved" in e.reason]
+
+
+def failed(document, meanwhile):
+    """The reason of a job that was queued, then waited while ``meanwhile`` came over it."""
+    job = service.submit(document, hold=True)
+    meanwhile(job)
+    service.release(job)
+    tick_until(lambda: store.get(job.id).status.is_final, "final")
+    job = store.get(job.id)
+    assert (job.status, job.attempts[0].outcome) == (S.FAILED, "failed")
+    assert current().executor.started == []
+    return job.reason
+
+
+def test_a_model_that_went_away_while_the_job_waited_is_told_and_nothing_starts(
+    app, document, tmp_path
+):
+    gone = failed(document, lambda _job: shutil.rmtree(tmp_path / "model"))
+    assert str(tmp_path / "model") in gone
+
+
+def test_a_job_of_an_engine_that_this_version_lacks_says_so(app, document):
+    reason = failed(document, lambda job: store.change(job, engine="old-trainer"))
+    assert "old-trainer" in reason
+
+
+def test_what_an_upgraded_engine_cannot_do_any_more_is_told_by_its_field(
+    app, document, monkeypatch
+):
+    def refused(*_given):
+        raise UnsupportedError("kohya_ss", [Refusal("network.type", "it lost lokr")])
+
+    told = failed(document, lambda _job: monkeypatch.setattr(launching.planning, "plan", refused))
+    assert told.startswith("kohya_ss cannot do this: ")
+    assert "it lost lokr" in told
+
+
+def test_a_folder_in_which_nothing_can_be_made_is_told_and_an_attempt_runs_once(tmp_path):
+    executor = LocalExecutor("python", tmp_path / "run_job.py")
+    launch = Launch(1, 1, ("true",), str(tmp_path), "mark")
+    (tmp_path / "attempts").write_text("a file in its place")
+    with pytest.raises(RunnerStartError):
+        executor.start(AttemptDir(tmp_path / "attempts" / "1"), launch, {})
+    ran = AttemptDir(tmp_path / "2")
+    ran.root.mkdir()
+    ran.exit.write_text("{}")
+    with pytest.raises(AttemptTakenError):
+        executor.start(ran, launch, {})
+    assert not ran.launch.exists()
