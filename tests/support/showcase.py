@@ -27,7 +27,7 @@ DEATH = """Traceback (most recent call last):
     run(self, gradient)
 torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 512.00 MiB."""
 PAGES = {
-    "jobs": "/", "new-job": "/jobs/new?family=sdxl", "import": "/jobs/new#import-files", "job": f"/jobs/{RUNNING}",
+    "jobs": "/", "new-job": "/jobs/new?family=sdxl", "import": "/jobs/new?import", "job": f"/jobs/{RUNNING}",
     "finished": f"/jobs/{FINISHED}", "failed": f"/jobs/{FAILED}",
     "cancelled": f"/jobs/{CANCELLED}", "held": f"/jobs/{HELD}",
     "stop": f"/jobs/{RUNNING}/stop", "samples": f"/jobs/{FINISHED}/samples",

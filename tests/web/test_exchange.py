@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 
 import pytest
@@ -227,3 +228,9 @@ def test_clone_on_the_command_line_writes_a_spec_and_a_line_for_each_change(
     told = capsys.readouterr()
     assert 'engine: "kohya_ss" -> "ai-toolkit": the job is for ai-toolkit now' in told.out
     assert "at exactly the steps given" in told.err
+
+
+def test_an_empty_list_leads_to_the_import_which_stands_open_from_the_first_frame(client):
+    (link,) = re.findall(r'<a href="(/jobs/new\?import)">', client.get("/").text)
+    assert '<details class="import" id="import" open>' in client.get(link).text
+    assert '<details class="import" id="import">' in client.get("/jobs/new").text
