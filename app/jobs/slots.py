@@ -74,7 +74,7 @@ class Slots:
         if self._cpu:
             self._cpu = False
             return ()
-        able, wanted = sorted(_chosen(job, self._free)), _gpus_of(job)
+        able, wanted = sorted(chosen(job, self._free)), _gpus_of(job)
         if not able or len(able) < wanted:
             return None
         gpus = tuple(able[:wanted])
@@ -87,14 +87,14 @@ class Slots:
         """
         here = bool(self._here) and elsewhere.runs_at(job.executor, self._settings) == "local"
         wanted = _gpus_of(job)
-        if not here or len(_chosen(job, self._here)) >= wanted:
+        if not here or len(chosen(job, self._here)) >= wanted:
             return ""
         if job.gpu_choice:
             return f"waits for GPU {job.gpu_choice}, which jobs cannot have here"
         return f"waits for {wanted} GPUs; jobs can have {len(self._here)} here"
 
 
-def _chosen(job: Job, gpus: Collection[int]) -> set[int]:
+def chosen(job: Job, gpus: Collection[int]) -> set[int]:
     """Those of these GPUs that it may run on."""
     chosen = {int(g) for g in job.gpu_choice.split(",") if g}
     return {gpu for gpu in gpus if not chosen or gpu in chosen}

@@ -45,14 +45,13 @@ def _place(platform: Platform, job: Job) -> str:
     if not report.gpus:
         broken = "the NVIDIA driver, which does not answer"
         return broken if report.broken else "the processor, which trains one job at a time"
-    chosen = {int(number) for number in job.gpu_choice.split(",") if number}
-    able = [gpu for gpu in report.gpus if not chosen or gpu.index in chosen]
+    able = slots.chosen(job, [gpu.index for gpu in report.gpus])
     away = [
         f"GPU {gpu.index}: {why}"
-        for gpu in able
-        if (why := slots.why_not(gpu, platform.settings.gpus))
+        for gpu in report.gpus
+        if gpu.index in able and (why := slots.why_not(gpu, platform.settings.gpus))
     ]
-    named = f"GPU {job.gpu_choice}" if chosen else "a free GPU"
+    named = f"GPU {job.gpu_choice}" if job.gpu_choice else "a free GPU"
     return f"{named} ({'; '.join(away)})" if away else named
 
 

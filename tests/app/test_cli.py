@@ -105,32 +105,25 @@ def test_a_port_that_is_taken_is_told_with_what_to_set(tmp_path):
     assert "Set PORT to another number" in done.stderr
 
 
-@pytest.mark.usefixtures("migrated")
-@pytest.mark.skipif(sys.platform == "win32", reason="its server is installed there")
-@pytest.mark.parametrize(("host", "told"), [("0.0.0.0", True), ("127.0.0.1", False)])
-def test_on_a_rented_machine_with_no_proxy_the_login_link_from_outside_is_printed(
-    tmp_path, host, told
-):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    place = {"CONTAINER_ID": "7", "PUBLIC_IPADDR": "192.0.2.1", "VAST_TCP_PORT_7860": "40123"}
-    done = lora(tmp_path, "serve", "--no-jobs", HOST=host, PORT=port, AUTH_TOKEN="a" * 20, **place)
-    assert f"http://127.0.0.1:{port}/?token={'a' * 20}" in done.stdout
-    assert (f"http://192.0.2.1:40123/?token={'a' * 20}" in done.stdout) is told
+AT_VAST = {"CONTAINER_ID": "7", "PUBLIC_IPADDR": "192.0.2.1", "VAST_TCP_PORT_7860": "40123"}
 
 
 @pytest.mark.usefixtures("migrated")
 @pytest.mark.skipif(sys.platform == "win32", reason="its server is installed there")
+@pytest.mark.parametrize(("place", "elsewhere"), [
+    (AT_VAST, f"http://192.0.2.1:40123/?token={'a' * 20}"),
+    ({}, "this machine's name or address in place of 127.0.0.1"),
+], ids=["rented, with no proxy", "another machine"])  # fmt: skip
 @pytest.mark.parametrize(("host", "told"), [("0.0.0.0", True), ("127.0.0.1", False)])
 def test_where_it_listens_to_the_network_it_is_told_how_other_computers_reach_it(
-    tmp_path, host, told
+    tmp_path, place, elsewhere, host, told
 ):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    done = lora(tmp_path, "serve", "--no-jobs", HOST=host, PORT=port, AUTH_TOKEN="a" * 20)
-    assert ("this machine's name or address in place of 127.0.0.1" in done.stdout) is told
+    done = lora(tmp_path, "serve", "--no-jobs", HOST=host, PORT=port, AUTH_TOKEN="a" * 20, **place)
+    assert f"http://127.0.0.1:{port}/?token={'a' * 20}" in done.stdout
+    assert (elsewhere in done.stdout) is told
 
 
 @pytest.mark.usefixtures("migrated")

@@ -14,11 +14,7 @@ from tests.support.hub_files import serve
 REPO = {"whole.safetensors": b"single file"}
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(transfer.time, "sleep", lambda _seconds: None)
-    for name in ("HF_HUB_OFFLINE", "HF_HUB_CACHE", "http_proxy", "HTTP_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.fixture

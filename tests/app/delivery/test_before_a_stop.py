@@ -17,13 +17,6 @@ from app.vast import Undelivered
 from tests.support.finished import finished_job
 from tests.support.platform import make_app
 
-
-@pytest.fixture
-def app(tmp_path):
-    with make_app(tmp_path).app_context():
-        yield
-
-
 GIVEN = {"place": "bucket/{name}-{id}", "key_id": "a", "key": "b"}
 
 

@@ -20,17 +20,9 @@ from app.platform import EXTENSION
 from app.settings import HUB_OFFLINE
 from app.tasks import RetryLaterError
 from tests.support.finished import finished_job
-from tests.support.platform import make_app
 
 # What the libraries of a child warn each other of is not ours.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture
-def app(tmp_path):
-    app = make_app(tmp_path)
-    with app.app_context():
-        yield app
 
 
 @pytest.fixture

@@ -11,17 +11,14 @@ from app.delivery import watching
 from app.jobs import report, service, store
 from app.models import Delivery, JobEvent
 from tests.support.finished import finished_job
-from tests.support.platform import make_app
 
 AUTOMATIC = {"place": "drive:x/{id}", "automatic": "success"}
 
 
 @pytest.fixture
-def app(tmp_path):
-    app = make_app(tmp_path)
-    with app.app_context():
-        delivery.Watcher().tick()
-        yield app
+def app(app):
+    delivery.Watcher().tick()
+    return app
 
 
 class Clock:
